@@ -1,0 +1,1 @@
+//! Durable workflows inside PostgreSQL, written as typed Rust.
