@@ -1,0 +1,36 @@
+//! Throwaway PostgreSQL clusters for tests of durable workflows.
+//!
+//! A [`TestServer`] is a real cluster: its own folder under `/tmp`, its own port and Unix socket, the
+//! extension preloaded, every login trusted. It can be stopped, killed and started again, and a streaming
+//! standby can be made of it. It ends with the value, or with the test process, however that ends.
+//!
+//! ```no_run
+//! use pg_durable_sdk::testing::{TestServer, TestServerError};
+//!
+//! # fn main() -> Result<(), TestServerError> {
+//! let server = TestServer::builder().setting("max_worker_processes", "16").start()?;
+//! server.psql("postgres", "CREATE EXTENSION pg_durable")?;
+//! server.kill_postmaster()?;
+//! server.start_again()?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Everything here blocks; async tests call it from the side or through `spawn_blocking`.
+
+mod account;
+mod builder;
+mod error;
+mod folder;
+pub mod installation;
+mod process;
+mod server;
+mod template;
+#[cfg(test)]
+mod tests;
+mod watchdog;
+
+pub use builder::TestServerBuilder;
+pub use error::TestServerError;
+pub use installation::{Installation, InstallationError};
+pub use server::{KeptServer, StopMode, TestServer};
