@@ -1,0 +1,237 @@
+//! Every check that CI runs, stage by stage.
+
+use crate::{
+    Server,
+    command::{run as run_command, say, shown},
+    install::{Profile, install},
+    installation::Installation,
+    setup,
+    workspace::Workspace,
+};
+use anyhow::{Context, Result, bail};
+use clap::{Args, ValueEnum};
+use std::{
+    io::{BufRead, BufReader, Write},
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
+
+#[derive(Args)]
+pub struct Options {
+    #[command(flatten)]
+    server: Server,
+    /// Runs these stages only
+    #[arg(long, value_name = "STAGE", value_delimiter = ',')]
+    only: Vec<Stage>,
+    /// Goes on with the next stage after a failed one
+    #[arg(long)]
+    keep_going: bool,
+    /// Tests the extension as it is released, instead of with assertions
+    #[arg(long)]
+    release: bool,
+    /// Arguments of the integration tests, such as a name or --nocapture
+    #[arg(last = true)]
+    arguments: Vec<String>,
+}
+
+/// In the order in which they run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Stage {
+    /// What the machine lacks
+    Setup,
+    /// rustfmt
+    Fmt,
+    /// clippy, warnings denied
+    Clippy,
+    /// Tests of the packages that need no server with the extension
+    Unit,
+    /// The extension, into the server
+    Install,
+    /// Tests against real servers
+    Integration,
+    /// Documentation, warnings denied
+    Doc,
+}
+
+struct Report {
+    stage: Stage,
+    took: Duration,
+    result: Result<()>,
+}
+
+/// What test runners said of themselves, added up.
+#[derive(Default)]
+struct Counts {
+    passed: u64,
+    failed: u64,
+    skipped: u64,
+}
+
+pub fn run(options: &Options) -> Result<()> {
+    let started = Instant::now();
+    // Quick where nothing is missing, so that each stage can be run alone.
+    let (installation, setup_report) = time(Stage::Setup, || setup::run(&options.server));
+    let installation = match installation {
+        Some(installation) => installation,
+        None => return conclude(&[setup_report], &Counts::default(), started.elapsed()),
+    };
+    say(format!("testing with {} ({})", installation.version(), installation.pg_config().display()));
+    let workspace = Workspace::load()?;
+    let mut counts = Counts::default();
+    let mut reports = vec![setup_report];
+    let wanted = |stage: &Stage| options.only.is_empty() || options.only.contains(stage);
+    for &stage in Stage::value_variants().iter().filter(|stage| **stage != Stage::Setup && wanted(stage)) {
+        say(format!("{stage:?}"));
+        let (_, report) = time(stage, || perform(stage, options, &workspace, &installation, &mut counts));
+        say(format!("{stage:?}: {} after {:.1} s", report.outcome(), report.took.as_secs_f32()));
+        let has_failed = report.result.is_err();
+        reports.push(report);
+        if has_failed && !options.keep_going {
+            break;
+        }
+    }
+    conclude(&reports, &counts, started.elapsed())
+}
+
+fn perform(
+    stage: Stage,
+    options: &Options,
+    workspace: &Workspace,
+    installation: &Installation,
+    counts: &mut Counts,
+) -> Result<()> {
+    let features = Workspace::features(installation);
+    let cargo = |task: &str| workspace.cargo(task, installation);
+    match stage {
+        Stage::Setup => Ok(()),
+        Stage::Fmt => run_command(cargo("fmt").args(["--all", "--", "--check"])),
+        Stage::Clippy => {
+            let mut clippy = cargo("clippy");
+            clippy.args(["--workspace", "--all-targets", "--features", &features, "--", "-D", "warnings"]);
+            run_command(&mut clippy)
+        }
+        Stage::Unit => {
+            let mut test = cargo("test");
+            for package in workspace.pure_packages() {
+                test.args(["-p", package]);
+            }
+            run_tests(test.args(["--features", "pg_durable_sdk/testing"]), counts)
+        }
+        Stage::Install => {
+            let profile = if options.release { Profile::Release } else { Profile::Debug };
+            install(workspace, installation, profile)
+        }
+        Stage::Integration => {
+            let mut test = cargo("test");
+            test.args(["-p", "pg_durable_tests", "--"]).args(&options.arguments);
+            run_tests(&mut test, counts)
+        }
+        Stage::Doc => {
+            let mut doc = cargo("doc");
+            doc.args(["--workspace", "--no-deps", "--features", &features]).env("RUSTDOCFLAGS", "-Dwarnings");
+            run_command(&mut doc)
+        }
+    }
+}
+
+fn time<T>(stage: Stage, work: impl FnOnce() -> Result<T>) -> (Option<T>, Report) {
+    let started = Instant::now();
+    let result = work();
+    let took = started.elapsed();
+    match result {
+        Ok(value) => (Some(value), Report { stage, took, result: Ok(()) }),
+        Err(error) => (None, Report { stage, took, result: Err(error) }),
+    }
+}
+
+impl Report {
+    fn outcome(&self) -> &'static str {
+        if self.result.is_ok() { "ok" } else { "FAILED" }
+    }
+}
+
+/// Runs tests on our own terminal and counts them.
+fn run_tests(command: &mut Command, counts: &mut Counts) -> Result<()> {
+    let context = format!("could not run {}", shown(command));
+    let mut child = command.stdout(Stdio::piped()).spawn().context(context)?;
+    let mut output = BufReader::new(child.stdout.take().context("the tests' output is lost")?);
+    let mut line = Vec::new();
+    while output.read_until(b'\n', &mut line)? > 0 {
+        counts.add(&String::from_utf8_lossy(&line));
+        std::io::stdout().write_all(&line)?;
+        line.clear();
+    }
+    let status = child.wait()?;
+    if !status.success() {
+        bail!("{} failed ({status})", shown(command));
+    }
+    Ok(())
+}
+
+impl Counts {
+    /// Adds `test result: ok. 3 passed; 0 failed; 1 ignored; ...`.
+    fn add(&mut self, line: &str) {
+        let Some((_, result)) = line.strip_prefix("test result: ").and_then(|rest| rest.split_once(". "))
+        else {
+            return;
+        };
+        for count in result.split(';') {
+            match count
+                .trim()
+                .split_once(' ')
+                .map(|(number, what)| (number.parse().unwrap_or(0), what.trim()))
+            {
+                Some((number, "passed")) => self.passed += number,
+                Some((number, "failed")) => self.failed += number,
+                Some((number, "ignored")) => self.skipped += number,
+                _ => {}
+            }
+        }
+    }
+}
+
+fn conclude(reports: &[Report], counts: &Counts, took: Duration) -> Result<()> {
+    println!("\n  {:<12} {:<7} {:>8}", "stage", "result", "seconds");
+    for report in reports {
+        println!(
+            "  {:<12} {:<7} {:>8.1}",
+            format!("{:?}", report.stage),
+            report.outcome(),
+            report.took.as_secs_f32()
+        );
+    }
+    println!("  {:<12} {:<7} {:>8.1}\n", "all", "", took.as_secs_f32());
+    for Report { stage, result, .. } in reports {
+        if let Err(error) = result {
+            println!("{stage:?}: {error:#}");
+        }
+    }
+    println!("{} passed, {} failed, {} skipped", counts.passed, counts.failed, counts.skipped);
+    let failed: Vec<_> = reports
+        .iter()
+        .filter(|report| report.result.is_err())
+        .map(|report| format!("{:?}", report.stage))
+        .collect();
+    if !failed.is_empty() {
+        bail!("failed: {}", failed.join(", "));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Counts;
+
+    #[test]
+    fn results_of_several_runners_add_up() {
+        let mut counts = Counts::default();
+        for line in [
+            "running 4 tests",
+            "test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.00s",
+            "test result: FAILED. 5 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out; finished in 1.00s",
+        ] {
+            counts.add(line);
+        }
+        assert_eq!((counts.passed, counts.failed, counts.skipped), (8, 2, 1));
+    }
+}
