@@ -2,7 +2,7 @@
 
 use crate::{
     Server,
-    command::{privileged, run as run_command, say},
+    command::{is_root, privileged, run as run_command, say},
     installation::Installation,
     script, setup,
     workspace::{EXTENSION_PACKAGE, VERSION, Workspace},
@@ -10,9 +10,11 @@ use crate::{
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 use std::{
-    fs,
+    fs::{self, Permissions},
+    io,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
-    process::Command,
+    process,
 };
 
 #[derive(Args)]
@@ -46,10 +48,10 @@ pub fn install(workspace: &Workspace, installation: &Installation, profile: Prof
     let files = files(workspace)?;
     let extension_dir = installation.extension_dir();
     say(format!("installing into {} and {}", installation.library_dir().display(), extension_dir.display()));
-    place(&library, &installation.library_dir().join("pg_durable.so"))?;
+    place(&library, &installation.library_dir().join("pg_durable.so"), 0o755)?;
     for file in files {
         let name = file.file_name().context("a file of the extension has no name")?;
-        place(&file, &extension_dir.join(name))?;
+        place(&file, &extension_dir.join(name), 0o644)?;
     }
     Ok(())
 }
@@ -92,16 +94,22 @@ fn files(workspace: &Workspace) -> Result<Vec<PathBuf>> {
 }
 
 /// Copies under another name and renames: a running server may have the old file mapped.
-fn place(from: &Path, to: &Path) -> Result<()> {
+fn place(from: &Path, to: &Path, mode: u32) -> Result<()> {
     let mut new = to.as_os_str().to_owned();
-    new.push(".new");
+    new.push(format!(".{}", process::id()));
     let new = PathBuf::from(new);
     let context = || format!("could not install {}", to.display());
-    if fs::copy(from, &new).and_then(|_| fs::rename(&new, to)).is_ok() {
-        return Ok(());
+    let copy = || {
+        fs::copy(from, &new)?;
+        fs::set_permissions(&new, Permissions::from_mode(mode))?;
+        fs::rename(&new, to)
+    };
+    match copy() {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied && !is_root() => {}
+        result => return result.with_context(context),
     }
-    // Not ours to write: once more with root's rights.
-    let script = r#"install -m 755 "$1" "$2" && mv -f "$2" "$3""#;
-    let mut install: Command = privileged("sh").with_context(context)?;
-    run_command(install.args(["-c", script, "install"]).args([from, &new, to])).with_context(context)
+    let script = r#"install -m "$1" "$2" "$3" && mv -f "$3" "$4""#;
+    let mut install = privileged("sh").with_context(context)?;
+    install.args(["-c", script, "install", &format!("{mode:o}")]).args([from, &new, to]);
+    run_command(&mut install).with_context(context)
 }

@@ -18,7 +18,7 @@ mod installation;
 
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
-use std::path::PathBuf;
+use std::{path::PathBuf, process::ExitCode};
 
 #[derive(Parser)]
 #[command(bin_name = "cargo xtask", about = "Builds, installs, tests and shows pg_durable")]
@@ -60,8 +60,19 @@ struct Server {
     pg_config: Option<PathBuf>,
 }
 
-fn main() -> Result<()> {
-    match Cli::parse().task {
+fn main() -> ExitCode {
+    match perform(Cli::parse().task) {
+        Ok(()) => ExitCode::SUCCESS,
+        // The causes in one line; a backtrace through xtask would tell a user nothing.
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn perform(task: Task) -> Result<()> {
+    match task {
         Task::Setup(server) => setup::run(&server).map(drop),
         Task::Install(options) => install::run(&options),
         Task::Test(options) => test::run(&options),
