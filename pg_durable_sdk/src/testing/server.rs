@@ -391,14 +391,9 @@ impl Drop for TestServer {
                 // Nobody is left to tell; the watchdog would do no better.
                 let _ = self.kill_all_processes();
             }
-            if thread::panicking()
-                && let Some(log) = self.folder.rescue_log()
-            {
-                eprintln!(
-                    "the log of the test server is in {}; it ends with:\n{}",
-                    log.display(),
-                    self.log_tail()
-                );
+            if thread::panicking() {
+                let log = self.folder.rescue_log().unwrap_or_else(|| self.log_path());
+                eprintln!("the log of the test server, {}, ends with:\n{}", log.display(), self.log_tail());
             }
         }
         self.watchdog.dismiss();
