@@ -46,24 +46,30 @@ fn missing_tools() -> Vec<&'static str> {
     packages
 }
 
-/// pgrx reads the server's headers with libclang.
+/// pgrx reads the server's headers with libclang, which needs the compiler's own headers beside it.
 fn has_libclang() -> bool {
     if env::var_os("LIBCLANG_PATH").is_some() {
         return true;
     }
-    let mut folders: Vec<PathBuf> = ["/usr/lib", "/usr/local/lib", "/usr/lib64"].map(PathBuf::from).into();
-    let llvm = fs::read_dir("/usr/lib").into_iter().flatten().flatten().map(|entry| entry.path());
-    folders.extend(llvm.filter(|path| name_of(path).starts_with("llvm-")).map(|path| path.join("lib")));
+    let llvm: Vec<PathBuf> =
+        entries("/usr/lib").into_iter().filter(|path| name_of(path).starts_with("llvm-")).collect();
+    let mut folders: Vec<PathBuf> = llvm.iter().map(|llvm| llvm.join("lib")).collect();
+    folders.extend(["/usr/lib", "/usr/lib64", "/usr/local/lib"].map(PathBuf::from));
+    let has_headers = folders.iter().any(|folder| {
+        entries(folder.join("clang")).iter().any(|version| version.join("include/stddef.h").is_file())
+    });
     folders.push(format!("/usr/lib/{}-linux-gnu", env::consts::ARCH).into());
-    folders.iter().any(|folder| {
-        let files = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
-        files.into_iter().any(|path| {
-            // libclang.so, libclang-14.so.1; not libclang-cpp.so.14.
-            let name = name_of(&path);
-            let rest = name.strip_prefix("libclang").unwrap_or_default();
-            name.contains(".so") && rest.starts_with(['.', '-']) && !rest.starts_with("-cpp")
-        })
-    })
+    has_headers && folders.iter().any(|folder| entries(folder).iter().any(|path| is_libclang(&name_of(path))))
+}
+
+/// `libclang.so` and `libclang-14.so.1` are; `libclang-cpp.so.14` is something else.
+fn is_libclang(name: &str) -> bool {
+    let rest = name.strip_prefix("libclang").unwrap_or_default();
+    name.contains(".so") && rest.starts_with(['.', '-']) && !rest.starts_with("-cpp")
+}
+
+fn entries(folder: impl AsRef<Path>) -> Vec<PathBuf> {
+    fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect()
 }
 
 fn install_server(apt: &Apt) -> Result<Installation> {
@@ -114,4 +120,19 @@ fn run_privileged_script(script: &str) -> Result<()> {
 
 fn name_of(path: &Path) -> std::borrow::Cow<'_, str> {
     path.file_name().unwrap_or_default().to_string_lossy()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_libclang;
+
+    #[test]
+    fn libclang_is_told_from_its_neighbours() {
+        for name in ["libclang.so", "libclang-14.so.1", "libclang.so.1"] {
+            assert!(is_libclang(name), "{name}");
+        }
+        for name in ["libclang-cpp.so.14", "libclangAST.a", "libc.so", "libclang-14"] {
+            assert!(!is_libclang(name), "{name}");
+        }
+    }
 }

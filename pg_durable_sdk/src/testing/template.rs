@@ -23,7 +23,7 @@ pub(super) fn copy_to(
     let templates = templates(account)?;
     let template = templates.join(key(installation)?);
     // Held while copying too: a template is never seen half made, nor changed under a copy.
-    let _lock = lock(&templates)?;
+    let _lock = lock(&templates, account)?;
     if !template.is_dir() {
         let unfinished = templates.join("unfinished");
         let _ = fs::remove_dir_all(&unfinished);
@@ -50,9 +50,11 @@ fn templates(account: &Account) -> Result<PathBuf, TestServerError> {
     Ok(folder)
 }
 
-fn lock(templates: &Path) -> Result<File, TestServerError> {
+fn lock(templates: &Path, account: &Account) -> Result<File, TestServerError> {
     let locked = || {
-        let file = OpenOptions::new().create(true).append(true).open(templates.join("lock"))?;
+        let path = templates.join("lock");
+        let file = OpenOptions::new().create(true).append(true).open(&path)?;
+        account.give(&path)?;
         file.lock()?;
         Ok(file)
     };
