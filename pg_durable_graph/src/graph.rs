@@ -1,6 +1,14 @@
 //! The validated graph: an arena of nodes, parents before children.
 
-use crate::kind::NodeKind;
+use crate::error::{GraphError, Problem};
+use crate::kind::{Condition, If, Join, Loop, Member, NodeKind, Race, Then};
+use crate::name::check_result_name;
+
+/// The deepest nesting that a graph may have, the root being 0; see [`Graph::check_limits`].
+pub const MAX_DEPTH: usize = 256;
+
+/// The most nodes that a graph may have.
+pub const MAX_NODES: usize = 10_000;
 
 /// A node's place in its graph: its index in pre-order, the root being 0.
 ///
@@ -61,11 +69,11 @@ impl Graph {
             let parent = NodeId(index as u32);
             let opens_branch = matches!(node.kind, NodeKind::Join(_) | NodeKind::Race(_));
             let opens_loop = matches!(node.kind, NodeKind::Loop(_));
-            for child in node.kind.children() {
+            node.kind.each_child(|child| {
                 parents[child.index()] = Some(parent);
                 branches[child.index()] = if opens_branch { child } else { branches[index] };
                 loops[child.index()] = if opens_loop { Some(parent) } else { loops[index] };
-            }
+            });
         }
         Graph { nodes, parents, branches, loops }
     }
@@ -117,5 +125,290 @@ impl Graph {
             at = self.parent(node);
         }
         false
+    }
+
+    /// Where the node stands in the wire form: `root`, `root.left.condition_node`, `root.extra_nodes[0]`.
+    pub fn path(&self, id: NodeId) -> String {
+        let mut members = Vec::new();
+        let mut at = id;
+        while let Some(parent) = self.parent(at) {
+            members.push(self.member_under(parent, at));
+            at = parent;
+        }
+        path_of(members)
+    }
+
+    fn member_under(&self, parent: NodeId, child: NodeId) -> Member {
+        let kind = self.kind(parent);
+        let nth = kind.children().iter().position(|sibling| *sibling == child);
+        kind.member(nth.expect("a node is among its parent's children"))
+    }
+
+    /// The steps of a sequence, for a THEN its flattened chain, for any other node the node alone.
+    pub fn sequence_of(&self, id: NodeId) -> Vec<NodeId> {
+        let mut steps = Vec::new();
+        let mut open = vec![id];
+        while let Some(at) = open.pop() {
+            match self.kind(at) {
+                NodeKind::Then(then) => open.extend([then.next, then.first]),
+                NodeKind::Sql(_)
+                | NodeKind::If(_)
+                | NodeKind::Join(_)
+                | NodeKind::Race(_)
+                | NodeKind::Loop(_)
+                | NodeKind::Break(_)
+                | NodeKind::Sleep(_)
+                | NodeKind::WaitSchedule(_)
+                | NodeKind::Signal(_) => steps.push(at),
+            }
+        }
+        steps
+    }
+
+    /// Refuses a graph of more than [`MAX_NODES`] nodes or [`MAX_DEPTH`] levels.
+    ///
+    /// A THEN directly under a THEN is on its parent's level: a sequence of thousands of steps is long, not deep.
+    pub fn check_limits(&self) -> Result<(), GraphError> {
+        if self.len() > MAX_NODES {
+            return Err(Problem::TooManyNodes.into());
+        }
+        let mut depths = vec![0; self.len()];
+        for (id, node) in self.iter() {
+            let is_then = matches!(node.kind, NodeKind::Then(_));
+            if let Some(parent) = self.parent(id) {
+                let parent_is_then = matches!(self.kind(parent), NodeKind::Then(_));
+                depths[id.index()] = depth_below(depths[parent.index()], parent_is_then, is_then);
+            }
+            if depths[id.index()] > MAX_DEPTH {
+                return Err(GraphError::at(self.path(id), Problem::TooDeep));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The level of a child: the one place that says how levels are counted.
+pub(crate) fn depth_below(parent: usize, parent_is_then: bool, child_is_then: bool) -> usize {
+    if parent_is_then && child_is_then { parent } else { parent + 1 }
+}
+
+/// Prints a path whose members were collected from the node upwards.
+pub(crate) fn path_of(members: Vec<Member>) -> String {
+    let mut path = String::from("root");
+    for member in members.into_iter().rev() {
+        path.push_str(&member.to_string());
+    }
+    path
+}
+
+/// Building graphs from graphs. Each call copies no text and takes time in the size of its result; none checks
+/// the limits, which [`Graph::check_limits`] does once at the end.
+impl Graph {
+    /// A graph of one node.
+    ///
+    /// # Panics
+    /// When the kind has children.
+    pub fn leaf(kind: NodeKind) -> Graph {
+        assert!(kind.children().is_empty(), "a leaf has no children");
+        Graph::from_preorder(vec![Node { kind, result_name: None }])
+    }
+
+    /// `first`, then `next`.
+    pub fn then(first: Graph, next: Graph) -> Graph {
+        Graph::join_under(vec![first, next], |ids| NodeKind::Then(Then { first: ids[0], next: ids[1] }))
+    }
+
+    /// One step after the other: the same graph as folding with [`Graph::then`], made at once. `None` when
+    /// there are no steps.
+    pub fn sequence(steps: Vec<Graph>) -> Option<Graph> {
+        let thens = steps.len().checked_sub(1)? as u32;
+        let mut nodes = Vec::with_capacity(thens as usize + steps.iter().map(Graph::len).sum::<usize>());
+        // `(a ~> b) ~> c`: every THEN but the last has the next one on its left.
+        for then in 0..thens {
+            nodes.push(Node {
+                kind: NodeKind::Then(Then { first: NodeId(then + 1), next: NodeId::ROOT }),
+                result_name: None,
+            });
+        }
+        for (nth, step) in steps.into_iter().enumerate() {
+            let root = append(&mut nodes, step);
+            if nth > 0 {
+                let then = thens as usize - nth;
+                *nodes[then].kind.child_mut(1).expect("a THEN has two children") = root;
+            }
+        }
+        Some(Graph::from_preorder(nodes))
+    }
+
+    /// All branches at once, and all of them wanted.
+    pub fn join(branches: Vec<Graph>) -> Result<Graph, GraphError> {
+        if branches.len() < 2 {
+            return Err(Problem::TooFewBranches("JOIN").into());
+        }
+        Ok(Graph::join_under(branches, |ids| NodeKind::Join(Join { branches: ids.to_vec() })))
+    }
+
+    /// All branches at once, and the first one wins.
+    pub fn race(branches: Vec<Graph>) -> Result<Graph, GraphError> {
+        if branches.len() < 2 {
+            return Err(Problem::TooFewBranches("RACE").into());
+        }
+        Ok(Graph::join_under(branches, |ids| NodeKind::Race(Race { branches: ids.to_vec() })))
+    }
+
+    /// `then` or `otherwise`, by the truth of what `condition` leaves.
+    pub fn if_else(condition: Graph, then: Graph, otherwise: Graph) -> Graph {
+        Graph::join_under(vec![condition, then, otherwise], |ids| {
+            NodeKind::If(If { condition: Condition::Node(ids[0]), then: ids[1], otherwise: ids[2] })
+        })
+    }
+
+    /// `then` or `otherwise`, by whether the named result has rows.
+    pub fn if_rows(name: impl Into<String>, then: Graph, otherwise: Graph) -> Graph {
+        let condition = Condition::HasRows(name.into());
+        Graph::join_under(vec![then, otherwise], |ids| {
+            NodeKind::If(If { condition, then: ids[0], otherwise: ids[1] })
+        })
+    }
+
+    /// `body` again and again, while `condition` is true after it, or for ever.
+    pub fn repeat(body: Graph, condition: Option<Graph>) -> Graph {
+        let children = std::iter::once(body).chain(condition).collect();
+        Graph::join_under(children, |ids| {
+            NodeKind::Loop(Loop { body: ids[0], condition: ids.get(1).copied() })
+        })
+    }
+
+    /// Gives the root's result a name, in place of the one it had.
+    pub fn named(mut self, name: impl Into<String>) -> Result<Graph, GraphError> {
+        let name = name.into();
+        check_result_name(&name)?;
+        self.nodes[0].result_name = Some(name);
+        Ok(self)
+    }
+
+    fn join_under(children: Vec<Graph>, kind: impl FnOnce(&[NodeId]) -> NodeKind) -> Graph {
+        let mut next = 1;
+        let ids: Vec<NodeId> = children
+            .iter()
+            .map(|child| {
+                let id = NodeId(next);
+                next += child.len() as u32;
+                id
+            })
+            .collect();
+        let mut nodes = Vec::with_capacity(next as usize);
+        nodes.push(Node { kind: kind(&ids), result_name: None });
+        for child in children {
+            append(&mut nodes, child);
+        }
+        Graph::from_preorder(nodes)
+    }
+}
+
+/// Moves a graph behind the nodes that are there and says where its root came to be.
+fn append(nodes: &mut Vec<Node>, graph: Graph) -> NodeId {
+    let offset = nodes.len() as u32;
+    for mut node in graph.nodes {
+        let mut nth = 0;
+        while let Some(child) = node.kind.child_mut(nth) {
+            child.0 += offset;
+            nth += 1;
+        }
+        nodes.push(node);
+    }
+    NodeId(offset)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kind::Sql;
+
+    fn sql(query: &str) -> Graph {
+        Graph::leaf(NodeKind::Sql(Sql { query: query.to_owned() }))
+    }
+
+    #[test]
+    fn children_agree_with_each_child_and_child_mut() {
+        let graph = Graph::join(vec![
+            Graph::if_else(sql("c"), Graph::then(sql("a"), sql("b")), sql("e")),
+            Graph::repeat(sql("body"), Some(sql("while"))),
+            Graph::if_rows("n", sql("t"), Graph::repeat(sql("x"), None)),
+            Graph::race(vec![sql("1"), sql("2"), sql("3")]).unwrap(),
+        ])
+        .unwrap();
+        for (id, node) in graph.iter() {
+            let children = node.kind.children();
+            let mut visited = Vec::new();
+            node.kind.each_child(|child| visited.push(child));
+            assert_eq!(visited, children);
+            let mut kind = node.kind.clone();
+            let through_mut: Vec<NodeId> = (0..).map_while(|nth| kind.child_mut(nth).copied()).collect();
+            assert_eq!(through_mut, children);
+            assert!(children.iter().all(|child| graph.parent(*child) == Some(id)));
+        }
+    }
+
+    #[test]
+    fn paths_use_the_members_of_the_wire_form() {
+        let graph = Graph::join(vec![
+            Graph::if_else(sql("c"), sql("t"), sql("e")),
+            Graph::if_rows("n", sql("t"), sql("e")),
+            Graph::repeat(sql("body"), Some(sql("while"))),
+            sql("last"),
+        ])
+        .unwrap();
+        let paths: Vec<String> = graph.iter().map(|(id, _)| graph.path(id)).collect();
+        assert_eq!(
+            paths,
+            [
+                "root",
+                "root.left",
+                "root.left.condition_node",
+                "root.left.left",
+                "root.left.right",
+                "root.right",
+                "root.right.left",
+                "root.right.right",
+                "root.extra_nodes[0]",
+                "root.extra_nodes[0].left",
+                "root.extra_nodes[0].condition_node",
+                "root.extra_nodes[1]",
+            ]
+        );
+    }
+
+    #[test]
+    fn sequence_is_the_fold_of_then() {
+        for n in 1..6 {
+            let steps = || (0..n).map(|step| Graph::then(sql("x"), sql(&step.to_string())));
+            let folded = steps().reduce(Graph::then).unwrap();
+            assert_eq!(Graph::sequence(steps().collect()).unwrap(), folded);
+        }
+        assert_eq!(Graph::sequence(Vec::new()), None);
+    }
+
+    #[test]
+    fn depth_counts_nesting_but_not_length() {
+        let long = Graph::sequence((0..2_000).map(|_| sql("x")).collect()).unwrap();
+        assert_eq!(long.check_limits(), Ok(()));
+        assert_eq!(long.sequence_of(NodeId::ROOT).len(), 2_000);
+
+        let nested = |levels| (0..levels).fold(sql("x"), |body, _| Graph::repeat(body, None));
+        assert_eq!(nested(256).check_limits(), Ok(()));
+        let error = nested(257).check_limits().unwrap_err();
+        assert!(error.is_limit());
+        assert_eq!(
+            error.to_string(),
+            "Graph exceeds maximum nesting depth of 256. Simplify the workflow or break it into multiple instances."
+        );
+
+        let wide = |n: usize| Graph::join((0..n).map(|_| sql("x")).collect()).unwrap();
+        assert_eq!(wide(9_999).check_limits(), Ok(()));
+        assert_eq!(
+            wide(10_000).check_limits().unwrap_err().to_string(),
+            "Workflow exceeds maximum node count of 10000. Simplify the workflow or break it into multiple instances."
+        );
     }
 }

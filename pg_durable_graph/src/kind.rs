@@ -22,6 +22,10 @@ pub use sleep::Sleep;
 pub use sql::{Delivery, Sql};
 pub use then::Then;
 
+use std::borrow::Cow;
+
+use crate::config;
+use crate::error::Problem;
 use crate::graph::NodeId;
 
 /// The kinds of node. Children are fields, so that every walker sees them.
@@ -87,5 +91,143 @@ impl NodeKind {
             NodeKind::WaitSchedule(_) => "WAIT_SCHEDULE",
             NodeKind::Signal(_) => "SIGNAL",
         }
+    }
+
+    /// Calls `visit` with every child, in the order of [`NodeKind::children`], without allocating.
+    pub fn each_child(&self, mut visit: impl FnMut(NodeId)) {
+        match self {
+            NodeKind::Then(then) => {
+                visit(then.first);
+                visit(then.next);
+            }
+            NodeKind::If(branch) => {
+                if let Condition::Node(condition) = branch.condition {
+                    visit(condition);
+                }
+                visit(branch.then);
+                visit(branch.otherwise);
+            }
+            NodeKind::Join(Join { branches }) | NodeKind::Race(Race { branches }) => {
+                branches.iter().copied().for_each(visit);
+            }
+            NodeKind::Loop(repeat) => {
+                visit(repeat.body);
+                repeat.condition.into_iter().for_each(visit);
+            }
+            NodeKind::Sql(_)
+            | NodeKind::Break(_)
+            | NodeKind::Sleep(_)
+            | NodeKind::WaitSchedule(_)
+            | NodeKind::Signal(_) => {}
+        }
+    }
+
+    /// The `nth` child, to be changed; the order is that of [`NodeKind::children`].
+    pub(crate) fn child_mut(&mut self, nth: usize) -> Option<&mut NodeId> {
+        match self {
+            NodeKind::Then(then) => [&mut then.first, &mut then.next].into_iter().nth(nth),
+            NodeKind::If(branch) => {
+                let condition = match &mut branch.condition {
+                    Condition::Node(condition) => Some(condition),
+                    Condition::HasRows(_) => None,
+                };
+                condition.into_iter().chain([&mut branch.then, &mut branch.otherwise]).nth(nth)
+            }
+            NodeKind::Join(Join { branches }) | NodeKind::Race(Race { branches }) => branches.get_mut(nth),
+            NodeKind::Loop(repeat) => {
+                Some(&mut repeat.body).into_iter().chain(repeat.condition.as_mut()).nth(nth)
+            }
+            NodeKind::Sql(_)
+            | NodeKind::Break(_)
+            | NodeKind::Sleep(_)
+            | NodeKind::WaitSchedule(_)
+            | NodeKind::Signal(_) => None,
+        }
+    }
+
+    /// Where the `nth` child stands in the wire form.
+    pub(crate) fn member(&self, nth: usize) -> Member {
+        match self {
+            NodeKind::If(If { condition: Condition::Node(_), .. }) => {
+                [Member::Condition, Member::Left, Member::Right][nth]
+            }
+            NodeKind::Loop(_) => [Member::Left, Member::Condition][nth],
+            NodeKind::Then(_)
+            | NodeKind::If(_)
+            | NodeKind::Join(_)
+            | NodeKind::Race(_)
+            | NodeKind::Sql(_)
+            | NodeKind::Break(_)
+            | NodeKind::Sleep(_)
+            | NodeKind::WaitSchedule(_)
+            | NodeKind::Signal(_) => match nth {
+                0 => Member::Left,
+                1 => Member::Right,
+                more => Member::Extra(more - 2),
+            },
+        }
+    }
+
+    /// What `query` says in the wire form.
+    pub(crate) fn query(&self) -> Option<Cow<'_, str>> {
+        match self {
+            NodeKind::Sql(sql) => Some(Cow::Borrowed(&sql.query)),
+            NodeKind::If(branch) => branch.query().map(Cow::Owned),
+            NodeKind::Break(end) => Some(Cow::Owned(end.query())),
+            NodeKind::Sleep(sleep) => Some(Cow::Owned(sleep.query())),
+            NodeKind::WaitSchedule(schedule) => Some(Cow::Owned(schedule.query())),
+            NodeKind::Signal(signal) => Some(Cow::Owned(signal.query())),
+            NodeKind::Then(_) | NodeKind::Join(_) | NodeKind::Race(_) | NodeKind::Loop(_) => None,
+        }
+    }
+
+    /// The line that stands for the node in `explain`, without its name and mark.
+    pub(crate) fn label(&self) -> Cow<'static, str> {
+        match self {
+            NodeKind::Sql(sql) => sql.label().into(),
+            NodeKind::Then(_) => "THEN".into(),
+            NodeKind::If(_) => "IF".into(),
+            NodeKind::Join(join) => join.label().into(),
+            NodeKind::Race(_) => "RACE".into(),
+            NodeKind::Loop(repeat) => repeat.label().into(),
+            NodeKind::Break(end) => end.label().into(),
+            NodeKind::Sleep(sleep) => sleep.label().into(),
+            NodeKind::WaitSchedule(schedule) => schedule.label().into(),
+            NodeKind::Signal(signal) => signal.label().into(),
+        }
+    }
+}
+
+/// Where a child stands in the wire form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Member {
+    Left,
+    Right,
+    Condition,
+    Extra(usize),
+}
+
+impl std::fmt::Display for Member {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Member::Left => f.write_str(".left"),
+            Member::Right => f.write_str(".right"),
+            Member::Condition => f.write_str(".condition_node"),
+            Member::Extra(nth) => write!(f, ".extra_nodes[{nth}]"),
+        }
+    }
+}
+
+/// Checks the `query` of a kind that has no config: it may be an empty object.
+fn refuse_embedded(node_type: &'static str, member: &'static str, query: &str) -> Result<(), Problem> {
+    let object = config::object(node_type, query)?;
+    if object.contains_key(member) {
+        return Err(Problem::Embedded { member, node_type });
+    }
+    match object.keys().next() {
+        Some(other) => {
+            Err(Problem::Config { node_type, reason: format!("has the unknown member '{other}'") })
+        }
+        None => Ok(()),
     }
 }

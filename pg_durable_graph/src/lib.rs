@@ -4,10 +4,26 @@
 #![warn(missing_docs)]
 #![forbid(unsafe_code)]
 
+mod config;
+pub mod error;
+pub mod explain;
+pub mod fragment;
 pub mod graph;
+mod json;
 pub mod kind;
+mod lexer;
+pub mod name;
 pub mod outcome;
+pub mod schedule;
+mod seconds;
+pub mod status;
+pub mod stored;
+pub mod truth;
+pub mod vars;
 
+pub use error::{GraphError, Problem};
+pub use fragment::Fragment;
 pub use graph::{Graph, Node, NodeId};
 pub use kind::NodeKind;
 pub use outcome::{Column, Outcome};
+pub use status::{InstanceStatus, NodeStatus};

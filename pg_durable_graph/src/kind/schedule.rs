@@ -1,5 +1,9 @@
 //! WAIT_SCHEDULE: waits for the next tick of a cron expression.
 
+use crate::config;
+use crate::error::Problem;
+use crate::schedule::Schedule;
+
 /// Waits until the first tick strictly after the moment it is reached.
 #[derive(Debug, Clone, PartialEq)]
 pub struct WaitSchedule {
@@ -7,4 +11,68 @@ pub struct WaitSchedule {
     pub cron_expr: String,
     /// An IANA time zone; `None` is UTC.
     pub timezone: Option<String>,
+}
+
+impl WaitSchedule {
+    /// Makes a wait whose expression and time zone are known to be good.
+    pub fn new(cron_expr: impl Into<String>, timezone: Option<String>) -> Result<WaitSchedule, Problem> {
+        let cron_expr = cron_expr.into();
+        Schedule::parse(&cron_expr, timezone.as_deref())?;
+        Ok(WaitSchedule { cron_expr, timezone })
+    }
+
+    pub(crate) fn from_query(query: &str) -> Result<WaitSchedule, Problem> {
+        let node = WaitSchedule::read(query)?;
+        WaitSchedule::new(node.cron_expr, node.timezone)
+    }
+
+    /// Reads what was checked when it was written.
+    pub(crate) fn read(query: &str) -> Result<WaitSchedule, Problem> {
+        let object = config::object("WAIT_SCHEDULE", query)?;
+        Ok(WaitSchedule {
+            cron_expr: config::text("WAIT_SCHEDULE", &object, "cron_expr")?,
+            timezone: config::optional_text("WAIT_SCHEDULE", &object, "timezone")?,
+        })
+    }
+
+    pub(crate) fn query(&self) -> String {
+        let mut out = String::from(r#"{"cron_expr":"#);
+        config::push_json_string(&mut out, &self.cron_expr);
+        if let Some(timezone) = &self.timezone {
+            out.push_str(r#","timezone":"#);
+            config::push_json_string(&mut out, timezone);
+        }
+        out.push('}');
+        out
+    }
+
+    pub(crate) fn label(&self) -> String {
+        match &self.timezone {
+            Some(timezone) => format!("WAIT '{}' {timezone}", self.cron_expr),
+            None => format!("WAIT '{}'", self.cron_expr),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn schedules_survive_the_round_trip() {
+        for (query, label) in [
+            (r#"{"cron_expr":"*/5 * * * *"}"#, "WAIT '*/5 * * * *'"),
+            (r#"{"cron_expr":"@daily","timezone":"Europe/Berlin"}"#, "WAIT '@daily' Europe/Berlin"),
+        ] {
+            let node = WaitSchedule::from_query(query).unwrap();
+            assert_eq!(node.query(), query);
+            assert_eq!(node.label(), label);
+        }
+    }
+
+    #[test]
+    fn schedules_are_checked_when_they_are_built() {
+        let error = WaitSchedule::from_query(r#"{"cron_expr":"61 * * * *"}"#).unwrap_err().to_string();
+        assert!(error.starts_with("Invalid cron expression '61 * * * *': "), "{error}");
+    }
 }

@@ -2,6 +2,12 @@
 
 use std::time::Duration;
 
+use serde_json::Value;
+
+use crate::config;
+use crate::error::Problem;
+use crate::seconds::{self, Bad};
+
 /// Consumes the oldest signal of this name, or waits for one.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Signal {
@@ -9,4 +15,98 @@ pub struct Signal {
     pub name: String,
     /// How long to wait; `None` waits for ever.
     pub timeout: Option<Duration>,
+}
+
+impl Signal {
+    /// Makes a wait that is complete: it has a name, and a timeout that is not over before it begins.
+    pub fn new(name: impl Into<String>, timeout: Option<Duration>) -> Result<Signal, Problem> {
+        let name = name.into();
+        if name.is_empty() {
+            return Err(Problem::EmptySignalName);
+        }
+        match timeout {
+            Some(timeout) if timeout.as_micros() == 0 => Err(Problem::TimeoutNotPositive),
+            Some(timeout) if timeout > seconds::MAX => Err(Problem::TimeoutTooLong),
+            Some(_) | None => Ok(Signal { name, timeout }),
+        }
+    }
+
+    pub(crate) fn from_query(query: &str) -> Result<Signal, Problem> {
+        let object = config::object("SIGNAL", query)?;
+        let not_number = |reason: &str| Problem::Config {
+            node_type: "SIGNAL",
+            reason: format!("has a timeout_seconds {reason}"),
+        };
+        let timeout = match object.get("timeout_seconds") {
+            None | Some(Value::Null) => None,
+            Some(Value::Number(number)) => {
+                Some(seconds::parse(&number.to_string()).map_err(|bad| match bad {
+                    Bad::Negative => Problem::TimeoutNotPositive,
+                    Bad::TooLong => Problem::TimeoutTooLong,
+                    Bad::TooFine => not_number("finer than a microsecond"),
+                    Bad::NotNumber => not_number("that is not a plain decimal number"),
+                })?)
+            }
+            Some(Value::Bool(_) | Value::String(_) | Value::Array(_) | Value::Object(_)) => {
+                return Err(not_number("that is not a number"));
+            }
+        };
+        Signal::new(config::text("SIGNAL", &object, "signal_name")?, timeout)
+    }
+
+    pub(crate) fn query(&self) -> String {
+        let mut out = String::from(r#"{"signal_name":"#);
+        config::push_json_string(&mut out, &self.name);
+        out.push_str(r#","timeout_seconds":"#);
+        out.push_str(&self.timeout.map_or_else(|| "null".to_owned(), seconds::print));
+        out.push('}');
+        out
+    }
+
+    pub(crate) fn label(&self) -> String {
+        match self.timeout {
+            Some(timeout) => format!("SIGNAL '{}' ({}s)", self.name, seconds::print(timeout)),
+            None => format!("SIGNAL '{}'", self.name),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signals_survive_the_round_trip() {
+        for (query, label) in [
+            (r#"{"signal_name":"go","timeout_seconds":null}"#, "SIGNAL 'go'"),
+            (r#"{"signal_name":"go","timeout_seconds":30}"#, "SIGNAL 'go' (30s)"),
+            (r#"{"signal_name":"go","timeout_seconds":0.25}"#, "SIGNAL 'go' (0.25s)"),
+        ] {
+            let node = Signal::from_query(query).unwrap();
+            assert_eq!(node.query(), query);
+            assert_eq!(node.label(), label);
+        }
+    }
+
+    #[test]
+    fn signals_need_a_name_and_a_positive_timeout() {
+        for (query, message) in [
+            (r#"{"signal_name":""}"#, "Signal name cannot be empty"),
+            (r#"{}"#, "query in SIGNAL has no signal_name"),
+            (r#"{"signal_name":"go","timeout_seconds":0}"#, "Timeout must be positive"),
+            (r#"{"signal_name":"go","timeout_seconds":-1}"#, "Timeout must be positive"),
+            (
+                r#"{"signal_name":"go","timeout_seconds":1e40}"#,
+                "query in SIGNAL has a timeout_seconds that is not a plain decimal number",
+            ),
+            (
+                r#"{"signal_name":"go","timeout_seconds":"1"}"#,
+                "query in SIGNAL has a timeout_seconds that is not a number",
+            ),
+            ("go", "query in SIGNAL must be valid JSON config: expected value at line 1 column 1"),
+            ("1", "query in SIGNAL must be a JSON config object"),
+        ] {
+            assert_eq!(Signal::from_query(query).unwrap_err().to_string(), message);
+        }
+    }
 }

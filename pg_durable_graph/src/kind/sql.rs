@@ -1,5 +1,8 @@
 //! SQL: one or more statements as one step.
 
+use crate::explain::shorten;
+use crate::lexer::{Lexer, TokenKind};
+
 /// Runs SQL as the submitting role, in one transaction with its checkpoint.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sql {
@@ -8,12 +11,176 @@ pub struct Sql {
 }
 
 /// What a crash in the middle of a step means for the step's effect.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+///
+/// The order is that of rising risk: several statements in one step are as risky as the worst of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Delivery {
     /// Effect and checkpoint commit together.
     ExactlyOnce,
-    /// The statement commits by itself, so a crash right after it runs it again.
-    AtLeastOnce,
     /// A procedure or `DO` block: exactly once unless it commits inside.
     ExactlyOnceUnlessCommits,
+    /// The statement commits by itself, so a crash right after it runs it again.
+    AtLeastOnce,
+}
+
+impl Sql {
+    /// Tells by the keywords of each statement what a crash means for it. The server knows better for what
+    /// hides in functions and rules; this is what can be said without asking it.
+    pub fn delivery(&self) -> Delivery {
+        let mut worst = Delivery::ExactlyOnce;
+        let mut words = Words::default();
+        for token in Lexer::new(&self.query) {
+            match token.kind {
+                TokenKind::Symbol if token.text(&self.query) == ";" => {
+                    worst = worst.max(words.delivery());
+                    words = Words::default();
+                }
+                TokenKind::Symbol => words.symbol(token.text(&self.query)),
+                TokenKind::Word => words.push(token.text(&self.query)),
+                TokenKind::QuotedIdent => words.push(""),
+                TokenKind::Space
+                | TokenKind::Comment
+                | TokenKind::Name
+                | TokenKind::Literal
+                | TokenKind::EscapeLiteral
+                | TokenKind::Dollar { .. } => {}
+            }
+        }
+        worst.max(words.delivery())
+    }
+
+    pub(crate) fn label(&self) -> String {
+        let text = format!("SQL: {}", shorten(&self.query, 50));
+        match self.delivery() {
+            Delivery::AtLeastOnce => text + " [at least once]",
+            Delivery::ExactlyOnce | Delivery::ExactlyOnceUnlessCommits => text,
+        }
+    }
+}
+
+/// The words of one statement that stand outside parentheses, in capitals. Option lists such as
+/// `REINDEX (CONCURRENTLY) TABLE t` are kept apart.
+#[derive(Default)]
+struct Words {
+    outside: Vec<String>,
+    inside: Vec<String>,
+    depth: usize,
+}
+
+impl Words {
+    fn symbol(&mut self, symbol: &str) {
+        match symbol {
+            "(" => self.depth += 1,
+            ")" => self.depth = self.depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+
+    fn push(&mut self, word: &str) {
+        let words = if self.depth == 0 { &mut self.outside } else { &mut self.inside };
+        words.push(word.to_ascii_uppercase());
+    }
+
+    fn delivery(&self) -> Delivery {
+        let words: Vec<&str> = self.outside.iter().map(String::as_str).collect();
+        let has = |word: &str| words.contains(&word);
+        let commits_itself = match words.as_slice() {
+            ["VACUUM", ..]
+            | ["CREATE" | "DROP", "DATABASE" | "TABLESPACE", ..]
+            | ["CREATE" | "ALTER" | "DROP", "SUBSCRIPTION", ..]
+            | ["ALTER", "SYSTEM", ..]
+            | ["CLUSTER"]
+            | ["CLUSTER", "VERBOSE"]
+            | ["DISCARD", "ALL"]
+            | ["REINDEX", "DATABASE" | "SYSTEM" | "SCHEMA", ..]
+            | ["CREATE" | "DROP", "INDEX", "CONCURRENTLY", ..]
+            | ["CREATE", "UNIQUE", "INDEX", "CONCURRENTLY", ..] => true,
+            ["REINDEX", ..] => has("CONCURRENTLY") || self.inside.iter().any(|word| word == "CONCURRENTLY"),
+            ["ALTER", "TABLE", ..] => has("DETACH") && has("CONCURRENTLY"),
+            ["ALTER", "DATABASE", .., "SET", "TABLESPACE", _] => true,
+            _ => false,
+        };
+        match words.first() {
+            _ if commits_itself => Delivery::AtLeastOnce,
+            Some(&("CALL" | "DO")) => Delivery::ExactlyOnceUnlessCommits,
+            _ => Delivery::ExactlyOnce,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Delivery::{AtLeastOnce, ExactlyOnce, ExactlyOnceUnlessCommits};
+
+    fn check(query: &str, expected: Delivery) {
+        assert_eq!(Sql { query: query.to_owned() }.delivery(), expected, "{query}");
+    }
+
+    #[test]
+    fn delivery_is_exactly_once_for_ordinary_statements() {
+        for query in [
+            "",
+            "SELECT 1",
+            "select 'VACUUM'; -- VACUUM",
+            "/* VACUUM; */ INSERT INTO vacuum VALUES (1)",
+            "CREATE INDEX concurrently_made ON t (a)",
+            "CREATE INDEX ON t (concurrently)",
+            "DROP INDEX \"concurrently\"",
+            "REINDEX TABLE t",
+            "CLUSTER t",
+            "CLUSTER t USING i",
+            "ALTER TABLE t DETACH PARTITION p",
+            "ALTER DATABASE d SET work_mem = '1MB'",
+            "SELECT $$; VACUUM; $$",
+            "\"VACUUM\"",
+        ] {
+            check(query, ExactlyOnce);
+        }
+    }
+
+    #[test]
+    fn delivery_is_at_least_once_for_statements_that_commit_by_themselves() {
+        for query in [
+            "VACUUM",
+            "vacuum (full, analyze) t",
+            "SELECT 1; VACUUM t",
+            "/* a /* nested */ comment */ -- and another\n VACUUM",
+            "CREATE INDEX CONCURRENTLY i ON t (a)",
+            "create unique index concurrently on t (a)",
+            "DROP INDEX CONCURRENTLY i",
+            "REINDEX INDEX CONCURRENTLY i",
+            "REINDEX (CONCURRENTLY, VERBOSE) TABLE t",
+            "REINDEX (VERBOSE) DATABASE d",
+            "REINDEX SCHEMA s",
+            "CREATE DATABASE d",
+            "DROP DATABASE d",
+            "CREATE TABLESPACE s LOCATION '/x'",
+            "ALTER SYSTEM SET work_mem = '1MB'",
+            "CLUSTER",
+            "CLUSTER;",
+            "CLUSTER (VERBOSE)",
+            "ALTER TABLE t DETACH PARTITION p CONCURRENTLY",
+            "DROP SUBSCRIPTION s",
+            "CALL p(); VACUUM",
+        ] {
+            check(query, AtLeastOnce);
+        }
+    }
+
+    #[test]
+    fn delivery_depends_on_what_a_procedure_does() {
+        for query in ["CALL p()", "do $$ begin commit; end $$", "SELECT 1; CALL p(); SELECT 2"] {
+            check(query, ExactlyOnceUnlessCommits);
+        }
+    }
+
+    #[test]
+    fn label_counts_characters() {
+        let label = |query: &str| Sql { query: query.to_owned() }.label();
+        assert_eq!(label("SELECT 1"), "SQL: SELECT 1");
+        assert_eq!(label("VACUUM"), "SQL: VACUUM [at least once]");
+        assert_eq!(label(&"ä".repeat(50)), format!("SQL: {}", "ä".repeat(50)));
+        assert_eq!(label(&"ä".repeat(51)), format!("SQL: {}...", "ä".repeat(47)));
+    }
 }

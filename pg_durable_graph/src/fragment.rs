@@ -1,0 +1,370 @@
+//! Pieces of graphs as text, as the SQL functions and operators hand them to each other.
+//!
+//! `a ~> b ~> c …` calls a function for every operator, each with all of what came before. So a [`Fragment`] is
+//! made from others by splicing text; only what a user wrote is parsed.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::config::push_json_string;
+use crate::error::{GraphError, Problem};
+use crate::graph::Graph;
+use crate::json::{self, Wire};
+use crate::kind::{Break, Signal, Sleep, WaitSchedule};
+use crate::name::{check_result_name, is_name};
+
+/// The text of a valid graph, as [`Graph::to_json`] writes it.
+///
+/// The limits on depth and number of nodes are not checked when fragments are combined, but when the whole is
+/// read with [`Graph::from_json`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fragment(String);
+
+impl Fragment {
+    /// Takes what a user gave as a step: Durofut JSON, or else SQL. Unlike `df.start` this takes an unknown
+    /// `node_type` for SQL, too.
+    pub fn coerce(text: &str) -> Result<Fragment, GraphError> {
+        match json::read(text) {
+            Ok(Wire::Graph(graph)) => Ok(Fragment(graph.to_json())),
+            Ok(Wire::Sql) => Ok(Fragment::sql(text)),
+            Err(error) => match error.problem() {
+                Problem::UnknownType(_) if error.path() == Some("root") => Ok(Fragment::sql(text)),
+                Problem::Malformed { reason, .. } => Err(Problem::InvalidStep(reason.clone()).into()),
+                _ => Err(error),
+            },
+        }
+    }
+
+    /// Takes text that a fragment gave out before, without looking at it.
+    pub fn trusted(text: String) -> Fragment {
+        Fragment(text)
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The text.
+    pub fn into_string(self) -> String {
+        self.0
+    }
+
+    /// A step that runs SQL.
+    pub fn sql(query: &str) -> Fragment {
+        Writer::new("SQL").query(query).finish()
+    }
+
+    /// `first`, then `next`.
+    pub fn then(first: &Fragment, next: &Fragment) -> Fragment {
+        Writer::new("THEN").child("left_node", first).child("right_node", next).finish()
+    }
+
+    /// Gives the result a name, in place of the one it had.
+    pub fn named(mut self, name: &str) -> Result<Fragment, GraphError> {
+        check_result_name(name)?;
+        let end = self.unnamed_len();
+        self.0.truncate(end);
+        self.0.push_str(RESULT_NAME);
+        self.0.push_str(name);
+        self.0.push_str("\"}");
+        Ok(self)
+    }
+
+    /// How much of the text comes before the result name of the outermost node, or before its closing brace.
+    ///
+    /// The name is the last member and holds no character that JSON escapes. Inside a string the quotes of
+    /// `"result_name"` would be escaped, and a child's name is followed by two braces, so this finds nothing else.
+    fn unnamed_len(&self) -> usize {
+        let open = self.0.len() - 1;
+        let named = self.0[..open].strip_suffix('"').and_then(|text| {
+            let start = text.rfind('"')? + 1;
+            let before = text[..start].strip_suffix(RESULT_NAME)?;
+            is_name(&text[start..]).then_some(before.len())
+        });
+        named.unwrap_or(open)
+    }
+
+    /// Waits for a span of time, kept to the microsecond.
+    pub fn sleep(duration: Duration) -> Fragment {
+        Writer::new("SLEEP").query(&Sleep { duration }.query()).finish()
+    }
+
+    /// Waits for the next tick of a cron expression; `timezone` is an IANA name, `None` is UTC.
+    pub fn wait_for_schedule(cron_expr: &str, timezone: Option<&str>) -> Result<Fragment, GraphError> {
+        let schedule = WaitSchedule::new(cron_expr, timezone.map(str::to_owned))?;
+        Ok(Writer::new("WAIT_SCHEDULE").query(&schedule.query()).finish())
+    }
+
+    /// Repeats `body` while `condition` is true after it, or for ever.
+    pub fn repeat(body: &Fragment, condition: Option<&Fragment>) -> Fragment {
+        let writer = Writer::new("LOOP").child("left_node", body);
+        match condition {
+            Some(condition) => writer.child("condition_node", condition).finish(),
+            None => writer.finish(),
+        }
+    }
+
+    /// Leaves the loop around it, with this value.
+    pub fn end(value: Option<&str>) -> Fragment {
+        Writer::new("BREAK").query(&Break { value: value.map(str::to_owned) }.query()).finish()
+    }
+
+    /// `then` or `otherwise`, by the truth of what `condition` leaves.
+    pub fn branch(condition: &Fragment, then: &Fragment, otherwise: &Fragment) -> Fragment {
+        Writer::new("IF")
+            .child("left_node", then)
+            .child("right_node", otherwise)
+            .child("condition_node", condition)
+            .finish()
+    }
+
+    /// `then` or `otherwise`, by whether the named result has rows.
+    pub fn branch_on_rows(name: &str, then: &Fragment, otherwise: &Fragment) -> Fragment {
+        let mut query = String::from(r#"{"condition_type":"result_has_rows","result_name":"#);
+        push_json_string(&mut query, name);
+        query.push('}');
+        Writer::new("IF").child("left_node", then).child("right_node", otherwise).query(&query).finish()
+    }
+
+    /// All branches at once, and all of them wanted.
+    pub fn join(branches: &[Fragment]) -> Result<Fragment, GraphError> {
+        Fragment::branches("JOIN", branches)
+    }
+
+    /// All branches at once, and the first one wins.
+    pub fn race(branches: &[Fragment]) -> Result<Fragment, GraphError> {
+        Fragment::branches("RACE", branches)
+    }
+
+    fn branches(node_type: &'static str, branches: &[Fragment]) -> Result<Fragment, GraphError> {
+        let [left, right, extra @ ..] = branches else {
+            return Err(Problem::TooFewBranches(node_type).into());
+        };
+        let mut writer = Writer::new(node_type).child("left_node", left).child("right_node", right);
+        for (nth, branch) in extra.iter().enumerate() {
+            writer.0.push_str(if nth == 0 { r#","extra_nodes":["# } else { "," });
+            writer.0.push_str(&branch.0);
+        }
+        if !extra.is_empty() {
+            writer.0.push(']');
+        }
+        Ok(writer.finish())
+    }
+
+    /// Waits for a signal; `None` waits for ever.
+    pub fn signal(name: &str, timeout: Option<Duration>) -> Result<Fragment, GraphError> {
+        Ok(Writer::new("SIGNAL").query(&Signal::new(name, timeout)?.query()).finish())
+    }
+}
+
+const RESULT_NAME: &str = r#","result_name":""#;
+
+/// What `condition ?> then` leaves for `!>`: the operands as they were given, in the way a `jsonb` prints.
+pub fn partial_if(condition: &str, then: &str) -> String {
+    let mut out = String::from(r#"{"condition": "#);
+    push_json_string(&mut out, condition);
+    out.push_str(r#", "_partial_if": true, "then_branch": "#);
+    push_json_string(&mut out, then);
+    out.push('}');
+    out
+}
+
+#[derive(Deserialize)]
+struct PartialIf {
+    #[serde(rename = "_partial_if")]
+    is_partial: bool,
+    condition: String,
+    then_branch: String,
+}
+
+/// Completes what [`partial_if`] left: `partial !> otherwise`.
+pub fn complete_if(partial: &str, otherwise: &str) -> Result<Fragment, GraphError> {
+    match serde_json::from_str::<PartialIf>(partial) {
+        Ok(partial) if partial.is_partial => Ok(Fragment::branch(
+            &Fragment::coerce(&partial.condition)?,
+            &Fragment::coerce(&partial.then_branch)?,
+            &Fragment::coerce(otherwise)?,
+        )),
+        Ok(_) | Err(_) => Err(Problem::NotPartialIf.into()),
+    }
+}
+
+impl From<&Graph> for Fragment {
+    fn from(graph: &Graph) -> Fragment {
+        Fragment(graph.to_json())
+    }
+}
+
+/// Writes one object; the caller keeps to the order of members of the wire form.
+struct Writer(String);
+
+impl Writer {
+    fn new(node_type: &str) -> Writer {
+        Writer(format!(r#"{{"node_type":"{node_type}""#))
+    }
+
+    fn child(mut self, member: &str, child: &Fragment) -> Writer {
+        self.0.reserve(member.len() + child.0.len() + 8);
+        self.0.push_str(",\"");
+        self.0.push_str(member);
+        self.0.push_str("\":");
+        self.0.push_str(&child.0);
+        self
+    }
+
+    fn query(mut self, query: &str) -> Writer {
+        self.0.push_str(r#","query":"#);
+        push_json_string(&mut self.0, query);
+        self
+    }
+
+    fn finish(mut self) -> Fragment {
+        self.0.push('}');
+        Fragment(self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sql(query: &str) -> Fragment {
+        Fragment::sql(query)
+    }
+
+    /// Every fragment must be what its graph would be written as.
+    fn check(fragment: Fragment, expected: &str) {
+        assert_eq!(fragment.as_str(), expected);
+        assert_eq!(Graph::from_json(expected).unwrap().to_json(), expected);
+        assert_eq!(Fragment::coerce(expected), Ok(fragment));
+    }
+
+    #[test]
+    fn fragments_are_canonical() {
+        let (a, b, c) = (sql("a"), sql("b"), sql("c"));
+        let [ja, jb, jc] = ["a", "b", "c"].map(|q| format!(r#"{{"node_type":"SQL","query":"{q}"}}"#));
+        check(sql("it's \"x\"\n"), r#"{"node_type":"SQL","query":"it's \"x\"\n"}"#);
+        check(
+            Fragment::then(&a, &b),
+            &format!(r#"{{"node_type":"THEN","left_node":{ja},"right_node":{jb}}}"#),
+        );
+        check(Fragment::sleep(Duration::from_secs(60)), r#"{"node_type":"SLEEP","query":"60"}"#);
+        check(
+            Fragment::wait_for_schedule("*/5 * * * *", None).unwrap(),
+            r#"{"node_type":"WAIT_SCHEDULE","query":"{\"cron_expr\":\"*/5 * * * *\"}"}"#,
+        );
+        check(Fragment::repeat(&a, None), &format!(r#"{{"node_type":"LOOP","left_node":{ja}}}"#));
+        check(
+            Fragment::repeat(&a, Some(&b)),
+            &format!(r#"{{"node_type":"LOOP","left_node":{ja},"condition_node":{jb}}}"#),
+        );
+        check(Fragment::end(None), r#"{"node_type":"BREAK","query":"{\"break_value\":null}"}"#);
+        check(Fragment::end(Some("x")), r#"{"node_type":"BREAK","query":"{\"break_value\":\"x\"}"}"#);
+        check(
+            Fragment::branch(&a, &b, &c),
+            &format!(r#"{{"node_type":"IF","left_node":{jb},"right_node":{jc},"condition_node":{ja}}}"#),
+        );
+        check(
+            Fragment::branch_on_rows("n", &b, &c),
+            &format!(
+                r#"{{"node_type":"IF","left_node":{jb},"right_node":{jc},"query":"{{\"condition_type\":\"result_has_rows\",\"result_name\":\"n\"}}"}}"#
+            ),
+        );
+        check(
+            Fragment::join(&[a.clone(), b.clone(), c.clone(), a.clone()]).unwrap(),
+            &format!(
+                r#"{{"node_type":"JOIN","left_node":{ja},"right_node":{jb},"extra_nodes":[{jc},{ja}]}}"#
+            ),
+        );
+        check(
+            Fragment::race(&[a.clone(), b.clone()]).unwrap(),
+            &format!(r#"{{"node_type":"RACE","left_node":{ja},"right_node":{jb}}}"#),
+        );
+        check(
+            Fragment::signal("go", Some(Duration::from_millis(1500))).unwrap(),
+            r#"{"node_type":"SIGNAL","query":"{\"signal_name\":\"go\",\"timeout_seconds\":1.5}"}"#,
+        );
+    }
+
+    #[test]
+    fn named_replaces_the_outermost_name_only() {
+        let named = |fragment: &Fragment, name: &str| fragment.clone().named(name).unwrap();
+        let a = named(&sql("a"), "x");
+        check(a.clone(), r#"{"node_type":"SQL","query":"a","result_name":"x"}"#);
+        check(named(&a, "other"), r#"{"node_type":"SQL","query":"a","result_name":"other"}"#);
+        let both = Fragment::then(&a, &a);
+        let json = |name: &str| {
+            format!(r#"{{"node_type":"THEN","left_node":{0},"right_node":{0}{name}}}"#, a.as_str())
+        };
+        check(named(&both, "z"), &json(r#","result_name":"z""#));
+        check(named(&named(&both, "z"), "y"), &json(r#","result_name":"y""#));
+        // A query that looks like a name is text.
+        for query in [r#"","result_name":"x"#, r#"","result_name":"x"}"#, "x"] {
+            let graph = Graph::from_json(named(&sql(query), "n").as_str()).unwrap();
+            assert_eq!(graph, Graph::from_json(sql(query).as_str()).unwrap().named("n").unwrap());
+        }
+    }
+
+    #[test]
+    fn coerce_takes_anything_else_for_sql() {
+        for text in [
+            "SELECT 1",
+            "",
+            "  ",
+            "{",
+            r#"{"a":1}"#,
+            r#"{"node_type":7}"#,
+            r#"{"node_type":"NOT_A_NODE"}"#,
+            r#"{"node_type":"SQL","query":"x"} and more"#,
+            "[1]",
+            "null",
+        ] {
+            assert_eq!(Fragment::coerce(text), Ok(sql(text)), "{text}");
+        }
+        assert_eq!(
+            Fragment::coerce(r#" {"result_name":"x","query":"a","node_type":"SQL","left_node":null} "#),
+            Ok(sql("a").named("x").unwrap())
+        );
+    }
+
+    #[test]
+    fn bad_operands_are_refused() {
+        for (result, message) in [
+            (
+                Fragment::coerce(r#"{"node_type":"SQL","query":1}"#),
+                "Invalid Durofut JSON: failed to deserialize workflow step: query must be a string",
+            ),
+            (sql("a").named(""), "df.as: result name cannot be empty"),
+            (
+                sql("a").named("a-b"),
+                "df.as: result name 'a-b' is not a valid identifier — must match [a-zA-Z_][a-zA-Z0-9_]*",
+            ),
+            (Fragment::signal("", None), "Signal name cannot be empty"),
+            (Fragment::signal("a", Some(Duration::ZERO)), "Timeout must be positive"),
+            (Fragment::join(&[sql("a")]), "JOIN needs at least two branches"),
+            (Fragment::race(&[]), "RACE needs at least two branches"),
+            (complete_if("SELECT 1", "x"), "Invalid if-then-else: left side of !> must be a ?> expression"),
+            (
+                Fragment::coerce(r#"{"node_type":"HTTP","query":"{}"}"#),
+                "node type HTTP is not available in this version of pg_durable",
+            ),
+        ] {
+            assert_eq!(result.unwrap_err().to_string(), message);
+        }
+    }
+
+    #[test]
+    fn partial_if_keeps_its_operands_as_text() {
+        let partial = partial_if("SELECT 'a'", &sql("b").into_string());
+        assert_eq!(
+            partial,
+            r#"{"condition": "SELECT 'a'", "_partial_if": true, "then_branch": "{\"node_type\":\"SQL\",\"query\":\"b\"}"}"#
+        );
+        assert_eq!(
+            complete_if(&partial, "c"),
+            Ok(Fragment::branch(&sql("SELECT 'a'"), &sql("b"), &sql("c")))
+        );
+    }
+}

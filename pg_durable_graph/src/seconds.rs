@@ -1,0 +1,85 @@
+//! Spans of time in wire form: decimal seconds, to the microsecond.
+
+use std::time::Duration;
+
+/// The longest span we accept: 100 years of 365.25 days.
+pub(crate) const MAX: Duration = Duration::from_secs(3_155_760_000);
+
+/// Why a text is not a span.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Bad {
+    NotNumber,
+    TooFine,
+    Negative,
+    TooLong,
+}
+
+/// Reads `60` or `0.5`; no exponent, at most six decimals.
+pub(crate) fn parse(text: &str) -> Result<Duration, Bad> {
+    let text = text.trim();
+    let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let all_digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+    if whole.is_empty() || !all_digits(whole) || !all_digits(fraction) || digits.ends_with('.') {
+        return Err(Bad::NotNumber);
+    }
+    let significant = fraction.trim_end_matches('0');
+    if significant.len() > 6 {
+        return Err(Bad::TooFine);
+    }
+    let micros: u32 = format!("{significant:0<6}").parse().expect("six digits");
+    // More digits than a u64 holds are more than the limit, too.
+    let whole: u64 = whole.parse().unwrap_or(u64::MAX);
+    let duration = Duration::new(whole, micros * 1000);
+    if text.starts_with('-') && !duration.is_zero() {
+        Err(Bad::Negative)
+    } else if duration > MAX {
+        Err(Bad::TooLong)
+    } else {
+        Ok(duration)
+    }
+}
+
+/// Writes whole seconds as an integer, so that the text equals the reference system's.
+pub(crate) fn print(duration: Duration) -> String {
+    let micros = duration.subsec_micros();
+    if micros == 0 {
+        return duration.as_secs().to_string();
+    }
+    let text = format!("{}.{micros:06}", duration.as_secs());
+    text.trim_end_matches('0').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seconds_survive_the_round_trip() {
+        for (text, micros) in [("0", 0), ("60", 60_000_000), ("0.5", 500_000), ("1.000001", 1_000_001)] {
+            let duration = parse(text).unwrap();
+            assert_eq!(duration, Duration::from_micros(micros), "{text}");
+            assert_eq!(print(duration), text);
+        }
+    }
+
+    #[test]
+    fn seconds_are_decimal_and_bounded() {
+        for (text, expected) in [
+            ("", Err(Bad::NotNumber)),
+            ("1.", Err(Bad::NotNumber)),
+            (".5", Err(Bad::NotNumber)),
+            ("1e3", Err(Bad::NotNumber)),
+            ("ten", Err(Bad::NotNumber)),
+            ("-1", Err(Bad::Negative)),
+            ("-0", Ok(Duration::ZERO)),
+            ("0.0000001", Err(Bad::TooFine)),
+            ("0.5000000", Ok(Duration::from_millis(500))),
+            ("3155760000", Ok(MAX)),
+            ("3155760001", Err(Bad::TooLong)),
+            ("99999999999999999999999999", Err(Bad::TooLong)),
+        ] {
+            assert_eq!(parse(text), expected, "{text}");
+        }
+    }
+}

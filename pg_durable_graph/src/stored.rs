@@ -1,0 +1,302 @@
+//! The graph as rows of `df.nodes`.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+
+use crate::config::push_json_string;
+use crate::error::Problem;
+use crate::graph::{Graph, Node, NodeId};
+use crate::json::Children;
+use crate::kind::{Break, Condition, If, Join, Loop, NodeKind, Race, Signal, Sleep, Sql, Then, WaitSchedule};
+
+/// One row: what of `df.nodes` never changes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredNode<'a> {
+    /// `id`.
+    pub id: NodeId,
+    /// `node_type`.
+    pub node_type: Cow<'a, str>,
+    /// `query`; children that have no column of their own are ids in it.
+    pub query: Option<Cow<'a, str>>,
+    /// `result_name`.
+    pub result_name: Option<Cow<'a, str>>,
+    /// `left_node`.
+    pub left_node: Option<NodeId>,
+    /// `right_node`.
+    pub right_node: Option<NodeId>,
+}
+
+/// Rows that make no graph: somebody else wrote to the table, or a newer version did.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoredError {
+    /// There are no rows.
+    #[error("the instance has no nodes")]
+    NoNodes,
+    /// The ids are not 0 to n-1.
+    #[error("the ids of the nodes are not consecutive: {0} is out of place")]
+    Ids(NodeId),
+    /// A `node_type` that this version does not know.
+    #[error("node {id} has the unknown type '{node_type}'")]
+    UnknownType {
+        /// The node.
+        id: NodeId,
+        /// Its type.
+        node_type: String,
+    },
+    /// A column that nodes of this type need is NULL.
+    #[error("node {id} has no {column}")]
+    Missing {
+        /// The node.
+        id: NodeId,
+        /// The column.
+        column: &'static str,
+    },
+    /// A `query` that cannot be read.
+    #[error("node {id} has an unreadable query: {reason}")]
+    Query {
+        /// The node.
+        id: NodeId,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A child that is not there, comes before its parent or has two parents; or a node without a parent.
+    #[error("the nodes are not a tree: {0} is not the child of exactly one node before it")]
+    NotATree(NodeId),
+}
+
+impl Graph {
+    /// The rows to store, in pre-order.
+    pub fn to_stored(&self) -> Vec<StoredNode<'_>> {
+        self.iter()
+            .map(|(id, node)| {
+                let children = Children::of(&node.kind);
+                StoredNode {
+                    id,
+                    node_type: Cow::Borrowed(node.kind.name()),
+                    query: stored_query(&node.kind, &children),
+                    result_name: node.result_name.as_deref().map(Cow::Borrowed),
+                    left_node: children.left,
+                    right_node: children.right,
+                }
+            })
+            .collect()
+    }
+
+    /// The graph of an instance's rows, which may come in any order.
+    ///
+    /// Configs were checked when they were stored and are only read here; a cron expression, say, is not parsed.
+    pub fn from_stored<'a>(rows: impl IntoIterator<Item = StoredNode<'a>>) -> Result<Graph, StoredError> {
+        let mut rows: Vec<StoredNode<'a>> = rows.into_iter().collect();
+        if rows.is_empty() {
+            return Err(StoredError::NoNodes);
+        }
+        if !rows.is_sorted_by_key(|row| row.id) {
+            rows.sort_unstable_by_key(|row| row.id);
+        }
+        let mut nodes = Vec::with_capacity(rows.len());
+        let mut has_parent = vec![false; rows.len()];
+        has_parent[0] = true;
+        for (index, row) in rows.into_iter().enumerate() {
+            if row.id.index() != index {
+                return Err(StoredError::Ids(row.id));
+            }
+            let id = row.id;
+            let node = node_of(row)?;
+            let mut misplaced = None;
+            node.kind.each_child(|child| {
+                let fits = child > id
+                    && has_parent
+                        .get_mut(child.index())
+                        .is_some_and(|has_parent| !std::mem::replace(has_parent, true));
+                if !fits {
+                    misplaced.get_or_insert(child);
+                }
+            });
+            if let Some(child) = misplaced {
+                return Err(StoredError::NotATree(child));
+            }
+            nodes.push(node);
+        }
+        match has_parent.iter().position(|has_parent| !has_parent) {
+            Some(orphan) => Err(StoredError::NotATree(NodeId(orphan as u32))),
+            None => Ok(Graph::from_preorder(nodes)),
+        }
+    }
+}
+
+fn stored_query<'a>(kind: &'a NodeKind, children: &Children<'_>) -> Option<Cow<'a, str>> {
+    if let Some(condition) = children.condition {
+        return Some(Cow::Owned(format!(r#"{{"condition_node":"{condition}"}}"#)));
+    }
+    if children.extra.is_empty() {
+        return kind.query();
+    }
+    let mut out = String::from(r#"{"extra_nodes":["#);
+    for (nth, child) in children.extra.iter().enumerate() {
+        if nth > 0 {
+            out.push(',');
+        }
+        push_json_string(&mut out, &child.to_string());
+    }
+    out.push_str("]}");
+    Some(Cow::Owned(out))
+}
+
+/// The ids that a `query` may hold.
+#[derive(Deserialize, Default)]
+struct Ids<'a> {
+    #[serde(borrow, default)]
+    condition_node: Option<&'a str>,
+    #[serde(borrow, default)]
+    extra_nodes: Vec<&'a str>,
+}
+
+fn node_of(row: StoredNode<'_>) -> Result<Node, StoredError> {
+    let StoredNode { id, node_type, query, result_name, left_node, right_node } = row;
+    let left = || left_node.ok_or(StoredError::Missing { id, column: "left_node" });
+    let right = || right_node.ok_or(StoredError::Missing { id, column: "right_node" });
+    let text = || query.as_deref().ok_or(StoredError::Missing { id, column: "query" });
+    let bad = |reason: String| StoredError::Query { id, reason };
+    let bad_config = |problem: Problem| bad(problem.to_string());
+    let ids = || match query.as_deref() {
+        Some(query) => serde_json::from_str::<Ids<'_>>(query).map_err(|error| bad(error.to_string())),
+        None => Ok(Ids::default()),
+    };
+    let node_id = |text: &str| NodeId::parse(text).ok_or_else(|| bad(format!("'{text}' is not a node id")));
+    let branches = || {
+        let mut branches = vec![left()?, right()?];
+        for extra in ids()?.extra_nodes {
+            branches.push(node_id(extra)?);
+        }
+        Ok(branches)
+    };
+    let kind = match &*node_type {
+        "SQL" => NodeKind::Sql(Sql { query: text()?.to_owned() }),
+        "THEN" => NodeKind::Then(Then { first: left()?, next: right()? }),
+        "IF" => {
+            let condition = match ids()?.condition_node {
+                Some(condition) => Condition::Node(node_id(condition)?),
+                None => Condition::HasRows(
+                    If::has_rows_from_query(Some(text()?))
+                        .map_err(bad_config)?
+                        .ok_or_else(|| bad("it has no condition".to_owned()))?,
+                ),
+            };
+            NodeKind::If(If { condition, then: left()?, otherwise: right()? })
+        }
+        "JOIN" => NodeKind::Join(Join { branches: branches()? }),
+        "RACE" => NodeKind::Race(Race { branches: branches()? }),
+        "LOOP" => {
+            let condition = ids()?.condition_node.map(node_id).transpose()?;
+            NodeKind::Loop(Loop { body: left()?, condition })
+        }
+        "BREAK" => NodeKind::Break(Break::from_query(text()?).map_err(bad_config)?),
+        "SLEEP" => NodeKind::Sleep(Sleep::from_query(text()?).map_err(bad_config)?),
+        "WAIT_SCHEDULE" => NodeKind::WaitSchedule(WaitSchedule::read(text()?).map_err(bad_config)?),
+        "SIGNAL" => NodeKind::Signal(Signal::from_query(text()?).map_err(bad_config)?),
+        other => return Err(StoredError::UnknownType { id, node_type: other.to_owned() }),
+    };
+    Ok(Node { kind, result_name: result_name.map(Cow::into_owned) })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::fragment::Fragment;
+
+    fn every_kind() -> Graph {
+        let sql = Fragment::sql;
+        let steps = [
+            sql("SELECT 1").named("one").unwrap(),
+            Fragment::branch(&sql("c"), &sql("t"), &Fragment::sleep(Duration::from_millis(500))),
+            Fragment::branch_on_rows("one", &sql("t"), &sql("e")),
+            Fragment::repeat(&Fragment::end(Some("v")), None),
+            Fragment::repeat(&sql("body"), Some(&sql("while"))),
+            Fragment::join(&[sql("1"), sql("2")]).unwrap(),
+            Fragment::join(&[sql("1"), sql("2"), sql("3"), sql("4")]).unwrap(),
+            Fragment::race(&[sql("1"), sql("2"), Fragment::signal("go", None).unwrap()]).unwrap(),
+            Fragment::wait_for_schedule("@daily", Some("Europe/Berlin")).unwrap(),
+        ];
+        let all = steps.into_iter().reduce(|first, next| Fragment::then(&first, &next)).unwrap();
+        Graph::from_json(all.as_str()).unwrap()
+    }
+
+    #[test]
+    fn rows_survive_the_round_trip_in_any_order() {
+        let graph = every_kind();
+        assert_eq!(Graph::from_stored(graph.to_stored()), Ok(graph.clone()));
+        assert_eq!(Graph::from_stored(graph.to_stored().into_iter().rev()), Ok(graph.clone()));
+    }
+
+    #[test]
+    fn queries_hold_the_ids_of_children_without_a_column() {
+        let graph = every_kind();
+        let queries: Vec<String> = graph
+            .to_stored()
+            .into_iter()
+            .filter(|row| row.left_node.is_some() && row.node_type != "THEN")
+            .map(|row| format!("{} {}", row.node_type, row.query.as_deref().unwrap_or("NULL")))
+            .collect();
+        assert_eq!(
+            queries,
+            [
+                r#"IF {"condition_node":"0000000a"}"#,
+                r#"IF {"condition_type":"result_has_rows","result_name":"one"}"#,
+                "LOOP NULL",
+                r#"LOOP {"condition_node":"00000014"}"#,
+                "JOIN NULL",
+                r#"JOIN {"extra_nodes":["0000001b","0000001c"]}"#,
+                r#"RACE {"extra_nodes":["00000020"]}"#,
+            ]
+        );
+    }
+
+    fn row(id: u32, node_type: &'static str, left: Option<u32>, right: Option<u32>) -> StoredNode<'static> {
+        StoredNode {
+            id: NodeId(id),
+            node_type: node_type.into(),
+            query: left.is_none().then_some("1".into()),
+            result_name: None,
+            left_node: left.map(NodeId),
+            right_node: right.map(NodeId),
+        }
+    }
+
+    #[test]
+    fn rows_that_make_no_tree_are_refused() {
+        let sql = |id| row(id, "SQL", None, None);
+        let then = |id, left, right| row(id, "THEN", Some(left), Some(right));
+        for (rows, message) in [
+            (vec![], "the instance has no nodes"),
+            (vec![sql(1)], "the ids of the nodes are not consecutive: 00000001 is out of place"),
+            (
+                vec![then(0, 1, 2), sql(1)],
+                "the nodes are not a tree: 00000002 is not the child of exactly one node before it",
+            ),
+            (
+                vec![then(0, 1, 1), sql(1)],
+                "the nodes are not a tree: 00000001 is not the child of exactly one node before it",
+            ),
+            (
+                vec![then(0, 0, 1), sql(1)],
+                "the nodes are not a tree: 00000000 is not the child of exactly one node before it",
+            ),
+            (
+                vec![sql(0), sql(1)],
+                "the nodes are not a tree: 00000001 is not the child of exactly one node before it",
+            ),
+            (vec![row(0, "THEN", Some(1), None), sql(1)], "node 00000000 has no right_node"),
+            (vec![row(0, "HTTP", None, None)], "node 00000000 has the unknown type 'HTTP'"),
+            (
+                vec![row(0, "BREAK", None, None)],
+                "node 00000000 has an unreadable query: query in BREAK must be a JSON config object",
+            ),
+        ] {
+            assert_eq!(Graph::from_stored(rows).unwrap_err().to_string(), message);
+        }
+    }
+}
