@@ -102,7 +102,7 @@ impl Graph {
 /// as deep as the graph is long; [`Graph::to_json`] is not.
 impl Serialize for Graph {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        Nested { graph: self, id: NodeId::ROOT }.serialize(serde_stacker::Serializer::new(serializer))
+        Nested { graph: self, id: NodeId::ROOT }.serialize(serializer)
     }
 }
 
@@ -113,6 +113,12 @@ struct Nested<'a> {
 
 impl Serialize for Nested<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        stacker::maybe_grow(64 * 1024, 2 * 1024 * 1024, || self.serialize_node(serializer))
+    }
+}
+
+impl Nested<'_> {
+    fn serialize_node<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let nested = |id| Nested { graph: self.graph, id };
         let node = self.graph.node(self.id);
         let mut map = serializer.serialize_map(None)?;
@@ -266,7 +272,7 @@ enum Text {
     #[default]
     Absent,
     Given(String),
-    NotText,
+    Other,
 }
 
 #[derive(Default, Clone, Copy)]
@@ -388,9 +394,9 @@ impl<'de> Visitor<'de> for TextSeed {
         Ok(Text::Absent)
     }
 
-    visit_seq_as!(Text::NotText);
-    visit_map_as!(Text::NotText);
-    visit_scalars_as!(Text::NotText; visit_bool: bool, visit_i64: i64, visit_u64: u64, visit_f64: f64);
+    visit_seq_as!(Text::Other);
+    visit_map_as!(Text::Other);
+    visit_scalars_as!(Text::Other; visit_bool: bool, visit_i64: i64, visit_u64: u64, visit_f64: f64);
 }
 
 struct ExtraSeed<'a> {
@@ -489,7 +495,7 @@ fn node_of(raw: Raw, is_root: bool) -> Result<(Node, Vec<usize>), Problem> {
     let node_type = match &raw.node_type {
         Text::Given(text) => text.clone(),
         Text::Absent => return Err(malformed(is_root, "", "missing field `node_type`")),
-        Text::NotText => return Err(malformed(is_root, "", "node_type must be a string")),
+        Text::Other => return Err(malformed(is_root, "", "node_type must be a string")),
     };
     let query = raw.query.optional(is_root, &node_type, "query")?;
     let result_name = raw.result_name.optional(is_root, &node_type, "result_name")?;
@@ -518,7 +524,7 @@ impl Text {
         match self {
             Text::Absent => Ok(None),
             Text::Given(text) => Ok(Some(text)),
-            Text::NotText => Err(malformed(is_root, node_type, &format!("{member} must be a string"))),
+            Text::Other => Err(malformed(is_root, node_type, &format!("{member} must be a string"))),
         }
     }
 }
@@ -651,6 +657,223 @@ impl Members {
         match given.into_iter().find(|(member, is_given)| *is_given && members.contains(member)) {
             Some((member, _)) => Err(Problem::NotAllowed { member, node_type }),
             None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::fragment::Fragment;
+
+    fn sql(query: &str) -> Graph {
+        Graph::leaf(NodeKind::Sql(Sql { query: query.to_owned() }))
+    }
+
+    #[test]
+    fn builder_operators_and_json_make_the_same_graph() {
+        let built = Graph::then(
+            Graph::if_else(
+                sql("c"),
+                Graph::join(vec![sql("1"), sql("2"), sql("3")]).unwrap(),
+                Graph::repeat(Graph::leaf(NodeKind::Break(Break { value: None })), Some(sql("w"))),
+            )
+            .named("x")
+            .unwrap(),
+            Graph::leaf(NodeKind::Sleep(Sleep { duration: Duration::from_millis(1500) })),
+        );
+        let spliced = {
+            let sql = Fragment::sql;
+            Fragment::then(
+                &Fragment::branch(
+                    &sql("c"),
+                    &Fragment::join(&[sql("1"), sql("2"), sql("3")]).unwrap(),
+                    &Fragment::repeat(&Fragment::end(None), Some(&sql("w"))),
+                )
+                .named("x")
+                .unwrap(),
+                &Fragment::sleep(Duration::from_millis(1500)),
+            )
+        };
+        assert_eq!(built.to_json(), spliced.as_str());
+        assert_eq!(Graph::from_json(spliced.as_str()), Ok(built.clone()));
+        assert_eq!(serde_json::to_string(&built).unwrap(), spliced.as_str());
+        let value = serde_json::to_value(&built).unwrap();
+        assert_eq!(Graph::from_value(&value), Ok(built));
+    }
+
+    #[test]
+    fn anything_but_a_node_is_sql() {
+        for text in ["SELECT 1", "", "[]", "{\"a\":1}", "{\"node_type\":1}", "{\"node_type\":\"SQL\"", "{} x"]
+        {
+            assert_eq!(Graph::from_json(text), Ok(sql(text)), "{text}");
+        }
+    }
+
+    #[test]
+    fn members_may_be_null_unknown_and_in_any_order() {
+        let text = r#" {"query":"q","x":{"y":[1]},"left_node":null,"extra_nodes":[],"node_type":"SQL"} "#;
+        assert_eq!(Graph::from_json(text), Ok(sql("q")));
+    }
+
+    /// `$` in `text` stands for a good child.
+    fn check(text: &str, path: Option<&str>, message: &str) {
+        let text = text.replace('$', r#"{"node_type":"SQL","query":"q"}"#);
+        let error = Graph::from_json(&text).unwrap_err();
+        assert_eq!((error.path(), error.to_string().as_str()), (path, message), "{text}");
+        assert!(!error.is_limit());
+    }
+
+    #[test]
+    fn bad_nodes_are_refused_with_their_path() {
+        let root = Some("root");
+        check(
+            r#"{"node_type":"NOT_A_NODE"}"#,
+            root,
+            "Unknown node_type 'NOT_A_NODE'. Valid types: SQL, THEN, IF, JOIN, LOOP, BREAK, RACE, SLEEP, WAIT_SCHEDULE, HTTP, HTTP_MULTIPART, SIGNAL",
+        );
+        check(
+            r#"{"node_type":"HTTP","query":"{}"}"#,
+            root,
+            "node type HTTP is not available in this version of pg_durable",
+        );
+        check(
+            r#"{"node_type":"SQL","query":1}"#,
+            root,
+            "Malformed Durofut JSON with node_type 'SQL': query must be a string",
+        );
+        check(r#"{"node_type":"SQL"}"#, root, "query is required in SQL nodes");
+        check(
+            r#"{"node_type":"SQL","query":"q","left_node":$}"#,
+            root,
+            "left_node is not valid for SQL nodes",
+        );
+        check(
+            r#"{"node_type":"THEN","left_node":$,"right_node":"x"}"#,
+            root,
+            "Durofut children must be JSON objects",
+        );
+        check(r#"{"node_type":"THEN","left_node":$}"#, root, "right_node is required in THEN nodes");
+        check(
+            r#"{"node_type":"THEN","left_node":$,"right_node":$,"condition_node":$}"#,
+            root,
+            "condition_node is not valid for THEN nodes",
+        );
+        check(
+            r#"{"node_type":"RACE","left_node":$,"right_node":$,"condition_node":$}"#,
+            root,
+            "condition_node is not valid for RACE nodes",
+        );
+        check(
+            r#"{"node_type":"IF","left_node":$,"right_node":$,"extra_nodes":[$]}"#,
+            root,
+            "extra_nodes is not valid for IF nodes",
+        );
+        check(
+            r#"{"node_type":"IF","left_node":$,"right_node":$}"#,
+            root,
+            "condition_node is required in IF nodes",
+        );
+        check(
+            r#"{"node_type":"IF","left_node":$,"right_node":$,"condition_node":[1]}"#,
+            root,
+            "condition_node must be a Durofut JSON object",
+        );
+        check(
+            r#"{"node_type":"IF","left_node":$,"right_node":$,"query":"{\"condition_node\":{}}"}"#,
+            root,
+            "condition_node in IF must be a first-class Durofut field, not embedded in query",
+        );
+        check(
+            r#"{"node_type":"LOOP","left_node":$,"query":"{\"condition_node\":{}}"}"#,
+            root,
+            "condition_node in LOOP must be a first-class Durofut field, not embedded in query",
+        );
+        check(
+            r#"{"node_type":"JOIN","left_node":$,"right_node":$,"query":"{\"extra_nodes\":[]}"}"#,
+            root,
+            "extra_nodes in JOIN must be a first-class Durofut field, not embedded in query",
+        );
+        check(
+            r#"{"node_type":"JOIN","left_node":$,"right_node":$,"extra_nodes":["x"]}"#,
+            root,
+            "extra_nodes entries must be Durofut JSON objects",
+        );
+        check(
+            r#"{"node_type":"SQL","query":"q","result_name":"a b"}"#,
+            root,
+            "df.as: result name 'a b' is not a valid identifier — must match [a-zA-Z_][a-zA-Z0-9_]*",
+        );
+        check(
+            r#"{"node_type":"JOIN","left_node":$,"right_node":$,"extra_nodes":[$,{"node_type":"LOOP","left_node":{"node_type":"SLEEP","query":"-1"}}]}"#,
+            Some("root.extra_nodes[1].left"),
+            "Sleep duration must be non-negative",
+        );
+        check(
+            r#"{"node_type":"LOOP","left_node":$,"condition_node":{"query":"x"}}"#,
+            Some("root.condition_node"),
+            "failed to deserialize Durofut child: missing field `node_type`",
+        );
+    }
+
+    #[test]
+    fn long_graphs_need_no_deep_stack() {
+        // Half a megabyte would not do for recursion over 5,000 levels.
+        let checks = || {
+            let graph = Graph::sequence((0..5_000).map(|_| sql("SELECT 1")).collect()).unwrap();
+            let json = graph.to_json();
+            assert_eq!(Graph::from_json(&json).as_ref(), Ok(&graph));
+            assert_eq!(serde_json::to_string(&graph).unwrap(), json);
+
+            let right_deep = (1..5_000).fold(sql("SELECT 1"), |next, _| Graph::then(sql("SELECT 1"), next));
+            assert_eq!(Graph::from_json(&right_deep.to_json()), Ok(right_deep));
+        };
+        std::thread::Builder::new().stack_size(512 * 1024).spawn(checks).unwrap().join().unwrap();
+    }
+
+    #[test]
+    fn absurd_texts_are_refused_and_not_crashed_on() {
+        let nest = |open: &str, n: usize| open.repeat(n);
+        let loops = move |n: usize| {
+            format!(
+                "{}{}{}",
+                nest(r#"{"node_type":"LOOP","left_node":"#, n),
+                r#"{"node_type":"SQL","query":"q"}"#,
+                nest("}", n)
+            )
+        };
+        let checks = move || {
+            for (text, is_limit) in [
+                (loops(256), false),
+                (loops(257), true),
+                (loops(9_000), true),
+                (loops(1_000_000), true),
+                (nest(r#"{"left_node":"#, 1_000_000), true),
+                (
+                    format!(
+                        "{{\"node_type\":\"SQL\",\"query\":\"q\",\"x\":{}{}}}",
+                        nest("[", 20_000),
+                        nest("]", 20_000)
+                    ),
+                    false,
+                ),
+                (format!("{{{}", nest("[", 15_000)), false),
+            ] {
+                let read = Graph::from_json(&text);
+                assert_eq!(read.as_ref().is_err_and(GraphError::is_limit), is_limit, "{:?}", read.err());
+            }
+        };
+        std::thread::Builder::new().stack_size(512 * 1024).spawn(checks).unwrap().join().unwrap();
+    }
+
+    #[test]
+    fn brackets_in_strings_do_not_count() {
+        for (text, expected) in
+            [("{}", 1), ("[[{}]]", 3), (r#"{"a":"[[[\"[[["}"#, 1), ("]]{", 1), ("{}{}", 1)]
+        {
+            assert_eq!(brackets(text), expected, "{text}");
         }
     }
 }
