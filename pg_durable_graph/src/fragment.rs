@@ -28,11 +28,15 @@ impl Fragment {
         match json::read(text) {
             Ok(Wire::Graph(graph)) => Ok(Fragment(graph.to_json())),
             Ok(Wire::Sql) => Ok(Fragment::sql(text)),
-            Err(error) => match error.problem() {
-                Problem::UnknownType(_) if error.path() == Some("root") => Ok(Fragment::sql(text)),
-                Problem::Malformed { reason, .. } => Err(Problem::InvalidStep(reason.clone()).into()),
-                _ => Err(error),
-            },
+            Err(error) => {
+                if let (Problem::UnknownType(_), Some("root")) = (error.problem(), error.path()) {
+                    return Ok(Fragment::sql(text));
+                }
+                if let Problem::Malformed { reason, .. } = error.problem() {
+                    return Err(Problem::InvalidStep(reason.clone()).into());
+                }
+                Err(error)
+            }
         }
     }
 

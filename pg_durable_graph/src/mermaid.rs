@@ -2,7 +2,7 @@
 
 use crate::explain::{Mark, shorten};
 use crate::graph::{Graph, NodeId};
-use crate::kind::{Condition, NodeKind};
+use crate::kind::{Condition, If, NodeKind};
 
 /// Draws the flow of control: boxes are steps, arrows say what comes next. Ids are those of the nodes, so that
 /// the text of a graph is always the same. `mark` colours the boxes of an instance.
@@ -77,9 +77,13 @@ impl Chart<'_> {
                 self.connect(id, leave(Some("no")), &otherwise.entry);
                 Flow { entry, exits: then.exits.into_iter().chain(otherwise.exits).collect() }
             }
-            NodeKind::Join(_) | NodeKind::Race(_) => {
-                let branches = graph.kind(id).children().into_iter().map(take).collect();
-                self.branches(id, box_id, branches)
+            NodeKind::Join(join) => {
+                let branches = join.branches.iter().copied().map(take).collect();
+                self.branches(id, box_id, branches, "all")
+            }
+            NodeKind::Race(race) => {
+                let branches = race.branches.iter().copied().map(take).collect();
+                self.branches(id, box_id, branches, "first")
             }
             NodeKind::Loop(repeat) => {
                 let body = take(repeat.body);
@@ -120,14 +124,11 @@ impl Chart<'_> {
         }
     }
 
-    /// A box where the branches begin and a circle where they end.
-    fn branches(&mut self, id: NodeId, box_id: String, branches: Vec<Flow>) -> Flow {
-        let (end, text) = match self.graph.kind(id) {
-            NodeKind::Race(_) => (format!("{box_id}e"), "first"),
-            _ => (format!("{box_id}e"), "all"),
-        };
+    /// A box where the branches begin and a circle that says which of them are waited for.
+    fn branches(&mut self, id: NodeId, box_id: String, branches: Vec<Flow>, awaited: &str) -> Flow {
+        let end = format!("{box_id}e");
         self.shape(id, &box_id, "[[\"", "\"]]");
-        self.shapes[id.index()].push_str(&format!("    {end}((\"{text}\"))\n"));
+        self.shapes[id.index()].push_str(&format!("    {end}((\"{awaited}\"))\n"));
         for branch in branches {
             self.connect(id, vec![Exit { from: box_id.clone(), label: None }], &branch.entry);
             self.connect(id, branch.exits, &end);
@@ -161,13 +162,10 @@ impl Chart<'_> {
 
     fn shape(&mut self, id: NodeId, box_id: &str, open: &str, close: &str) {
         let node = self.graph.node(id);
-        let mut label = match &node.kind {
-            NodeKind::If(branch) => match &branch.condition {
-                Condition::Node(_) => "IF".to_owned(),
-                Condition::HasRows(name) => format!("IF {} has rows", shorten(name, 50)),
-            },
-            kind => kind.label().into_owned(),
-        };
+        let mut label = node.kind.label().into_owned();
+        if let NodeKind::If(If { condition: Condition::HasRows(name), .. }) = &node.kind {
+            label.push_str(&format!(" {} has rows", shorten(name, 50)));
+        }
         if let Some(name) = &node.result_name {
             label.push_str(&format!(" → {name}"));
         }
