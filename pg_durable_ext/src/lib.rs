@@ -1,1 +1,15 @@
+//! Durable workflows inside PostgreSQL: the server extension.
+//!
+//! `api` is what SQL calls, `engine` advances instances, `store` is all the SQL that the engine runs, `worker` are
+//! the processes, and `pg` is PostgreSQL's C interface, the only place with `unsafe`.
 
+#![deny(unsafe_code, unsafe_op_in_unsafe_fn)]
+
+mod api;
+mod engine;
+#[allow(unsafe_code)]
+mod pg;
+mod store;
+mod worker;
+
+pgrx::pg_module_magic!();

@@ -1,0 +1,186 @@
+//! Building graphs: `df.seq`, `df.join`, … and the operators.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use pg_durable_graph::{Fragment, fragment};
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::prelude::*;
+
+use super::error::ApiError;
+use super::helper;
+
+/// The longest sleep.
+const SLEEP_MAX: Duration = Duration::from_secs(100 * 366 * 86_400);
+
+thread_local! {
+    /// The last pieces that these functions gave out. A chain of operators hands each to the next, which need
+    /// not parse again what has grown to many kilobytes.
+    static RECENT: RefCell<VecDeque<String>> = const { RefCell::new(VecDeque::new()) };
+}
+const RECENT_MAX: usize = 4;
+
+fn piece(text: &str) -> Result<Fragment, ApiError> {
+    if RECENT.with_borrow(|recent| recent.iter().any(|known| known == text)) {
+        return Ok(Fragment::trusted(text.to_owned()));
+    }
+    helper::refuse_result(text)?;
+    Ok(Fragment::coerce(text)?)
+}
+
+fn give(fragment: Fragment) -> String {
+    let text = fragment.into_string();
+    RECENT.with_borrow_mut(|recent| {
+        if recent.len() == RECENT_MAX {
+            recent.pop_front();
+        }
+        recent.push_back(text.clone());
+    });
+    text
+}
+
+fn pieces(texts: &[&str]) -> Result<Vec<Fragment>, ApiError> {
+    texts.iter().map(|text| piece(text)).collect()
+}
+
+#[pg_extern]
+fn graph_sql(query: &str) -> String {
+    give(Fragment::sql(query))
+}
+
+#[pg_extern]
+fn graph_seq(a: &str, b: &str) -> Result<String, ErrorReport> {
+    Ok(give(Fragment::then(&piece(a)?, &piece(b)?)))
+}
+
+#[pg_extern]
+fn graph_as(fut: &str, name: &str) -> Result<String, ErrorReport> {
+    Ok(give(piece(fut)?.named(name).map_err(ApiError::from)?))
+}
+
+#[pg_extern]
+fn graph_sleep(seconds: i64) -> Result<String, ErrorReport> {
+    let seconds = u64::try_from(seconds).map_err(|_| ApiError::SleepNegative)?;
+    sleep(Duration::from_secs(seconds))
+}
+
+#[pg_extern]
+fn graph_sleep_fraction(seconds: f64) -> Result<String, ErrorReport> {
+    if !(seconds >= 0.0) {
+        return Err(ApiError::SleepNegative.into());
+    }
+    let micros = (seconds * 1e6).round();
+    sleep(Duration::from_micros(micros.min(u64::MAX as f64) as u64))
+}
+
+#[pg_extern]
+fn graph_sleep_interval(duration: Interval) -> Result<String, ErrorReport> {
+    let micros = i128::from(duration.months()) * 30 * 86_400_000_000
+        + i128::from(duration.days()) * 86_400_000_000
+        + i128::from(duration.micros());
+    let micros = u128::try_from(micros).map_err(|_| ApiError::SleepNegative)?;
+    sleep(Duration::from_micros(u64::try_from(micros).unwrap_or(u64::MAX)))
+}
+
+fn sleep(duration: Duration) -> Result<String, ErrorReport> {
+    if duration > SLEEP_MAX {
+        return Err(ApiError::SleepTooLong.into());
+    }
+    Ok(give(Fragment::sleep(duration)))
+}
+
+#[pg_extern]
+fn graph_wait_for_schedule(cron_expr: &str) -> Result<String, ErrorReport> {
+    Ok(give(Fragment::wait_for_schedule(cron_expr, None).map_err(ApiError::from)?))
+}
+
+#[pg_extern]
+fn graph_wait_for_schedule_in(cron_expr: &str, timezone: &str) -> Result<String, ErrorReport> {
+    Ok(give(Fragment::wait_for_schedule(cron_expr, Some(timezone)).map_err(ApiError::from)?))
+}
+
+#[pg_extern]
+fn graph_loop(body: Option<&str>, condition: Option<&str>) -> Result<String, ErrorReport> {
+    let body = piece(body.ok_or(ApiError::NullArgument("body"))?)?;
+    let condition = condition.map(piece).transpose()?;
+    Ok(give(Fragment::repeat(&body, condition.as_ref())))
+}
+
+#[pg_extern]
+fn graph_loop_prefix_op(body: &str) -> Result<String, ErrorReport> {
+    Ok(give(Fragment::repeat(&piece(body)?, None)))
+}
+
+#[pg_extern]
+fn graph_break(value: Option<&str>) -> String {
+    give(Fragment::end(value))
+}
+
+#[pg_extern]
+fn graph_if(condition: &str, then_branch: &str, else_branch: &str) -> Result<String, ErrorReport> {
+    Ok(give(Fragment::branch(&piece(condition)?, &piece(then_branch)?, &piece(else_branch)?)))
+}
+
+#[pg_extern]
+fn graph_if_rows(result_name: &str, then_branch: &str, else_branch: &str) -> Result<String, ErrorReport> {
+    Ok(give(Fragment::branch_on_rows(result_name, &piece(then_branch)?, &piece(else_branch)?)))
+}
+
+#[pg_extern]
+fn graph_if_then_op(condition: &str, then_branch: &str) -> String {
+    fragment::partial_if(condition, then_branch)
+}
+
+#[pg_extern]
+fn graph_if_else_op(partial_if: &str, else_branch: &str) -> Result<String, ErrorReport> {
+    Ok(give(fragment::complete_if(partial_if, else_branch).map_err(ApiError::from)?))
+}
+
+#[pg_extern]
+fn graph_join(a: &str, b: &str) -> Result<String, ErrorReport> {
+    join(&[a, b])
+}
+
+#[pg_extern]
+fn graph_join3(a: &str, b: &str, c: &str) -> Result<String, ErrorReport> {
+    join(&[a, b, c])
+}
+
+#[pg_extern]
+fn graph_join_many(branches: Array<&str>) -> Result<String, ErrorReport> {
+    join(&not_null(&branches)?.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+#[pg_extern]
+fn graph_race(a: &str, b: &str) -> Result<String, ErrorReport> {
+    race(&[a, b])
+}
+
+#[pg_extern]
+fn graph_race_many(branches: Array<&str>) -> Result<String, ErrorReport> {
+    race(&not_null(&branches)?.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+fn join(branches: &[&str]) -> Result<String, ErrorReport> {
+    Ok(give(Fragment::join(&pieces(branches)?).map_err(ApiError::from)?))
+}
+
+fn race(branches: &[&str]) -> Result<String, ErrorReport> {
+    Ok(give(Fragment::race(&pieces(branches)?).map_err(ApiError::from)?))
+}
+
+fn not_null(branches: &Array<'_, &str>) -> Result<Vec<String>, ApiError> {
+    branches.iter().map(|branch| branch.map(str::to_owned).ok_or(ApiError::NullArgument("a branch"))).collect()
+}
+
+#[pg_extern]
+fn graph_wait_for_signal(name: Option<&str>, timeout_seconds: Option<i32>) -> Result<String, ErrorReport> {
+    let name = name.ok_or(ApiError::NullArgument("name"))?;
+    let timeout = match timeout_seconds {
+        Some(secs) if secs <= 0 => return Err(ApiError::TimeoutNotPositive.into()),
+        Some(secs) => Some(Duration::from_secs(secs as u64)),
+        None => None,
+    };
+    Ok(give(Fragment::signal(name, timeout).map_err(ApiError::from)?))
+}

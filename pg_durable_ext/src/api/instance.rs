@@ -1,0 +1,220 @@
+//! Starting, cancelling and waking instances.
+
+use std::time::{Duration, Instant};
+
+use pg_durable_graph::Graph;
+use pgrx::pg_sys::Oid;
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::prelude::*;
+use serde_json::json;
+
+use super::error::ApiError;
+use super::helper;
+use crate::engine::wake;
+use crate::pg::spi::Session;
+use crate::pg::{catalog, gucs, latch, process, role, shmem};
+use crate::store::{self, instances, nodes, vars};
+use crate::worker::executor;
+
+/// What was asked of `df.start`.
+struct Start<'a> {
+    fut: &'a str,
+    label: Option<&'a str>,
+    database: Option<&'a str>,
+    idempotency_key: Option<&'a str>,
+    durability: Option<&'a str>,
+}
+
+#[pg_extern]
+fn instance_start(
+    fut: Option<&str>,
+    label: Option<&str>,
+    database: Option<&str>,
+    transaction_mode: Option<&str>,
+    idempotency_key: Option<&str>,
+    durability: Option<&str>,
+) -> Result<String, ErrorReport> {
+    let fut = fut.ok_or(ApiError::NullArgument("fut"))?;
+    if super::explain::is_looking() {
+        return Ok(fut.to_owned());
+    }
+    let start = Start { fut, label, database, idempotency_key, durability };
+    let mode = transaction_mode.unwrap_or("caller");
+    match mode.to_ascii_lowercase().as_str() {
+        "caller" => Ok(start_here(&start)?),
+        "new" => Ok(start_in_new_transaction(&start)?),
+        _ => Err(ApiError::TransactionMode(mode.to_owned()).into()),
+    }
+}
+
+/// Starts with the caller's transaction.
+fn start_here(start: &Start<'_>) -> Result<String, ApiError> {
+    if !shmem::is_preloaded() {
+        return Err(ApiError::NotPreloaded);
+    }
+    let submitter = role::current_user();
+    check_submitter(submitter)?;
+    helper::refuse_result(start.fut)?;
+    let graph = Graph::from_json(start.fut).map_err(ApiError::InvalidGraph)?;
+    if let Some(name) = start.database {
+        check_database(submitter, name)?;
+    }
+    let here = catalog::database_name(catalog::my_database());
+    let database = start.database.filter(|name| Some(*name) != here.as_deref());
+    let durability = start.durability.map(str::to_ascii_lowercase);
+    if let Some(durability) = &durability
+        && !matches!(durability.as_str(), "step" | "barrier")
+    {
+        return Err(ApiError::Durability(durability.clone()));
+    }
+    let _owner = store::as_owner();
+    let spi = Session::open();
+    if let Some(key) = start.idempotency_key
+        && let Some(id) = instances::id_of_key(&spi, submitter, key)
+    {
+        return Ok(id);
+    }
+    let number = instance_number(instances::next_number(&spi));
+    let id = wake::instance_id(number);
+    let vars = vars::snapshot(&spi, submitter);
+    let new = instances::NewInstance {
+        id: &id,
+        label: start.label,
+        submitted_by: submitter,
+        database,
+        vars: vars.as_deref(),
+        durability: durability.as_deref(),
+        idempotency_key: start.idempotency_key,
+    };
+    if !instances::insert(&spi, &new) {
+        // Another session has used the key since the look above; its row is visible now that it has committed.
+        let key = start.idempotency_key.unwrap_or_default();
+        return instances::id_of_key(&spi, submitter, key).ok_or(ApiError::OneSnapshot);
+    }
+    nodes::insert(&spi, &id, submitter, database, &graph);
+    wake::after_start(submitter, number);
+    Ok(id)
+}
+
+/// Spreads the numbers of a sequence over all ids of eight digits, without collisions: an odd factor and a shift are
+/// each reversible. Numbers beyond 32 bits keep their upper half, which makes longer ids.
+fn instance_number(sequence: u64) -> u64 {
+    let (upper, lower) = (sequence >> 32, sequence as u32);
+    let mixed = lower.wrapping_mul(0x9E37_79B1);
+    let mixed = (mixed ^ (mixed >> 15)).wrapping_mul(0x85EB_CA6B);
+    (upper << 32) | u64::from(mixed ^ (mixed >> 13))
+}
+
+fn check_submitter(submitter: Oid) -> Result<(), ApiError> {
+    let name = || catalog::role_name(submitter).unwrap_or_default();
+    if catalog::is_superuser(submitter) && !gucs::enable_superuser_instances() {
+        return Err(ApiError::SuperuserInstances(name()));
+    }
+    if !process::RUNS_NOLOGIN_ROLES && !catalog::can_login(submitter) {
+        return Err(ApiError::NoLogin(name()));
+    }
+    Ok(())
+}
+
+fn check_database(submitter: Oid, name: &str) -> Result<(), ApiError> {
+    let database = catalog::database_oid(name).ok_or_else(|| ApiError::UnknownDatabase(name.to_owned()))?;
+    if !catalog::may_connect(submitter, database) {
+        return Err(ApiError::NoConnect {
+            role: catalog::role_name(submitter).unwrap_or_default(),
+            database: name.to_owned(),
+        });
+    }
+    Ok(())
+}
+
+/// Starts in a transaction of its own, whatever becomes of the caller's: a worker born as the caller does it.
+fn start_in_new_transaction(start: &Start<'_>) -> Result<String, ApiError> {
+    if executor::is_executor() {
+        return Err(ApiError::InWorkflow(
+            "df.start() with transaction_mode => 'new' cannot be called inside a workflow - start in the caller's transaction, which commits with the step",
+        ));
+    }
+    if !shmem::is_preloaded() {
+        return Err(ApiError::NotPreloaded);
+    }
+    check_submitter(role::current_user())?;
+    let _place = LaunchPlace::enter()?;
+    let bindings = [
+        ("fut", Some(start.fut)),
+        ("label", start.label),
+        ("database", start.database),
+        ("idempotency_key", start.idempotency_key),
+        ("durability", start.durability),
+    ];
+    let here = catalog::database_name(catalog::my_database()).unwrap_or_default();
+    let arguments: serde_json::Map<_, _> =
+        bindings.into_iter().map(|(name, value)| (name.to_owned(), json!(value))).collect();
+    let text = "SELECT df.start(a->>'fut', a->>'label', a->>'database', 'caller', a->>'idempotency_key', a->>'durability') AS id \
+                FROM (SELECT $arguments::pg_catalog.jsonb AS a) AS s";
+    let outcome = pg_durable_graph::Outcome::plain(serde_json::Value::Object(arguments));
+    let bindings = std::iter::once(("arguments".to_owned(), std::sync::Arc::new(outcome))).collect();
+    let result = crate::pg::remote::run(&here, text, &bindings).map_err(ApiError::NewTransaction)?;
+    let result: serde_json::Value = serde_json::from_str(&result.json).unwrap_or_default();
+    Ok(result["rows"][0]["id"].as_str().unwrap_or_default().to_owned())
+}
+
+/// One of the places for starts in their own transaction; given back when dropped.
+struct LaunchPlace;
+
+impl LaunchPlace {
+    fn enter() -> Result<LaunchPlace, ApiError> {
+        let limit = gucs::max_new_transaction_starts();
+        let timeout = gucs::new_transaction_start_timeout();
+        let deadline = Instant::now() + timeout;
+        while !shmem::board().enter_new_transaction_start(limit) {
+            if Instant::now() >= deadline {
+                return Err(ApiError::LaunchLimit { limit, secs: timeout.as_secs() });
+            }
+            // Nobody tells when a place becomes free: it is rare that none is.
+            latch::wait(Some(Duration::from_millis(10)));
+            latch::check_interrupts();
+        }
+        Ok(LaunchPlace)
+    }
+}
+
+impl Drop for LaunchPlace {
+    fn drop(&mut self) {
+        // Runs while an error unwinds too: it touches the board only.
+        shmem::board().leave_new_transaction_start();
+    }
+}
+
+#[pg_extern]
+fn instance_run(instance_id: Option<&str>) -> Result<String, ErrorReport> {
+    match instance_id {
+        Some(id) => {
+            let (number, owner) = visible(id).ok_or_else(|| ApiError::NotFound(id.to_owned()))?;
+            wake::after_start(owner, number);
+            Ok(format!("Triggered run for instance: {id}"))
+        }
+        None => {
+            wake::send(|board| board.request_rescan(catalog::my_database()));
+            Ok("Triggered run for all pending instances".to_owned())
+        }
+    }
+}
+
+#[pg_extern]
+fn instance_cancel(instance_id: &str, reason: &str) -> Result<String, ErrorReport> {
+    let (number, _) = visible(instance_id).ok_or_else(|| ApiError::NotFound(instance_id.to_owned()))?;
+    let _owner = store::as_owner();
+    let spi = Session::open();
+    if instances::cancel(&spi, instance_id, reason) {
+        wake::after_cancel(number);
+    }
+    Ok(format!("Instance {instance_id} cancelled: {reason}"))
+}
+
+/// The number and the submitter of an instance that the current user may see.
+pub fn visible(id: &str) -> Option<(u64, Oid)> {
+    let number = wake::instance_number(id)?;
+    let spi = Session::open();
+    let row = instances::get(&spi, id)?;
+    Some((number, row.submitted_by))
+}

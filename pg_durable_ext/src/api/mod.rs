@@ -1,0 +1,13 @@
+//! What SQL calls: one file a noun. The SQL side is in `sql/parts`.
+
+pub mod error;
+mod explain;
+mod extension;
+mod graph;
+mod helper;
+mod instance;
+mod node;
+mod signal;
+mod variable;
+mod wait;
+mod workers;

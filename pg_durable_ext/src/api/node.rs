@@ -1,0 +1,214 @@
+//! `df.instance_nodes()`.
+
+use std::sync::Arc;
+
+use pg_durable_graph::kind::{Delivery, NodeKind};
+use pg_durable_graph::progress::Progress;
+use pg_durable_graph::{Graph, InstanceStatus, NodeId, NodeStatus};
+use pgrx::datum::TimestampWithTimeZone;
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::prelude::*;
+
+use super::error::ApiError;
+use crate::engine::wake;
+use crate::pg::clock;
+use crate::pg::spi::Session;
+use crate::store::{instances, nodes};
+
+type Row = (
+    Option<String>,
+    Option<String>,
+    Option<String>,
+    Option<String>,
+    Option<String>,
+    Option<String>,
+    Option<String>,
+    Option<String>,
+    Option<String>,
+    Option<String>,
+    Option<String>,
+    Option<TimestampWithTimeZone>,
+    Option<String>,
+    Option<TimestampWithTimeZone>,
+    Option<String>,
+    Option<i64>,
+    Option<String>,
+    Option<String>,
+    Option<i32>,
+);
+
+#[allow(clippy::type_complexity, reason = "the columns, as pgrx wants them named")]
+#[pg_extern]
+fn instance_nodes(
+    instance_id_param: &str,
+) -> Result<
+    TableIterator<
+        'static,
+        (
+            name!(node_id, Option<String>),
+            name!(node_type, Option<String>),
+            name!(query, Option<String>),
+            name!(result_name, Option<String>),
+            name!(left_node, Option<String>),
+            name!(right_node, Option<String>),
+            name!(status, Option<String>),
+            name!(result, Option<String>),
+            name!(status_details, Option<String>),
+            name!(inferred_status, Option<String>),
+            name!(inferred_status_from_ancestor_id, Option<String>),
+            name!(updated_at, Option<TimestampWithTimeZone>),
+            name!(waiting_for, Option<String>),
+            name!(wake_at, Option<TimestampWithTimeZone>),
+            name!(delivery, Option<String>),
+            name!(generation, Option<i64>),
+            name!(error, Option<String>),
+            name!(sqlstate, Option<String>),
+            name!(deaths, Option<i32>),
+        ),
+    >,
+    ErrorReport,
+> {
+    let rows = match Shown::load(instance_id_param)? {
+        Some(shown) => shown.rows(),
+        None => Vec::new(),
+    };
+    Ok(TableIterator::new(rows))
+}
+
+/// An instance as it is shown to users.
+pub struct Shown {
+    pub instance: instances::Instance,
+    pub graph: Arc<Graph>,
+    progress: Progress,
+    shown: std::collections::HashMap<NodeId, nodes::ShownNode>,
+}
+
+/// A node's status with what it follows from.
+struct Inferred {
+    status: &'static str,
+    from: Option<NodeId>,
+}
+
+impl Shown {
+    /// Loads an instance as the current user; `None` when it is unknown or not visible.
+    pub fn load(id: &str) -> Result<Option<Shown>, ApiError> {
+        if wake::instance_number(id).is_none() {
+            return Ok(None);
+        }
+        let spi = Session::open();
+        let Some(instance) = instances::get(&spi, id) else { return Ok(None) };
+        let loaded = nodes::load(&spi, id)?;
+        let shown = nodes::show(&spi, id);
+        let mut progress = Progress::new(loaded.graph.clone(), loaded.states, 0);
+        // Derives what inner nodes are; an instance that cannot go on is shown as far as it came.
+        let _ = progress.resume();
+        Ok(Some(Shown { instance, graph: loaded.graph, progress, shown }))
+    }
+
+    /// The status of every node, derived where it is not stored, in the graph's order.
+    pub fn statuses(&self) -> Vec<&'static str> {
+        self.inferred().into_iter().map(|inferred| inferred.status).collect()
+    }
+
+    fn inferred(&self) -> Vec<Inferred> {
+        let status: InstanceStatus = self.instance.status.parse().unwrap_or(InstanceStatus::Running);
+        let mut own = self.own_statuses();
+        if status == InstanceStatus::Failed {
+            // A failed node fails everything above it.
+            for (id, _) in self.graph.iter().rev() {
+                if own[id.index()] == NodeStatus::Failed
+                    && let Some(parent) = self.graph.parent(id)
+                {
+                    own[parent.index()] = NodeStatus::Failed;
+                }
+            }
+        }
+        let mut inferred: Vec<Inferred> = Vec::with_capacity(own.len());
+        for (id, _) in self.graph.iter() {
+            let above = self.graph.parent(id).and_then(|parent| {
+                let of_parent = &inferred[parent.index()];
+                let is_over = matches!(own[parent.index()], NodeStatus::Completed | NodeStatus::Failed);
+                of_parent.from.or(is_over.then_some(parent))
+            });
+            let is_over = status.is_terminal();
+            inferred.push(match own[id.index()] {
+                NodeStatus::Completed => Inferred { status: "completed", from: None },
+                NodeStatus::Failed => Inferred { status: "failed", from: None },
+                NodeStatus::Pending | NodeStatus::Running if above.is_some() => {
+                    Inferred { status: "skipped", from: above }
+                }
+                NodeStatus::Pending | NodeStatus::Running if is_over => {
+                    Inferred { status: "skipped", from: Some(NodeId::ROOT) }
+                }
+                NodeStatus::Running => Inferred { status: "running", from: None },
+                NodeStatus::Pending => Inferred { status: "pending", from: None },
+            });
+        }
+        inferred
+    }
+
+    /// Stored or derived statuses; a node with something begun below it is running.
+    fn own_statuses(&self) -> Vec<NodeStatus> {
+        let mut own: Vec<_> = self.graph.iter().map(|(id, _)| self.progress.status(id)).collect();
+        for (id, _) in self.graph.iter().rev() {
+            let Some(parent) = self.graph.parent(id) else { continue };
+            if own[id.index()] != NodeStatus::Pending && own[parent.index()] == NodeStatus::Pending {
+                own[parent.index()] = NodeStatus::Running;
+            }
+        }
+        own
+    }
+
+    fn rows(&self) -> Vec<Row> {
+        let inferred = self.inferred();
+        self.graph
+            .iter()
+            .map(|(id, node)| {
+                let row = self.shown.get(&id).cloned().unwrap_or_default();
+                let is_waiting = inferred[id.index()].status == "running";
+                let details = serde_json::json!({
+                    "execution_id": format!("{}::{}", self.instance.id, self.progress.generation(id)),
+                });
+                (
+                    Some(id.to_string()),
+                    Some(node.kind.name().to_owned()),
+                    row.query,
+                    node.result_name.clone(),
+                    row.left_node,
+                    row.right_node,
+                    Some(shown_status(inferred[id.index()].status, &row.status)),
+                    row.result,
+                    (row.status != "pending").then(|| details.to_string()),
+                    Some(inferred[id.index()].status.to_owned()),
+                    inferred[id.index()].from.map(|from| from.to_string()),
+                    row.updated_at.and_then(clock::to_sql),
+                    row.waiting_for.filter(|_| is_waiting),
+                    row.wake_at.filter(|_| is_waiting).and_then(clock::to_sql),
+                    delivery(&node.kind, row.at_least_once, self.instance.database.is_some()),
+                    Some(self.progress.generation(id)),
+                    row.error,
+                    row.sqlstate,
+                    row.deaths,
+                )
+            })
+            .collect()
+    }
+}
+
+/// Derived where the row says less; the row's own status for what was passed over.
+fn shown_status(inferred: &'static str, stored: &str) -> String {
+    if inferred == "skipped" { stored.to_owned() } else { inferred.to_owned() }
+}
+
+fn delivery(kind: &NodeKind, at_least_once: Option<bool>, is_remote: bool) -> Option<String> {
+    let NodeKind::Sql(sql) = kind else { return None };
+    let text = match (at_least_once, sql.delivery()) {
+        (Some(true), _) => "at least once",
+        (Some(false), _) => "exactly once",
+        (None, _) if is_remote => "at least once",
+        (None, Delivery::ExactlyOnce) => "exactly once",
+        (None, Delivery::AtLeastOnce) => "at least once",
+        (None, Delivery::ExactlyOnceUnlessCommits) => "exactly once, unless it commits inside",
+    };
+    Some(text.to_owned())
+}

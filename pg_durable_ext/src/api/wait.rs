@@ -1,0 +1,139 @@
+//! Waiting for instances, woken by the executor that ends them.
+
+use std::time::{Duration, Instant};
+
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::prelude::*;
+
+use super::error::ApiError;
+use super::helper;
+use crate::engine::wake;
+use crate::pg::spi::Session;
+use crate::pg::{catalog, latch, shmem, xact};
+use crate::store::instances;
+use crate::worker::executor;
+
+#[pg_extern]
+fn instance_await(instance_id: &str, timeout_seconds: i32) -> Result<String, ErrorReport> {
+    Ok(await_one(instance_id, timeout_seconds)?)
+}
+
+#[pg_extern]
+fn instance_wait_for_completion(instance_id: &str, timeout_seconds: i32) -> Result<String, ErrorReport> {
+    pgrx::warning!("df.wait_for_completion() is deprecated; use df.await_instance() instead");
+    Ok(await_one(instance_id, timeout_seconds)?)
+}
+
+fn await_one(id: &str, timeout_secs: i32) -> Result<String, ApiError> {
+    check_may_wait()?;
+    if timeout_secs <= 0 {
+        return Err(ApiError::TimeoutNotPositive);
+    }
+    let unknown = || ApiError::UnknownInstance(id.to_owned());
+    let number = wake::instance_number(id).ok_or_else(unknown)?;
+    let deadline = Instant::now() + Duration::from_secs(timeout_secs as u64);
+    let waiter = Waiter::enter(number)?;
+    loop {
+        let status = statuses(&[Some(id)]).pop().ok_or_else(unknown)?.1;
+        if is_terminal(&status) {
+            helper::note("await_instance");
+            return Ok(status);
+        }
+        if !waiter.wait_until(deadline) {
+            return Err(ApiError::AwaitTimeout { id: id.to_owned(), secs: timeout_secs, status });
+        }
+    }
+}
+
+#[pg_extern]
+fn instance_await_any(
+    instance_ids: Array<&str>,
+    timeout_seconds: f64,
+) -> Result<TableIterator<'static, (name!(instance_id, String), name!(status, String))>, ErrorReport> {
+    check_may_wait()?;
+    if !(timeout_seconds > 0.0) {
+        return Err(ApiError::TimeoutNotPositive.into());
+    }
+    let ids: Vec<String> = instance_ids.iter().flatten().map(str::to_owned).collect();
+    Ok(TableIterator::new(await_any(&ids, timeout_seconds)?))
+}
+
+fn await_any(ids: &[String], timeout_secs: f64) -> Result<Vec<(String, String)>, ApiError> {
+    let wanted: std::collections::HashSet<u64> =
+        ids.iter().filter_map(|id| wake::instance_number(id)).collect();
+    let deadline = Instant::now() + Duration::from_secs_f64(timeout_secs.min(1e8));
+    let database = catalog::my_database();
+    let waiter = Waiter::enter(0)?;
+    let mut seen = shmem::board().ended_count();
+    let ids: Vec<_> = ids.iter().map(|id| Some(id.as_str())).collect();
+    loop {
+        let mut found = statuses(&ids);
+        found.retain(|(_, status)| is_terminal(status));
+        if !found.is_empty() {
+            return Ok(found);
+        }
+        // The tables are looked at again only when one of these instances has ended, or may have.
+        loop {
+            if !waiter.wait_until(deadline) {
+                return Ok(Vec::new());
+            }
+            let board = shmem::board();
+            let ended = board.ended_since(database, seen);
+            seen = board.ended_count();
+            drop(board);
+            if ended.is_none_or(|ended| ended.iter().any(|number| wanted.contains(number))) {
+                break;
+            }
+        }
+    }
+}
+
+fn check_may_wait() -> Result<(), ApiError> {
+    if executor::is_executor() {
+        return Err(ApiError::InWorkflow(
+            "df.await_instance() cannot be called inside a workflow - it would block a worker thread (and self-deadlock if waiting on the current instance). Use df.signal() and df.wait_for_signal() for cross-workflow coordination.",
+        ));
+    }
+    if !shmem::is_preloaded() {
+        return Err(ApiError::NotPreloaded);
+    }
+    if xact::uses_one_snapshot() {
+        return Err(ApiError::OneSnapshot);
+    }
+    Ok(())
+}
+
+fn is_terminal(status: &str) -> bool {
+    matches!(status, "completed" | "failed" | "cancelled")
+}
+
+/// Reads as the current user: what the user may not see does not exist.
+fn statuses(ids: &[Option<&str>]) -> Vec<(String, String)> {
+    instances::statuses(&Session::open(), ids)
+}
+
+/// A place among those whom the end of an instance wakes; given back when dropped.
+struct Waiter(usize);
+
+impl Waiter {
+    fn enter(instance: u64) -> Result<Waiter, ApiError> {
+        let place =
+            shmem::board().add_waiter(catalog::my_database(), latch::my_proc_number(), instance);
+        place.map(Waiter).ok_or(ApiError::TooManyWaiters)
+    }
+
+    /// Waits until woken; false when the time is over.
+    fn wait_until(&self, deadline: Instant) -> bool {
+        let Some(left) = deadline.checked_duration_since(Instant::now()) else { return false };
+        latch::wait(Some(left));
+        latch::check_interrupts();
+        true
+    }
+}
+
+impl Drop for Waiter {
+    fn drop(&mut self) {
+        // Runs while an error unwinds too: it touches the board only.
+        shmem::board().remove_waiter(self.0);
+    }
+}

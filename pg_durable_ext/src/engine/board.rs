@@ -1,0 +1,1036 @@
+//! The board: what all processes of the engine share. Ready work, leases, timers on their way to a scheduler,
+//! who waits for which instance.
+//!
+//! It lives in shared memory as plain data, all zeroes at the start, and every method runs under its lock without
+//! waiting or raising. Nothing on it is needed for correctness: it dies with the server and is rebuilt from the
+//! tables; the checkpoint's own condition decides whether a step counts.
+
+use pgrx::pg_sys::Oid;
+
+use crate::pg::latch::ProcNumber;
+
+/// The most executors that `pg_durable.max_executors` allows.
+pub const EXECUTORS_MAX: usize = 128;
+const DATABASES_MAX: usize = 256;
+const QUEUES_MAX: usize = 256;
+const ITEMS_MAX: usize = 32 * 1024;
+const WAITERS_MAX: usize = 2048;
+const ENDED_MAX: usize = 4096;
+const SUSPECTS_MAX: usize = EXECUTORS_MAX;
+/// How far down a queue an executor looks for more work of the instance it holds.
+const SAME_INSTANCE_LOOK_AHEAD: usize = 64;
+
+/// An instance's id as a number: its hex digits' value.
+pub type InstanceNumber = u64;
+
+/// What a ready item or a lease is about: a branch of an instance, or every branch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(C)]
+pub struct Target {
+    pub instance: InstanceNumber,
+    /// The branch's root node, or [`Target::EVERY_BRANCH`].
+    pub branch: u32,
+}
+
+impl Target {
+    /// Look at all branches of the instance.
+    pub const EVERY_BRANCH: u32 = u32::MAX;
+}
+
+/// What an executor is carrying out, as the in-flight file keeps it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct InFlight {
+    pub instance: InstanceNumber,
+    pub generation: i64,
+    pub database: u32,
+    pub node: u32,
+}
+
+/// A piece of ready work, as an executor takes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Work {
+    pub target: Target,
+    /// Set when the taker itself queued it while it held this load of the instance.
+    pub load: Option<u32>,
+}
+
+/// What an executor finds when it asks for work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Taken {
+    Work(Work),
+    Nothing,
+    /// Leave: the database is no longer served, or somebody else needs the slot.
+    Retire,
+}
+
+/// A durable wake-up on its way to the scheduler.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timer {
+    /// Microseconds since 2000-01-01 UTC.
+    pub at: i64,
+    pub target: Target,
+    pub role: Oid,
+}
+
+#[derive(Clone, Copy)]
+#[repr(C)]
+struct Item {
+    target: Target,
+    /// Ready work: since when. A timer: when it is due.
+    at: i64,
+    next: u32,
+    load: u32,
+    /// Ready work: 1 + the slot of the executor that queued it, or 0. A timer: the role.
+    pusher: u32,
+}
+
+#[derive(Clone, Copy)]
+#[repr(C)]
+struct List {
+    head: u32,
+    tail: u32,
+    len: u32,
+}
+
+#[derive(Clone, Copy)]
+#[repr(C)]
+struct Queue {
+    database: u32,
+    role: u32,
+    list: List,
+    /// No executor is started before this moment: the last ones could not start.
+    blocked_until: i64,
+    failures: u32,
+}
+
+/// How a database stands with the engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
+pub enum DatabaseState {
+    /// Not known here.
+    Absent = 0,
+    /// A scheduler should run, or runs.
+    Wanted = 1,
+}
+
+#[derive(Clone, Copy)]
+#[repr(C)]
+struct Database {
+    oid: u32,
+    state: DatabaseState,
+    scheduler_pid: i32,
+    scheduler_place: ProcNumber,
+    since: i64,
+    timers: List,
+    /// Something could not be put on the board: look at the tables again.
+    rescan: bool,
+    /// A start or signal sits in a prepared transaction.
+    sweep: bool,
+    /// The extension was dropped.
+    dropped: bool,
+}
+
+/// What an executor slot is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
+pub enum ExecutorState {
+    Free = 0,
+    Starting = 1,
+    Idle = 2,
+    Busy = 3,
+}
+
+#[derive(Clone, Copy)]
+#[repr(C)]
+struct Executor {
+    state: ExecutorState,
+    database: u32,
+    role: u32,
+    pid: i32,
+    place: ProcNumber,
+    since: i64,
+    steps: u64,
+    lease: Target,
+    has_lease: bool,
+    node: u32,
+    /// Somebody wanted what this executor holds: look again after letting go.
+    look_again: bool,
+    /// What it runs has been cancelled or has lost a race.
+    abandoned: bool,
+    retire: bool,
+    notified: bool,
+}
+
+#[derive(Clone, Copy)]
+#[repr(C)]
+struct Waiter {
+    in_use: bool,
+    database: u32,
+    place: ProcNumber,
+    /// 0 waits for any instance to end.
+    instance: InstanceNumber,
+}
+
+#[derive(Clone, Copy)]
+#[repr(C)]
+struct Ended {
+    database: u32,
+    instance: InstanceNumber,
+}
+
+/// See the module.
+#[repr(C)]
+pub struct Board {
+    launcher_place: ProcNumber,
+    launcher_pid: i32,
+    launcher_since: i64,
+    new_transaction_starts: u32,
+    worker_slots_exhausted_at: i64,
+    free_item: u32,
+    fresh_item: u32,
+    waiters_in_use: u32,
+    ended_count: u64,
+    databases: [Database; DATABASES_MAX],
+    queues: [Queue; QUEUES_MAX],
+    executors: [Executor; EXECUTORS_MAX],
+    waiters: [Waiter; WAITERS_MAX],
+    ended: [Ended; ENDED_MAX],
+    suspects: [InFlight; SUSPECTS_MAX],
+    items: [Item; ITEMS_MAX],
+}
+
+/// A process to be woken once the lock is released.
+#[must_use = "somebody waits for this"]
+#[derive(Debug, Default)]
+pub struct Wake(Vec<ProcNumber>);
+
+impl Wake {
+    /// Wakes them.
+    pub fn send(self) {
+        for place in self.0 {
+            crate::pg::latch::wake(place);
+        }
+    }
+
+    fn add(&mut self, place: ProcNumber) {
+        self.0.push(place);
+    }
+}
+
+/// An executor that the scheduler should start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Opening {
+    pub slot: usize,
+    pub role: Oid,
+}
+
+/// A process of the engine, for `df.workers()`.
+#[derive(Debug, Clone)]
+pub struct WorkerInfo {
+    pub kind: &'static str,
+    pub pid: i32,
+    pub role: Oid,
+    pub database: Oid,
+    pub state: &'static str,
+    pub target: Option<Target>,
+    pub node: u32,
+    pub since: i64,
+    pub steps: u64,
+    pub queued: u32,
+}
+
+impl Board {
+    /// Fills in what is not zero at the start.
+    pub fn initialise(&mut self, suspects: Vec<InFlight>) {
+        for (place, suspect) in self.suspects.iter_mut().zip(suspects) {
+            *place = suspect;
+        }
+    }
+
+    // ---- the launcher ----
+
+    /// The launcher runs.
+    pub fn enter_launcher(&mut self, pid: i32, place: ProcNumber, now: i64) {
+        (self.launcher_pid, self.launcher_place, self.launcher_since) = (pid, place, now);
+    }
+
+    /// A scheduler is wanted in this database.
+    pub fn want_database(&mut self, database: Oid) -> Wake {
+        let mut wake = Wake::default();
+        let free = self.databases.iter().position(|entry| entry.oid == database.to_u32());
+        let free = free.or_else(|| self.databases.iter().position(|entry| entry.oid == 0));
+        if let Some(place) = free {
+            let entry = &mut self.databases[place];
+            entry.oid = database.to_u32();
+            entry.state = DatabaseState::Wanted;
+            entry.dropped = false;
+            if self.launcher_pid != 0 {
+                wake.add(self.launcher_place);
+            }
+        }
+        wake
+    }
+
+    /// The databases in which a scheduler is wanted and none runs.
+    pub fn databases_without_scheduler(&self) -> Vec<Oid> {
+        self.databases
+            .iter()
+            .filter(|entry| entry.oid != 0 && entry.state == DatabaseState::Wanted && entry.scheduler_pid == 0)
+            .map(|entry| Oid::from(entry.oid))
+            .collect()
+    }
+
+    // ---- schedulers ----
+
+    /// A scheduler runs in this database.
+    pub fn enter_scheduler(&mut self, database: Oid, pid: i32, place: ProcNumber, now: i64) {
+        if let Some(entry) = self.database(database) {
+            (entry.scheduler_pid, entry.scheduler_place, entry.since) = (pid, place, now);
+        }
+    }
+
+    /// The scheduler leaves; with `for_good` the database is no longer served.
+    pub fn leave_scheduler(&mut self, database: Oid, for_good: bool) -> Wake {
+        let mut wake = Wake::default();
+        if let Some(entry) = self.database(database) {
+            entry.scheduler_pid = 0;
+            if for_good {
+                let timers = entry.timers;
+                *entry = Database { oid: 0, state: DatabaseState::Absent, ..EMPTY_DATABASE };
+                self.release_list(timers);
+            }
+        }
+        if for_good {
+            for place in 0..QUEUES_MAX {
+                if self.queues[place].database == database.to_u32() {
+                    let list = self.queues[place].list;
+                    self.queues[place] = EMPTY_QUEUE;
+                    self.release_list(list);
+                }
+            }
+            for executor in &mut self.executors {
+                if executor.database == database.to_u32() && executor.state != ExecutorState::Free {
+                    executor.retire = true;
+                    wake.add(executor.place);
+                }
+            }
+        }
+        if self.launcher_pid != 0 {
+            wake.add(self.launcher_place);
+        }
+        wake
+    }
+
+    /// The extension of this database has been dropped.
+    pub fn drop_database(&mut self, database: Oid) -> Wake {
+        let mut wake = Wake::default();
+        if let Some(entry) = self.database(database) {
+            entry.dropped = true;
+            if entry.scheduler_pid != 0 {
+                wake.add(entry.scheduler_place);
+            }
+        }
+        wake
+    }
+
+    /// Whether the extension of this database was dropped.
+    pub fn is_dropped(&mut self, database: Oid) -> bool {
+        self.database(database).is_none_or(|entry| entry.dropped)
+    }
+
+    /// Whether the tables have to be looked at again; forgets it.
+    pub fn take_rescan(&mut self, database: Oid) -> bool {
+        self.database(database).is_some_and(|entry| std::mem::take(&mut entry.rescan))
+    }
+
+    /// Asks the scheduler to look at the tables again.
+    pub fn request_rescan(&mut self, database: Oid) -> Wake {
+        let mut wake = Wake::default();
+        if let Some(entry) = self.database(database) {
+            entry.rescan = true;
+            if entry.scheduler_pid != 0 {
+                wake.add(entry.scheduler_place);
+            }
+        }
+        wake
+    }
+
+    /// Some prepared transaction holds a start or signal.
+    pub fn expect_prepared(&mut self, database: Oid) -> Wake {
+        let mut wake = Wake::default();
+        if let Some(entry) = self.database(database) {
+            entry.sweep = true;
+            if entry.scheduler_pid != 0 {
+                wake.add(entry.scheduler_place);
+            }
+        }
+        wake
+    }
+
+    /// Whether to sweep; with `false` given, stops sweeping.
+    pub fn sweeps(&mut self, database: Oid, keep: bool) -> bool {
+        self.database(database).is_some_and(|entry| {
+            entry.sweep &= keep;
+            entry.sweep
+        })
+    }
+
+    /// The timers that were set since the last call.
+    pub fn take_timers(&mut self, database: Oid) -> Vec<Timer> {
+        let Some(entry) = self.database(database) else { return Vec::new() };
+        let timers = std::mem::replace(&mut entry.timers, EMPTY_LIST);
+        let mut taken = Vec::with_capacity(timers.len as usize);
+        let mut at = timers.head;
+        while at != 0 {
+            let item = self.items[at as usize];
+            taken.push(Timer { at: item.at, target: item.target, role: Oid::from(item.pusher) });
+            at = item.next;
+        }
+        self.release_list(timers);
+        taken
+    }
+
+    /// Hands a timer to the scheduler.
+    pub fn set_timer(&mut self, database: Oid, target: Target, role: Oid, at: i64) -> Wake {
+        let item = self.new_item(Item { target, at, next: 0, load: 0, pusher: role.to_u32() });
+        let mut wake = Wake::default();
+        let Some(place) = self.databases.iter().position(|entry| entry.oid == database.to_u32()) else {
+            return wake;
+        };
+        match item {
+            Some(item) => {
+                let mut list = self.databases[place].timers;
+                self.append(&mut list, item);
+                self.databases[place].timers = list;
+            }
+            None => self.databases[place].rescan = true,
+        }
+        if self.databases[place].scheduler_pid != 0 {
+            wake.add(self.databases[place].scheduler_place);
+        }
+        wake
+    }
+
+    /// Steps that were being carried out when their executor died, in this database; forgets them.
+    pub fn take_suspects(&mut self, database: Oid) -> Vec<InFlight> {
+        let mut taken = Vec::new();
+        for suspect in &mut self.suspects {
+            if suspect.instance != 0 && suspect.database == database.to_u32() {
+                taken.push(std::mem::take(suspect));
+            }
+        }
+        taken
+    }
+
+    /// Which executors to start now, and when to ask again. Slots are reserved for those in the answer.
+    pub fn open_executors(&mut self, database: Oid, limit: usize, now: i64) -> (Vec<Opening>, Option<i64>) {
+        /// How long work waits before a role gets one more executor.
+        const PATIENCE_US: i64 = 2_000;
+        let mut openings = Vec::new();
+        let mut ask_again: Option<i64> = None;
+        let mut later = |at: i64| ask_again = Some(ask_again.map_or(at, |known: i64| known.min(at)));
+        for place in 0..QUEUES_MAX {
+            let queue = self.queues[place];
+            if queue.database != database.to_u32() || queue.list.len == 0 {
+                continue;
+            }
+            if queue.blocked_until > now {
+                later(queue.blocked_until);
+                continue;
+            }
+            let (mut all, mut ready) = (0, 0);
+            for executor in &self.executors {
+                if executor.state != ExecutorState::Free
+                    && executor.database == queue.database
+                    && executor.role == queue.role
+                    && !executor.retire
+                {
+                    all += 1;
+                    ready += usize::from(executor.state != ExecutorState::Busy);
+                }
+            }
+            if all > 0 {
+                let waiting_since = self.items[queue.list.head as usize].at;
+                if ready >= queue.list.len as usize {
+                    continue;
+                }
+                if waiting_since + PATIENCE_US > now {
+                    later(waiting_since + PATIENCE_US);
+                    continue;
+                }
+                if ready > 0 {
+                    // One at a time: the ones that are starting may be enough.
+                    later(now + PATIENCE_US);
+                    continue;
+                }
+            }
+            if !self.has_room(all, limit) {
+                self.retire_an_idle_one(queue.role, queue.database);
+                later(now + 50_000);
+                continue;
+            }
+            let Some(slot) = self.executors.iter().position(|slot| slot.state == ExecutorState::Free) else {
+                continue;
+            };
+            self.executors[slot] = Executor {
+                state: ExecutorState::Starting,
+                database: queue.database,
+                role: queue.role,
+                since: now,
+                ..EMPTY_EXECUTOR
+            };
+            openings.push(Opening { slot, role: Oid::from(queue.role) });
+            if queue.list.len > 1 {
+                later(now + PATIENCE_US);
+            }
+        }
+        (openings, ask_again)
+    }
+
+    /// A quarter of the executors, and one at least, is kept for roles that have none.
+    fn has_room(&self, of_this_role: usize, limit: usize) -> bool {
+        let in_use = self.executors.iter().filter(|slot| slot.state != ExecutorState::Free).count();
+        if of_this_role == 0 {
+            return in_use < limit;
+        }
+        let reserve = (limit / 4).max(1);
+        in_use < limit.saturating_sub(reserve)
+    }
+
+    fn retire_an_idle_one(&mut self, role: u32, database: u32) {
+        let idle = self.executors.iter_mut().find(|executor| {
+            executor.state == ExecutorState::Idle
+                && !executor.retire
+                && (executor.role, executor.database) != (role, database)
+        });
+        if let Some(executor) = idle {
+            executor.retire = true;
+            crate::pg::latch::wake(executor.place);
+        }
+    }
+
+    /// An executor could not be started: nobody tries again for this role before `until`.
+    pub fn block_role(&mut self, database: Oid, role: Oid, until: i64) {
+        if let Some(place) = self.queue_place(database, role) {
+            self.queues[place].blocked_until = until;
+        }
+    }
+
+    /// No worker slot was free.
+    pub fn note_exhausted(&mut self, now: i64) {
+        self.worker_slots_exhausted_at = now;
+    }
+
+    /// When a worker slot was last wanted in vain; 0 never.
+    pub fn exhausted_at(&self) -> i64 {
+        self.worker_slots_exhausted_at
+    }
+
+    /// Forgets ready work of a role that cannot run.
+    pub fn clear_role(&mut self, database: Oid, role: Oid) {
+        if let Some(place) = self.queue_place(database, role) {
+            let list = std::mem::replace(&mut self.queues[place].list, EMPTY_LIST);
+            self.release_list(list);
+        }
+    }
+
+    /// How much work of this database is ready.
+    pub fn queued(&self, database: Oid) -> u32 {
+        let of_database = self.queues.iter().filter(|queue| queue.database == database.to_u32());
+        of_database.map(|queue| queue.list.len).sum()
+    }
+
+    // ---- ready work ----
+
+    /// Puts a target into the queue of its role. Where the board is full the scheduler looks at the tables later.
+    pub fn push(&mut self, database: Oid, role: Oid, target: Target, by: Option<(usize, u32)>, now: i64) -> Wake {
+        let mut wake = Wake::default();
+        let (pusher, load) = by.map_or((0, 0), |(slot, load)| (slot as u32 + 1, load));
+        let place = self.queue_place_or_new(database, role);
+        let item = self.new_item(Item { target, at: now, next: 0, load, pusher });
+        let (Some(place), Some(item)) = (place, item) else {
+            if let Some(item) = item {
+                self.release_item(item);
+            }
+            return self.request_rescan(database);
+        };
+        let mut list = self.queues[place].list;
+        self.append(&mut list, item);
+        self.queues[place].list = list;
+        let idle = self.executors.iter_mut().find(|executor| {
+            executor.state == ExecutorState::Idle
+                && !executor.notified
+                && !executor.retire
+                && executor.database == database.to_u32()
+                && executor.role == role.to_u32()
+        });
+        match idle {
+            Some(executor) => {
+                executor.notified = true;
+                wake.add(executor.place);
+            }
+            None => {
+                if let Some(entry) = self.database(database)
+                    && entry.scheduler_pid != 0
+                {
+                    wake.add(entry.scheduler_place);
+                }
+            }
+        }
+        wake
+    }
+
+    /// Takes work for the executor in `slot`, of `prefer` first, and gives it the lease.
+    pub fn take(&mut self, slot: usize, prefer: Option<InstanceNumber>, now: i64) -> Taken {
+        self.let_go(slot, now);
+        let executor = self.executors[slot];
+        if executor.retire {
+            return Taken::Retire;
+        }
+        let place = self.queue_place(Oid::from(executor.database), Oid::from(executor.role));
+        let Some(place) = place else { return self.stay_idle(slot, now) };
+        if let Some(instance) = prefer {
+            let mut before = 0;
+            let mut at = self.queues[place].list.head;
+            for _ in 0..SAME_INSTANCE_LOOK_AHEAD {
+                if at == 0 {
+                    break;
+                }
+                let item = self.items[at as usize];
+                if item.target.instance == instance && self.holder(item.target, executor.database).is_none() {
+                    self.unlink(place, before, at);
+                    return self.lease(slot, item, now);
+                }
+                (before, at) = (at, item.next);
+            }
+        }
+        loop {
+            let at = self.queues[place].list.head;
+            if at == 0 {
+                return self.stay_idle(slot, now);
+            }
+            let item = self.items[at as usize];
+            self.unlink(place, 0, at);
+            match self.holder(item.target, executor.database) {
+                Some(holder) => self.executors[holder].look_again = true,
+                None => return self.lease(slot, item, now),
+            }
+        }
+    }
+
+    /// Exchanges the lease of the executor in `slot` for another branch of the same instance.
+    pub fn exchange_lease(&mut self, slot: usize, target: Target) -> bool {
+        let executor = self.executors[slot];
+        if executor.has_lease && executor.lease == target {
+            return true;
+        }
+        if let Some(holder) = self.holder(target, executor.database)
+            && holder != slot
+        {
+            self.executors[holder].look_again = true;
+            return false;
+        }
+        if executor.look_again && executor.has_lease {
+            let (database, role) = (Oid::from(executor.database), Oid::from(executor.role));
+            self.push(database, role, executor.lease, None, executor.since).send();
+        }
+        let executor = &mut self.executors[slot];
+        executor.lease = target;
+        executor.has_lease = true;
+        executor.look_again = false;
+        true
+    }
+
+    /// Gives the lease back; if somebody asked for it meanwhile, the target is ready again.
+    pub fn let_go(&mut self, slot: usize, now: i64) {
+        let executor = self.executors[slot];
+        self.executors[slot].has_lease = false;
+        self.executors[slot].look_again = false;
+        self.executors[slot].abandoned = false;
+        if executor.has_lease && executor.look_again {
+            let (database, role) = (Oid::from(executor.database), Oid::from(executor.role));
+            self.push(database, role, executor.lease, None, now).send();
+        }
+    }
+
+    /// The executor in `slot` has completed a branch inside `outer`: it lets go, and `outer` is ready unless others
+    /// carry out, or are about to carry out, more of the instance, who will come to the same point later.
+    pub fn finish_branch(&mut self, slot: usize, outer: Target, now: i64) -> Wake {
+        self.let_go(slot, now);
+        let executor = self.executors[slot];
+        let others_run = self.executors.iter().any(|other| {
+            other.has_lease && other.database == executor.database && other.lease.instance == outer.instance
+        });
+        let (database, role) = (Oid::from(executor.database), Oid::from(executor.role));
+        if others_run || self.has_queued(database, role, outer.instance) {
+            return Wake::default();
+        }
+        self.push(database, role, outer, None, now)
+    }
+
+    fn has_queued(&self, database: Oid, role: Oid, instance: InstanceNumber) -> bool {
+        let Some(place) = self.queue_place(database, role) else { return false };
+        let mut at = self.queues[place].list.head;
+        for _ in 0..SAME_INSTANCE_LOOK_AHEAD {
+            if at == 0 {
+                return false;
+            }
+            let item = &self.items[at as usize];
+            if item.target.instance == instance && item.target.branch != Target::EVERY_BRANCH {
+                return true;
+            }
+            at = item.next;
+        }
+        false
+    }
+
+    /// Whether other work of the executor's role waits and nobody is free for it.
+    pub fn others_wait(&self, slot: usize) -> bool {
+        let executor = &self.executors[slot];
+        self.queues.iter().any(|queue| {
+            queue.database == executor.database && queue.role == executor.role && queue.list.len > 0
+        }) && !self.executors.iter().any(|other| {
+            other.state == ExecutorState::Idle
+                && other.database == executor.database
+                && other.role == executor.role
+        })
+    }
+
+    // ---- executors ----
+
+    /// The executor in `slot` has begun to run: whose it is.
+    pub fn enter_executor(&mut self, slot: usize, pid: i32, place: ProcNumber, now: i64) -> (Oid, Oid) {
+        let executor = &mut self.executors[slot];
+        (executor.pid, executor.place, executor.since) = (pid, place, now);
+        (Oid::from(executor.database), Oid::from(executor.role))
+    }
+
+    /// The executor in `slot` has connected.
+    pub fn ready_executor(&mut self, slot: usize) {
+        let executor = self.executors[slot];
+        self.executors[slot].state = ExecutorState::Idle;
+        if let Some(place) = self.queue_place(Oid::from(executor.database), Oid::from(executor.role)) {
+            self.queues[place].failures = 0;
+        }
+    }
+
+    /// The executor in `slot` ends; what it held is ready again.
+    pub fn leave_executor(&mut self, slot: usize, now: i64) -> Wake {
+        let executor = self.executors[slot];
+        if executor.state == ExecutorState::Free {
+            return Wake::default();
+        }
+        self.executors[slot] = EMPTY_EXECUTOR;
+        let (database, role) = (Oid::from(executor.database), Oid::from(executor.role));
+        if executor.state == ExecutorState::Starting
+            && let Some(place) = self.queue_place(database, role)
+        {
+            let queue = &mut self.queues[place];
+            queue.failures = (queue.failures + 1).min(5);
+            queue.blocked_until = now + (1_000_000 << queue.failures);
+        }
+        if executor.has_lease {
+            return self.push(database, role, executor.lease, None, now);
+        }
+        // Work may have been queued on the strength of this executor being there.
+        let mut wake = Wake::default();
+        if let Some(entry) = self.database(database)
+            && entry.scheduler_pid != 0
+        {
+            wake.add(entry.scheduler_place);
+        }
+        wake
+    }
+
+    /// The slot was reserved, but its process has not come.
+    pub fn is_starting(&self, slot: usize) -> bool {
+        self.executors[slot].state == ExecutorState::Starting && self.executors[slot].pid == 0
+    }
+
+    /// The executor in `slot` begins this node.
+    pub fn begin_node(&mut self, slot: usize, node: u32, now: i64) {
+        let executor = &mut self.executors[slot];
+        executor.node = node;
+        executor.since = now;
+        executor.steps += 1;
+    }
+
+    /// Whether what the executor in `slot` runs has been cancelled or lost a race.
+    pub fn is_abandoned(&self, slot: usize) -> bool {
+        self.executors[slot].abandoned
+    }
+
+    /// Marks what runs of this instance as abandoned, in branches chosen by `concerns`, and gives the processes
+    /// to be interrupted.
+    pub fn abandon(
+        &mut self,
+        database: Oid,
+        instance: InstanceNumber,
+        except: Option<usize>,
+        concerns: impl Fn(u32) -> bool,
+    ) -> Vec<i32> {
+        let mut pids = Vec::new();
+        for (slot, executor) in self.executors.iter_mut().enumerate() {
+            if executor.has_lease
+                && Some(slot) != except
+                && executor.database == database.to_u32()
+                && executor.lease.instance == instance
+                && concerns(executor.lease.branch)
+            {
+                executor.abandoned = true;
+                pids.push(executor.pid);
+            }
+        }
+        pids
+    }
+
+    // ---- waiting for instances ----
+
+    /// Waits for an instance, or with 0 for any instance, to end. `None` when too many wait.
+    pub fn add_waiter(&mut self, database: Oid, place: ProcNumber, instance: InstanceNumber) -> Option<usize> {
+        let free = self.waiters.iter().position(|waiter| !waiter.in_use)?;
+        self.waiters[free] = Waiter { in_use: true, database: database.to_u32(), place, instance };
+        self.waiters_in_use += 1;
+        Some(free)
+    }
+
+    /// Stops waiting.
+    pub fn remove_waiter(&mut self, place: usize) {
+        if std::mem::take(&mut self.waiters[place].in_use) {
+            self.waiters_in_use -= 1;
+        }
+    }
+
+    /// How many instances have ended since the server started; [`Board::ended_since`] tells which.
+    pub fn ended_count(&self) -> u64 {
+        self.ended_count
+    }
+
+    /// The instances of this database that ended since `count` was taken; `None` when that is too long ago.
+    pub fn ended_since(&self, database: Oid, count: u64) -> Option<Vec<InstanceNumber>> {
+        if self.ended_count - count > ENDED_MAX as u64 {
+            return None;
+        }
+        let ended = (count..self.ended_count).map(|number| self.ended[number as usize % ENDED_MAX]);
+        Some(ended.filter(|one| one.database == database.to_u32()).map(|one| one.instance).collect())
+    }
+
+    /// An instance has ended.
+    pub fn note_ended(&mut self, database: Oid, instance: InstanceNumber) -> Wake {
+        let mut wake = Wake::default();
+        self.ended[self.ended_count as usize % ENDED_MAX] = Ended { database: database.to_u32(), instance };
+        self.ended_count += 1;
+        let mut left = self.waiters_in_use;
+        for waiter in &self.waiters {
+            if left == 0 {
+                break;
+            }
+            if waiter.in_use {
+                left -= 1;
+                if waiter.database == database.to_u32() && (waiter.instance == 0 || waiter.instance == instance) {
+                    wake.add(waiter.place);
+                }
+            }
+        }
+        wake
+    }
+
+    /// Takes one of `limit` places for a start in its own transaction.
+    pub fn enter_new_transaction_start(&mut self, limit: usize) -> bool {
+        let has_room = (self.new_transaction_starts as usize) < limit;
+        self.new_transaction_starts += u32::from(has_room);
+        has_room
+    }
+
+    /// Gives the place back.
+    pub fn leave_new_transaction_start(&mut self) {
+        self.new_transaction_starts = self.new_transaction_starts.saturating_sub(1);
+    }
+
+    // ---- monitoring ----
+
+    /// Every process of the engine.
+    pub fn workers(&self) -> Vec<WorkerInfo> {
+        let empty = WorkerInfo {
+            kind: "launcher",
+            pid: self.launcher_pid,
+            role: Oid::INVALID,
+            database: Oid::INVALID,
+            state: "running",
+            target: None,
+            node: 0,
+            since: self.launcher_since,
+            steps: 0,
+            queued: 0,
+        };
+        let mut workers = Vec::new();
+        if self.launcher_pid != 0 {
+            workers.push(empty.clone());
+        }
+        for entry in self.databases.iter().filter(|entry| entry.scheduler_pid != 0) {
+            workers.push(WorkerInfo {
+                kind: "scheduler",
+                pid: entry.scheduler_pid,
+                database: Oid::from(entry.oid),
+                since: entry.since,
+                queued: self.queued(Oid::from(entry.oid)),
+                ..empty.clone()
+            });
+        }
+        for executor in self.executors.iter().filter(|executor| executor.state != ExecutorState::Free) {
+            workers.push(WorkerInfo {
+                kind: "executor",
+                pid: executor.pid,
+                role: Oid::from(executor.role),
+                database: Oid::from(executor.database),
+                state: match executor.state {
+                    ExecutorState::Free => "free",
+                    ExecutorState::Starting => "starting",
+                    ExecutorState::Idle => "idle",
+                    ExecutorState::Busy => "running",
+                },
+                target: executor.has_lease.then_some(executor.lease),
+                node: executor.node,
+                since: executor.since,
+                steps: executor.steps,
+                queued: 0,
+            });
+        }
+        workers
+    }
+
+    // ---- lists ----
+
+    fn database(&mut self, database: Oid) -> Option<&mut Database> {
+        self.databases.iter_mut().find(|entry| entry.oid == database.to_u32())
+    }
+
+    fn queue_place(&self, database: Oid, role: Oid) -> Option<usize> {
+        let wanted = (database.to_u32(), role.to_u32());
+        self.queues.iter().position(|queue| (queue.database, queue.role) == wanted)
+    }
+
+    fn queue_place_or_new(&mut self, database: Oid, role: Oid) -> Option<usize> {
+        if let Some(place) = self.queue_place(database, role) {
+            return Some(place);
+        }
+        let free = self.queues.iter().position(|queue| queue.database == 0);
+        let free = free.or_else(|| self.queues.iter().position(|queue| queue.list.len == 0))?;
+        self.queues[free] = Queue { database: database.to_u32(), role: role.to_u32(), ..EMPTY_QUEUE };
+        Some(free)
+    }
+
+    fn holder(&self, target: Target, database: u32) -> Option<usize> {
+        self.executors.iter().position(|executor| {
+            executor.has_lease && executor.database == database && executor.lease == target
+        })
+    }
+
+    fn lease(&mut self, slot: usize, item: Item, now: i64) -> Taken {
+        let executor = &mut self.executors[slot];
+        executor.state = ExecutorState::Busy;
+        executor.notified = false;
+        executor.lease = item.target;
+        executor.has_lease = true;
+        executor.since = now;
+        let is_own = item.pusher == slot as u32 + 1;
+        Taken::Work(Work { target: item.target, load: is_own.then_some(item.load) })
+    }
+
+    fn stay_idle(&mut self, slot: usize, now: i64) -> Taken {
+        let executor = &mut self.executors[slot];
+        executor.notified = false;
+        if executor.state != ExecutorState::Idle {
+            executor.state = ExecutorState::Idle;
+            executor.since = now;
+        }
+        Taken::Nothing
+    }
+
+    fn append(&mut self, list: &mut List, item: u32) {
+        if list.tail == 0 {
+            list.head = item;
+        } else {
+            self.items[list.tail as usize].next = item;
+        }
+        list.tail = item;
+        list.len += 1;
+    }
+
+    fn unlink(&mut self, place: usize, before: u32, at: u32) {
+        let next = self.items[at as usize].next;
+        if before != 0 {
+            self.items[before as usize].next = next;
+        }
+        let list = &mut self.queues[place].list;
+        if before == 0 {
+            list.head = next;
+        }
+        if list.tail == at {
+            list.tail = before;
+        }
+        list.len -= 1;
+        self.release_item(at);
+    }
+
+    /// Items are numbered from 1, so that 0 in zeroed memory means none.
+    fn new_item(&mut self, item: Item) -> Option<u32> {
+        let number = if self.free_item != 0 {
+            let number = self.free_item;
+            self.free_item = self.items[number as usize].next;
+            number
+        } else if (self.fresh_item as usize) < ITEMS_MAX - 1 {
+            self.fresh_item += 1;
+            self.fresh_item
+        } else {
+            return None;
+        };
+        self.items[number as usize] = item;
+        Some(number)
+    }
+
+    fn release_item(&mut self, number: u32) {
+        self.items[number as usize].next = self.free_item;
+        self.free_item = number;
+    }
+
+    fn release_list(&mut self, list: List) {
+        let mut at = list.head;
+        while at != 0 {
+            let next = self.items[at as usize].next;
+            self.release_item(at);
+            at = next;
+        }
+    }
+}
+
+const EMPTY_LIST: List = List { head: 0, tail: 0, len: 0 };
+const EMPTY_QUEUE: Queue = Queue { database: 0, role: 0, list: EMPTY_LIST, blocked_until: 0, failures: 0 };
+const EMPTY_DATABASE: Database = Database {
+    oid: 0,
+    state: DatabaseState::Absent,
+    scheduler_pid: 0,
+    scheduler_place: 0,
+    since: 0,
+    timers: EMPTY_LIST,
+    rescan: false,
+    sweep: false,
+    dropped: false,
+};
+const EMPTY_EXECUTOR: Executor = Executor {
+    state: ExecutorState::Free,
+    database: 0,
+    role: 0,
+    pid: 0,
+    place: 0,
+    since: 0,
+    steps: 0,
+    lease: Target { instance: 0, branch: 0 },
+    has_lease: false,
+    node: 0,
+    look_again: false,
+    abandoned: false,
+    retire: false,
+    notified: false,
+};

@@ -1,0 +1,241 @@
+//! An instance as an executor holds it: its graph, how far it has come, and what is to be written.
+
+use std::collections::HashMap;
+
+use pg_durable_graph::kind::NodeKind;
+use pg_durable_graph::progress::{Bindings, Next, Progress, ProgressError};
+use pg_durable_graph::status::NodeStatus;
+use pg_durable_graph::{NodeId, Outcome};
+
+use super::board::InstanceNumber;
+use super::failure::{EngineError, Failure, Stop};
+use super::steps::{self, After};
+use crate::pg::gucs::{self, Durability};
+use crate::pg::spi::{Session, Tid};
+use crate::pg::{clock, xact};
+use crate::store::{self, instances, nodes};
+
+/// See the module.
+pub struct Instance {
+    pub id: String,
+    pub number: InstanceNumber,
+    pub label: Option<String>,
+    /// Where the steps run, if not in this database.
+    pub database: Option<String>,
+    pub progress: Progress,
+    /// Which load of the instance this is: other work items refer to it.
+    pub load: u32,
+    vars: HashMap<String, Option<String>>,
+    durability: Durability,
+    places: Vec<Option<Tid>>,
+    /// Whether the step that is being written committed by itself.
+    at_least_once: Option<bool>,
+}
+
+/// When the commit of a transaction is flushed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flush {
+    /// As a commit of the role would be, unless the instance's durability says later.
+    AsRole,
+    /// With the next commit that is: nothing is lost but what would be found out again.
+    Later,
+}
+
+/// What a look at the tables found.
+pub enum Loaded {
+    Instance(Box<Instance>),
+    /// Unknown, not committed, or terminal.
+    Gone,
+    /// There, but not readable.
+    Broken(EngineError),
+}
+
+impl Instance {
+    /// Loads an instance in a transaction of its own, and marks it as running at its first time.
+    pub fn load(number: InstanceNumber, load: u32) -> Loaded {
+        let id = super::wake::instance_id(number);
+        let transaction = xact::Transaction::begin_internal();
+        let owner = store::as_owner();
+        let spi = Session::open();
+        let Some(row) = instances::get(&spi, &id) else { return Loaded::Gone };
+        if row.status != "pending" && row.status != "running" {
+            return Loaded::Gone;
+        }
+        let nodes = match nodes::load(&spi, &id) {
+            Ok(nodes) => nodes,
+            Err(error) => return Loaded::Broken(error),
+        };
+        let vars = match row.vars.as_deref().map(serde_json::from_str).transpose() {
+            Ok(vars) => vars.unwrap_or_default(),
+            Err(error) => return Loaded::Broken(error.into()),
+        };
+        if row.status == "pending" {
+            xact::commit_asynchronously();
+            instances::mark_running(&spi, &id);
+        }
+        drop(spi);
+        drop(owner);
+        transaction.commit();
+        let durability = match row.durability.as_deref() {
+            Some("barrier") => Durability::Barrier,
+            Some(_) => Durability::Step,
+            None => gucs::checkpoint_durability(),
+        };
+        Loaded::Instance(Box::new(Instance {
+            id,
+            number,
+            label: row.label,
+            database: row.database,
+            progress: Progress::new(nodes.graph, nodes.states, gucs::loop_min_interval_us()),
+            load,
+            vars,
+            durability,
+            places: nodes.places,
+            at_least_once: None,
+        }))
+    }
+
+    /// The value of a `{name}`: a system name, or a variable captured at the start.
+    pub fn var(&self, name: &str) -> Option<&str> {
+        match name {
+            "sys_instance_id" => Some(&self.id),
+            "sys_label" => Some(self.label.as_deref().unwrap_or_default()),
+            _ => self.vars.get(name).map(|value| value.as_deref().unwrap_or_default()),
+        }
+    }
+
+    /// The named results that a node sees.
+    pub fn bindings(&self, node: NodeId) -> Option<&Bindings> {
+        self.progress.bindings(self.progress.graph().branch(node))
+    }
+
+    /// Says how the step that is about to be written was delivered.
+    pub fn note_delivery(&mut self, at_least_once: bool) {
+        self.at_least_once = Some(at_least_once);
+    }
+
+    /// Inside a transaction: writes what has changed, goes on through inner nodes as far as that needs no step, and
+    /// starts the wait that comes next. Says where the instance stands then.
+    pub fn settle(
+        &mut self,
+        spi: &Session,
+        branch: NodeId,
+        next: Result<Next, ProgressError>,
+        flush: Flush,
+    ) -> Result<After, Stop> {
+        let (mut branch, mut next) = (branch, next);
+        let after = loop {
+            self.write_branch(spi, branch)?;
+            match next {
+                // What led here has happened and is kept; the failure is recorded by itself.
+                Err(error) => break After::Fails { node: error.node(), failure: error.into() },
+                Ok(Next::BranchCompleted(root)) => {
+                    let parent = self.progress.graph().parent(root).unwrap_or(NodeId::ROOT);
+                    next = match self.progress.complete_branches(root).transpose() {
+                        Some(next) => next,
+                        None => break After::Next { branch, next: Next::BranchCompleted(root) },
+                    };
+                    branch = self.progress.graph().branch(parent);
+                }
+                Ok(Next::Run(leaf)) => {
+                    match self.begin_wait(leaf) {
+                        Ok(()) => self.write_branch(spi, branch)?,
+                        Err(failure) => break After::Fails { node: leaf, failure },
+                    }
+                    break After::Next { branch, next: Next::Run(leaf) };
+                }
+                Ok(Next::Finished(outcome)) => {
+                    self.write_end(spi, &outcome)?;
+                    break After::Next { branch, next: Next::Finished(outcome) };
+                }
+                Ok(next @ (Next::Pause { .. } | Next::Spawn { .. })) => break After::Next { branch, next },
+            }
+        };
+        let is_end = matches!(after, After::Next { next: Next::Finished(_), .. });
+        if !is_end && (flush == Flush::Later || self.durability == Durability::Barrier) {
+            xact::commit_asynchronously();
+        }
+        Ok(after)
+    }
+
+    /// Arms the timer of a wait that is reached now, so that it counts from the commit that leads to it.
+    fn begin_wait(&mut self, leaf: NodeId) -> Result<(), Failure> {
+        if self.progress.status(leaf) == NodeStatus::Running {
+            return Ok(());
+        }
+        let wake_at = match self.progress.graph().kind(leaf) {
+            NodeKind::Sleep(sleep) => Some(steps::sleep::wake_at(sleep, clock::now())),
+            NodeKind::WaitSchedule(schedule) => Some(steps::schedule::wake_at(schedule, clock::now())?),
+            NodeKind::Signal(signal) => steps::signal::wake_at(signal, clock::now()),
+            NodeKind::Sql(_) | NodeKind::Break(_) => return Ok(()),
+            NodeKind::Then(_)
+            | NodeKind::If(_)
+            | NodeKind::Join(_)
+            | NodeKind::Race(_)
+            | NodeKind::Loop(_) => unreachable!("only leaves are run"),
+        };
+        self.progress.arm(leaf, wake_at);
+        Ok(())
+    }
+
+    /// Writes what has changed in a branch.
+    pub fn write_branch(&mut self, spi: &Session, branch: NodeId) -> Result<(), Stop> {
+        for node in self.progress.take_writes(branch) {
+            self.write_node(spi, node)?;
+        }
+        Ok(())
+    }
+
+    fn write_node(&mut self, spi: &Session, node: NodeId) -> Result<(), Stop> {
+        let state = self.progress.state(node);
+        let (result, columns) = match &state.outcome {
+            Some(outcome) => texts(outcome),
+            None => (None, None),
+        };
+        let waiting_for = match (state.status, self.progress.graph().kind(node)) {
+            (NodeStatus::Running, NodeKind::Signal(signal)) => Some(format!("signal {}", signal.name)),
+            (NodeStatus::Running, NodeKind::Sleep(_)) => Some("timer".to_owned()),
+            (NodeStatus::Running, NodeKind::WaitSchedule(wait)) => Some(format!("schedule {}", wait.cron_expr)),
+            _ => None,
+        };
+        let at_least_once = match self.progress.graph().kind(node) {
+            NodeKind::Sql(_) => self.at_least_once.take(),
+            _ => None,
+        };
+        let place = nodes::write(
+            spi,
+            &nodes::NodeWrite {
+                instance: &self.id,
+                node: &node.to_string(),
+                place: self.places[node.index()],
+                state,
+                result: result.as_deref(),
+                columns: columns.as_deref(),
+                waiting_for: waiting_for.as_deref(),
+                at_least_once,
+            },
+        );
+        self.places[node.index()] = Some(place.ok_or(Stop::Lost)?);
+        Ok(())
+    }
+
+    fn write_end(&mut self, spi: &Session, outcome: &Outcome) -> Result<(), Stop> {
+        let root = self.progress.graph().kind(NodeId::ROOT);
+        if matches!(root, NodeKind::Then(_) | NodeKind::If(_) | NodeKind::Join(_)) {
+            let (result, columns) = texts(outcome);
+            nodes::write_root(spi, &self.id, result.as_deref().unwrap_or("null"), columns.as_deref());
+        }
+        let derived: Vec<String> =
+            self.progress.derived().into_iter().filter(|id| *id != NodeId::ROOT).map(|id| id.to_string()).collect();
+        if !derived.is_empty() {
+            let derived: Vec<_> = derived.iter().map(|id| Some(id.as_str())).collect();
+            nodes::write_derived(spi, &self.id, &derived);
+        }
+        if instances::complete(spi, &self.id) { Ok(()) } else { Err(Stop::Lost) }
+    }
+}
+
+fn texts(outcome: &Outcome) -> (Option<String>, Option<String>) {
+    let columns = outcome.columns.as_deref().and_then(|columns| serde_json::to_string(columns).ok());
+    (Some(outcome.value.to_string()), columns)
+}

@@ -1,0 +1,8 @@
+//! The engine: who may advance what, and how one instance is advanced.
+
+pub mod board;
+pub mod failure;
+pub mod instance;
+pub mod run;
+pub mod steps;
+pub mod wake;

@@ -1,0 +1,444 @@
+//! Advancing an instance: from a piece of ready work, step after step, until it ends, waits, or others are due.
+
+use std::time::{Duration, Instant as Moment};
+
+use pg_durable_graph::kind::NodeKind;
+use pg_durable_graph::progress::Next;
+use pg_durable_graph::{NodeId, Outcome};
+use pgrx::pg_sys::Oid;
+
+use super::board::{InFlight, Target, Work};
+use super::failure::{Failure, Stop};
+use super::instance::{Flush, Instance, Loaded};
+use super::steps::{self, After};
+use super::wake;
+use crate::pg::spi::Session;
+use crate::pg::xact::Transaction;
+use crate::pg::{activity, catalog, caught, clock, gucs, inflight, latch, process, session, shmem, value};
+use crate::store::{self, instances, nodes};
+
+/// How long an executor stays with one instance while others of its role wait.
+const TIME_SLICE: Duration = Duration::from_millis(50);
+/// How long until a step is tried again whose outcome the server could not store.
+const RETRY_UNSTORED_US: i64 = 1_000_000;
+
+/// An executor: the process that advances instances of one role in one database.
+pub struct Executor {
+    pub slot: usize,
+    pub database: Oid,
+    pub role: Oid,
+    /// The instance that was advanced last, as this process knows it.
+    held: Option<Box<Instance>>,
+    loads: u32,
+    /// A step has changed who the session is: this process must not run another.
+    pub is_tainted: bool,
+}
+
+impl Executor {
+    /// An executor that has just connected.
+    pub fn new(slot: usize, database: Oid, role: Oid) -> Executor {
+        Executor { slot, database, role, held: None, loads: 0, is_tainted: false }
+    }
+
+    /// The instance whose work is preferred, being at hand.
+    pub fn preference(&self) -> Option<u64> {
+        self.held.as_ref().map(|held| held.number)
+    }
+
+    /// Lets go of the instance at hand: nobody knows when its next work comes.
+    pub fn forget(&mut self) {
+        self.held = None;
+        value::forget_types();
+    }
+
+    /// Advances what `work` names, as far as it goes now.
+    pub fn advance(&mut self, work: Work) {
+        let since = Moment::now();
+        let Some((mut instance, is_fresh)) = self.hold(work) else { return };
+        activity::show_name(&format!("pg_durable:{}", instance.id));
+        let stopped = self.advance_instance(&mut instance, work.target, is_fresh, since);
+        activity::show_idle();
+        match stopped {
+            Ok(()) => self.held = Some(instance),
+            Err(stop) => self.end_with(&instance, work.target, stop),
+        }
+    }
+
+    fn hold(&mut self, work: Work) -> Option<(Box<Instance>, bool)> {
+        if let Some(held) = self.held.take()
+            && held.number == work.target.instance
+            && work.load == Some(held.load)
+        {
+            return Some((held, false));
+        }
+        self.loads += 1;
+        match caught::catch(|| Instance::load(work.target.instance, self.loads)) {
+            Ok(Loaded::Instance(instance)) => {
+                if let Some(failure) = self.blocked(&instance.id) {
+                    self.fail_whole(work.target.instance, failure);
+                    return None;
+                }
+                Some((instance, true))
+            }
+            Ok(Loaded::Gone) => None,
+            Ok(Loaded::Broken(error)) => {
+                self.fail_whole(work.target.instance, error.into());
+                None
+            }
+            Err(caught) => {
+                self.retry_later(work.target, &caught.into());
+                None
+            }
+        }
+    }
+
+    fn advance_instance(
+        &mut self,
+        instance: &mut Instance,
+        target: Target,
+        is_fresh: bool,
+        since: Moment,
+    ) -> Result<(), Stop> {
+        let progress = &mut instance.progress;
+        let mut branch = NodeId(target.branch);
+        let mut next = Ok(Next::Finished(Default::default()));
+        if is_fresh || target.branch == Target::EVERY_BRANCH || branch == NodeId::ROOT {
+            next = progress.resume();
+        }
+        if target.branch == Target::EVERY_BRANCH {
+            branch = NodeId::ROOT;
+        } else if branch != NodeId::ROOT {
+            if !progress.is_live(branch) {
+                return self.pass_on(instance);
+            }
+            drop(progress.take_frontier());
+            next = progress.resume_branch(branch);
+        }
+        let mut after = internal(instance, |instance, spi| instance.settle(spi, branch, next, Flush::Later))?;
+        loop {
+            latch::check_interrupts();
+            let next;
+            (branch, next) = match after {
+                After::Next { branch, next } => (branch, next),
+                After::Fails { node, failure } => return Err(Stop::Failed { node, failure }),
+                After::Parked { until } => {
+                    self.set_timer(instance, branch, until);
+                    return Ok(());
+                }
+            };
+            self.interrupt_abandoned(instance);
+            let leaf = match next {
+                Next::Run(leaf) => leaf,
+                Next::Pause { node, until } if until <= clock::now() => {
+                    let next = instance.progress.end_pause(node);
+                    after = internal(instance, |instance, spi| instance.settle(spi, branch, next, Flush::Later))?;
+                    continue;
+                }
+                Next::Pause { until, .. } => {
+                    self.set_timer(instance, branch, Some(until));
+                    return Ok(());
+                }
+                Next::Spawn { node, .. } => {
+                    self.spawn(instance, node);
+                    return Ok(());
+                }
+                Next::BranchCompleted(root) => {
+                    self.finish_branch(instance, root);
+                    return Ok(());
+                }
+                Next::Finished(_) => {
+                    self.tell_ended(instance.number);
+                    return Ok(());
+                }
+            };
+            if !self.holds(instance, branch) {
+                return Ok(());
+            }
+            if since.elapsed() > TIME_SLICE && self.yields(instance, branch) {
+                return Ok(());
+            }
+            after = self.carry_out(instance, leaf)?;
+        }
+    }
+
+    /// Carries out one leaf.
+    fn carry_out(&mut self, instance: &mut Instance, leaf: NodeId) -> Result<After, Stop> {
+        let graph = instance.progress.graph().clone();
+        process::forget_cancellation();
+        {
+            let mut board = shmem::board();
+            if board.is_abandoned(self.slot) {
+                return Err(Stop::Abandoned);
+            }
+            board.begin_node(self.slot, leaf.0, clock::now());
+        }
+        match graph.kind(leaf) {
+            NodeKind::Sql(sql) => {
+                inflight::note(
+                    self.slot,
+                    Some(InFlight {
+                        instance: instance.number,
+                        generation: instance.progress.generation(leaf),
+                        database: self.database.to_u32(),
+                        node: leaf.0,
+                    }),
+                );
+                let slot = self.slot;
+                let after = steps::sql::carry_out(instance, leaf, sql, || shmem::board().is_abandoned(slot));
+                inflight::note(self.slot, None);
+                self.clean_session();
+                after
+            }
+            NodeKind::Break(end) => steps::end::carry_out(instance, leaf, end),
+            NodeKind::Sleep(sleep) => steps::sleep::carry_out(instance, leaf, sleep, clock::now()),
+            NodeKind::WaitSchedule(_) => steps::schedule::carry_out(instance, leaf, clock::now()),
+            NodeKind::Signal(signal) => steps::signal::carry_out(instance, leaf, signal, clock::now()),
+            NodeKind::Then(_)
+            | NodeKind::If(_)
+            | NodeKind::Join(_)
+            | NodeKind::Race(_)
+            | NodeKind::Loop(_) => unreachable!("only leaves are run"),
+        }
+    }
+
+    fn clean_session(&mut self) {
+        match caught::catch(|| session::clean(self.role)) {
+            Ok(session::Hygiene::Clean) => {}
+            Ok(session::Hygiene::Tainted) | Err(_) => self.is_tainted = true,
+        }
+    }
+
+    /// Whether this executor may go on in this branch: it has, or gets, its lease; and may still run steps.
+    fn holds(&mut self, instance: &Instance, branch: NodeId) -> bool {
+        let target = Target { instance: instance.number, branch: branch.0 };
+        if self.is_tainted {
+            self.push(target, None);
+            return false;
+        }
+        shmem::board().exchange_lease(self.slot, target)
+    }
+
+    fn yields(&self, instance: &Instance, branch: NodeId) -> bool {
+        if !shmem::board().others_wait(self.slot) {
+            return false;
+        }
+        self.push(Target { instance: instance.number, branch: branch.0 }, Some(instance.load));
+        true
+    }
+
+    fn push(&self, target: Target, load: Option<u32>) {
+        let by = load.map(|load| (self.slot, load));
+        wake::send(|board| board.push(self.database, self.role, target, by, clock::now()));
+    }
+
+    /// Makes the branches of a JOIN or RACE ready. Their items are taken from the queue by this executor too, which
+    /// has the instance at hand, or by others who are idle.
+    fn spawn(&self, instance: &mut Instance, node: NodeId) {
+        let graph = instance.progress.graph().clone();
+        let frontier = instance.progress.take_frontier();
+        for (branch, _) in frontier.into_iter().filter(|(branch, _)| graph.is_within(*branch, node)) {
+            self.push(Target { instance: instance.number, branch: branch.0 }, Some(instance.load));
+        }
+    }
+
+    /// A branch has completed, and as far as this process knows its siblings have not. Whoever is the last to
+    /// finish looks at them again.
+    fn finish_branch(&self, instance: &Instance, root: NodeId) {
+        let graph = instance.progress.graph();
+        let outer = graph.parent(root).map_or(NodeId::ROOT, |parent| graph.branch(parent));
+        let target = Target { instance: instance.number, branch: outer.0 };
+        wake::send(|board| board.finish_branch(self.slot, target, clock::now()));
+    }
+
+    /// The branch that was to be advanced is not under way any more; what is, and is not being carried out, goes on.
+    fn pass_on(&self, instance: &mut Instance) -> Result<(), Stop> {
+        for (branch, next) in instance.progress.take_frontier() {
+            if matches!(next, Next::Run(_) | Next::Finished(_)) {
+                self.push(Target { instance: instance.number, branch: branch.0 }, None);
+            }
+        }
+        Ok(())
+    }
+
+    fn set_timer(&self, instance: &Instance, branch: NodeId, until: Option<i64>) {
+        if let Some(until) = until {
+            let target = Target { instance: instance.number, branch: branch.0 };
+            wake::send(|board| board.set_timer(self.database, target, self.role, until));
+        }
+    }
+
+    fn interrupt_abandoned(&self, instance: &mut Instance) {
+        let abandoned = instance.progress.take_abandoned();
+        if !abandoned.is_empty() {
+            let graph = instance.progress.graph().clone();
+            wake::interrupt(self.database, instance.number, Some(self.slot), |branch| {
+                (branch as usize) < graph.len()
+                    && abandoned.iter().any(|&root| graph.is_within(NodeId(branch), root))
+            });
+        }
+    }
+
+    fn tell_ended(&self, number: u64) {
+        wake::send(|board| board.note_ended(self.database, number));
+    }
+
+    fn end_with(&mut self, instance: &Instance, target: Target, stop: Stop) {
+        match stop {
+            Stop::Lost => self.push_if_live(target),
+            Stop::Abandoned => {}
+            Stop::Failed { node, failure } => self.record_failure(instance, target, node, &failure),
+            Stop::Unstored(failure) => self.retry_later(target, &failure),
+        }
+    }
+
+    /// Somebody else was faster with what this process was about to store: look at the tables again.
+    fn push_if_live(&self, target: Target) {
+        self.push(target, None);
+    }
+
+    fn record_failure(&mut self, instance: &Instance, target: Target, node: NodeId, failure: &Failure) {
+        let text = failure_text(instance, node, failure);
+        if gucs::log_workflow_sql() {
+            pgrx::log!("pg_durable: instance {} failed at node {node}: {}", instance.id, failure.message);
+        } else {
+            pgrx::log!("pg_durable: instance {} failed at node {node} ({})", instance.id, failure.sqlstate);
+        }
+        let generation = instance.progress.generation(node);
+        let stored = store_failure(&instance.id, Some((node, generation)), &text, failure);
+        match stored {
+            Ok(()) => {
+                wake::interrupt(self.database, instance.number, Some(self.slot), |_| true);
+                self.tell_ended(instance.number);
+            }
+            Err(failure) => self.retry_later(target, &failure),
+        }
+    }
+
+    /// Why an instance of this role may not run, whatever let it in.
+    fn blocked(&self, id: &str) -> Option<Failure> {
+        if gucs::enable_superuser_instances() {
+            return None;
+        }
+        let name = caught::catch(|| {
+            let transaction = Transaction::begin_internal();
+            let name = catalog::is_superuser(self.role).then(|| catalog::role_name(self.role).unwrap_or_default());
+            transaction.commit();
+            name
+        });
+        let name = name.ok()??;
+        let message = format!(
+            "pg_durable blocked instance {id}: submitted_by role \"{name}\" is a superuser, but pg_durable.enable_superuser_instances is off"
+        );
+        Some(Failure::new("42501", message))
+    }
+
+    /// Fails an instance that cannot be carried out at all.
+    fn fail_whole(&self, number: u64, failure: Failure) {
+        let id = wake::instance_id(number);
+        pgrx::log!("pg_durable: instance {id} failed: {}", failure.message);
+        match store_failure(&id, None, &failure.message, &failure) {
+            Ok(()) => self.tell_ended(number),
+            Err(failure) => {
+                self.retry_later(Target { instance: number, branch: NodeId::ROOT.0 }, &failure);
+            }
+        }
+    }
+
+    fn retry_later(&self, target: Target, failure: &Failure) {
+        pgrx::warning!(
+            "pg_durable: instance {} is tried again in a second: {}",
+            wake::instance_id(target.instance),
+            failure.message
+        );
+        let at = clock::now() + RETRY_UNSTORED_US;
+        wake::send(|board| board.set_timer(self.database, target, self.role, at));
+    }
+}
+
+/// The text that `df.nodes.result` and the instance's output show for a failure.
+fn failure_text(instance: &Instance, node: NodeId, failure: &Failure) -> String {
+    match instance.progress.graph().kind(node) {
+        NodeKind::Sql(_) => format!("SQL execution failed: {}", failure.message),
+        NodeKind::Then(_)
+        | NodeKind::If(_)
+        | NodeKind::Join(_)
+        | NodeKind::Race(_)
+        | NodeKind::Loop(_)
+        | NodeKind::Break(_)
+        | NodeKind::Sleep(_)
+        | NodeKind::WaitSchedule(_)
+        | NodeKind::Signal(_) => failure.message.clone(),
+    }
+}
+
+/// Fails an instance, and the node it failed at, in a transaction of its own.
+pub fn store_failure(
+    id: &str,
+    node: Option<(NodeId, i64)>,
+    text: &str,
+    failure: &Failure,
+) -> Result<(), Failure> {
+    caught::catch(|| {
+        let transaction = Transaction::begin_internal();
+        let owner = store::as_owner();
+        let spi = Session::open();
+        let node_id = node.map(|(node, _)| node.to_string());
+        if instances::fail(&spi, id, node_id.as_deref(), text, failure)
+            && let Some((node, generation)) = node
+        {
+            nodes::fail(&spi, id, node, generation, text, failure);
+        }
+        drop(spi);
+        drop(owner);
+        transaction.commit();
+    })
+    .map_err(Into::into)
+}
+
+/// Does something to an instance in a transaction of the engine's own.
+pub fn internal<T>(
+    instance: &mut Instance,
+    work: impl FnOnce(&mut Instance, &Session) -> Result<T, Stop>,
+) -> Result<T, Stop> {
+    let done = caught::catch(|| {
+        let transaction = Transaction::begin_internal();
+        let owner = store::as_owner();
+        let spi = Session::open();
+        let done = work(instance, &spi);
+        drop(spi);
+        drop(owner);
+        if done.is_ok() {
+            transaction.commit();
+        }
+        done
+    });
+    done.unwrap_or_else(|caught| Err(Stop::Unstored(caught.into())))
+}
+
+/// Completes a leaf in a transaction of the engine's own, whose flush may wait.
+pub fn complete(instance: &mut Instance, leaf: NodeId, outcome: Outcome) -> Result<After, Stop> {
+    complete_as(instance, leaf, outcome, Flush::Later)
+}
+
+/// Completes a leaf in a transaction of the engine's own.
+pub fn complete_as(
+    instance: &mut Instance,
+    leaf: NodeId,
+    outcome: Outcome,
+    flush: Flush,
+) -> Result<After, Stop> {
+    internal(instance, |instance, spi| complete_in(instance, spi, leaf, outcome, flush))
+}
+
+/// Completes a leaf in the current transaction.
+pub fn complete_in(
+    instance: &mut Instance,
+    spi: &Session,
+    leaf: NodeId,
+    outcome: Outcome,
+    flush: Flush,
+) -> Result<After, Stop> {
+    let branch = instance.progress.graph().branch(leaf);
+    let next = instance.progress.complete(leaf, outcome);
+    instance.settle(spi, branch, next, flush)
+}

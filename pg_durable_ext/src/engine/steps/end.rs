@@ -1,0 +1,35 @@
+//! BREAK.
+
+use pg_durable_graph::NodeId;
+use pg_durable_graph::kind::Break;
+use pg_durable_graph::template::{self, Template};
+use pg_durable_graph::vars;
+use serde_json::Value;
+
+use super::After;
+use crate::engine::failure::Stop;
+use crate::engine::instance::{Flush, Instance};
+use crate::engine::run;
+
+/// Leaves the loop with the value, references and variables substituted.
+pub fn carry_out(instance: &mut Instance, leaf: NodeId, end: &Break) -> Result<After, Stop> {
+    let value = match &end.value {
+        None => Value::Null,
+        Some(text) => {
+            let text = vars::substitute(text, |name| instance.var(name).map(Into::into));
+            let bindings = instance.bindings(leaf);
+            let lookup = |name: &str| bindings.and_then(|bindings| bindings.get(name)).map(|found| &**found);
+            let template = Template::parse_text(&text, |name| lookup(name).is_some());
+            let text = template::render_text(&template, lookup)
+                .map_err(|error| Stop::Failed { node: leaf, failure: error.into() })?;
+            serde_json::from_str(&text).unwrap_or(Value::String(text))
+        }
+    };
+    run::internal(instance, |instance, spi| {
+        let graph = instance.progress.graph().clone();
+        let next = instance.progress.complete_break(leaf, value);
+        instance.write_branch(spi, graph.branch(leaf))?;
+        let outer = graph.enclosing_loop(leaf).map_or(NodeId::ROOT, |outer| graph.branch(outer));
+        instance.settle(spi, outer, next, Flush::Later)
+    })
+}

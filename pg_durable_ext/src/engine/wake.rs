@@ -1,0 +1,87 @@
+//! Telling the engine's processes what has been committed.
+
+use pgrx::pg_sys::Oid;
+
+use super::board::{InstanceNumber, Target, Wake};
+use crate::pg::{catalog, clock, process, shmem, xact};
+
+/// The id of an instance as a number; `None` for text that is no id.
+pub fn instance_number(id: &str) -> Option<InstanceNumber> {
+    let is_id = (8..=16).contains(&id.len()) && id.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    let number = is_id.then(|| u64::from_str_radix(id, 16).ok()).flatten()?;
+    (instance_id(number) == id).then_some(number)
+}
+
+/// The id that belongs to a number.
+pub fn instance_id(number: InstanceNumber) -> String {
+    format!("{number:08x}")
+}
+
+/// A started instance is ready when the caller's transaction commits.
+pub fn after_start(role: Oid, instance: InstanceNumber) {
+    push_after_commit(role, Target { instance, branch: pg_durable_graph::NodeId::ROOT.0 });
+}
+
+/// A signal was sent: every branch of the instance looks for it when the caller's transaction commits.
+pub fn after_signal(role: Oid, instance: InstanceNumber) {
+    push_after_commit(role, Target { instance, branch: Target::EVERY_BRANCH });
+}
+
+fn push_after_commit(role: Oid, target: Target) {
+    let database = catalog::my_database();
+    xact::after_commit(move || {
+        send(|board| board.push(database, role, target, None, clock::now()));
+    });
+}
+
+/// An instance was cancelled: what runs of it is interrupted when the caller's transaction commits.
+pub fn after_cancel(instance: InstanceNumber) {
+    let database = catalog::my_database();
+    xact::after_commit(move || {
+        interrupt(database, instance, None, |_| true);
+        send(|board| board.note_ended(database, instance));
+    });
+}
+
+/// Interrupts what executors run of an instance, in the branches that `concerns` chooses.
+pub fn interrupt(
+    database: Oid,
+    instance: InstanceNumber,
+    except: Option<usize>,
+    concerns: impl Fn(u32) -> bool,
+) {
+    if let Some(mut board) = shmem::try_board() {
+        // Under the lock, which an executor takes before it lets go of what it runs: the interruption cannot
+        // hit what it runs next.
+        for pid in board.abandon(database, instance, except, concerns) {
+            process::cancel_statement(pid);
+        }
+    }
+}
+
+/// The extension was created: the database is served when the transaction commits.
+pub fn after_create() {
+    let database = catalog::my_database();
+    xact::after_commit(move || send(|board| board.want_database(database)));
+}
+
+/// The extension was dropped.
+pub fn extension_dropped() {
+    let database = catalog::my_database();
+    xact::after_commit(move || send(|board| board.drop_database(database)));
+}
+
+/// The transaction was prepared: nobody tells when it commits.
+pub fn expect_prepared() {
+    let database = catalog::my_database();
+    send(|board| board.expect_prepared(database));
+}
+
+/// Does something to the board and wakes whom that concerns.
+pub fn send(action: impl FnOnce(&mut super::board::Board) -> Wake) {
+    if let Some(mut board) = shmem::try_board() {
+        let wake = action(&mut board);
+        drop(board);
+        wake.send();
+    }
+}

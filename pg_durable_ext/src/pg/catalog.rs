@@ -1,0 +1,135 @@
+//! Look-ups in the system catalogs.
+
+use std::ffi::CStr;
+
+use pgrx::pg_sys;
+
+use super::encoding;
+
+/// This process's database.
+pub fn my_database() -> pg_sys::Oid {
+    // SAFETY: reads a variable of this process.
+    unsafe { pg_sys::MyDatabaseId }
+}
+
+/// The name of a database, or `None` when there is no such database. Inside a transaction.
+pub fn database_name(database: pg_sys::Oid) -> Option<String> {
+    // SAFETY: returns NULL or a palloc'd C string.
+    unsafe {
+        let name = pg_sys::get_database_name(database);
+        (!name.is_null()).then(|| encoding::to_utf8(name))
+    }
+}
+
+/// The database of this name, or `None`. Inside a transaction.
+pub fn database_oid(name: &str) -> Option<pg_sys::Oid> {
+    let name = encoding::from_utf8(name);
+    // SAFETY: `missing_ok` is true, so an unknown name gives an invalid oid.
+    let oid = unsafe { pg_sys::get_database_oid(name.as_ptr(), true) };
+    (oid != pg_sys::InvalidOid).then_some(oid)
+}
+
+/// The name of a role, or `None` when it has been dropped. Inside a transaction.
+pub fn role_name(role: pg_sys::Oid) -> Option<String> {
+    // SAFETY: `noerr` is true, so an unknown role gives NULL.
+    unsafe {
+        let name = pg_sys::GetUserNameFromId(role, true);
+        (!name.is_null()).then(|| encoding::to_utf8(name))
+    }
+}
+
+/// Whether a role may log in. Inside a transaction; false for an unknown role.
+pub fn can_login(role: pg_sys::Oid) -> bool {
+    // SAFETY: the tuple is released before the reference to it ends.
+    unsafe {
+        let tuple =
+            pg_sys::SearchSysCache1(pg_sys::SysCacheIdentifier::AUTHOID as i32, pg_sys::Datum::from(role));
+        if tuple.is_null() {
+            return false;
+        }
+        let row = pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_authid>();
+        let can_login = (*row).rolcanlogin;
+        pg_sys::ReleaseSysCache(tuple);
+        can_login
+    }
+}
+
+/// Whether a role is a superuser. Inside a transaction.
+pub fn is_superuser(role: pg_sys::Oid) -> bool {
+    // SAFETY: a catalog look-up by oid.
+    unsafe { pg_sys::superuser_arg(role) }
+}
+
+/// Whether a role may connect to a database. Inside a transaction.
+pub fn may_connect(role: pg_sys::Oid, database: pg_sys::Oid) -> bool {
+    let mode = pg_sys::ACL_CONNECT as pg_sys::AclMode;
+    // SAFETY: a catalog look-up by oid.
+    #[cfg(feature = "pg15")]
+    unsafe {
+        pg_sys::pg_database_aclcheck(database, role, mode) == pg_sys::AclResult::ACLCHECK_OK
+    }
+    // SAFETY: as above.
+    #[cfg(not(feature = "pg15"))]
+    unsafe {
+        pg_sys::object_aclcheck(pg_sys::DatabaseRelationId, database, role, mode)
+            == pg_sys::AclResult::ACLCHECK_OK
+    }
+}
+
+/// The owner of the extension's tables in this database, or `None` where they are not there.
+pub fn extension_owner() -> Option<pg_sys::Oid> {
+    let relation = relation(c"instances")?;
+    // SAFETY: the tuple is released before the reference to it ends.
+    unsafe {
+        let tuple =
+            pg_sys::SearchSysCache1(pg_sys::SysCacheIdentifier::RELOID as i32, pg_sys::Datum::from(relation));
+        if tuple.is_null() {
+            return None;
+        }
+        let owner = (*pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_class>()).relowner;
+        pg_sys::ReleaseSysCache(tuple);
+        Some(owner)
+    }
+}
+
+/// The oid of the extension in this database, or `None`.
+pub fn extension() -> Option<pg_sys::Oid> {
+    // SAFETY: `missing_ok` is true, so an unknown name gives an invalid oid.
+    let oid = unsafe { pg_sys::get_extension_oid(c"pg_durable".as_ptr(), true) };
+    (oid != pg_sys::InvalidOid).then_some(oid)
+}
+
+fn relation(name: &CStr) -> Option<pg_sys::Oid> {
+    // SAFETY: `missing_ok` is true; look-ups by name and schema, so that no search_path matters.
+    unsafe {
+        let schema = pg_sys::get_namespace_oid(c"df".as_ptr(), true);
+        if schema == pg_sys::InvalidOid {
+            return None;
+        }
+        let oid = pg_sys::get_relname_relid(name.as_ptr(), schema);
+        (oid != pg_sys::InvalidOid).then_some(oid)
+    }
+}
+
+/// Every database that takes connections, templates left out. In a process without a database of its own.
+pub fn connectable_databases() -> Vec<pg_sys::Oid> {
+    let mut databases = Vec::new();
+    // SAFETY: a scan of a shared catalog inside a transaction; closed before it ends.
+    unsafe {
+        let relation = pg_sys::table_open(pg_sys::DatabaseRelationId, pg_sys::AccessShareLock as i32);
+        let scan = pg_sys::table_beginscan_catalog(relation, 0, std::ptr::null_mut());
+        loop {
+            let tuple = pg_sys::heap_getnext(scan, pg_sys::ScanDirection::ForwardScanDirection);
+            if tuple.is_null() {
+                break;
+            }
+            let row = pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_database>();
+            if (*row).datallowconn && !(*row).datistemplate {
+                databases.push((*row).oid);
+            }
+        }
+        (*(*(*scan).rs_rd).rd_tableam).scan_end.expect("every table access method ends scans")(scan);
+        pg_sys::table_close(relation, pg_sys::AccessShareLock as i32);
+    }
+    databases
+}

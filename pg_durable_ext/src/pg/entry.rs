@@ -1,0 +1,41 @@
+//! Where the server enters this library: at load, and at the start of each of our processes.
+
+use pgrx::pg_sys;
+
+use crate::worker;
+
+#[pgrx::pg_guard]
+pub extern "C-unwind" fn _PG_init() {
+    // SAFETY: a variable that the postmaster sets while it loads shared_preload_libraries.
+    if !unsafe { pg_sys::process_shared_preload_libraries_in_progress } {
+        return;
+    }
+    super::gucs::register();
+    super::shmem::register();
+    super::hooks::register();
+    worker::launcher::register();
+}
+
+#[pgrx::pg_guard]
+#[unsafe(no_mangle)]
+pub extern "C-unwind" fn pg_durable_launcher_main(_argument: pg_sys::Datum) {
+    worker::launcher::run();
+}
+
+#[pgrx::pg_guard]
+#[unsafe(no_mangle)]
+pub extern "C-unwind" fn pg_durable_scheduler_main(argument: pg_sys::Datum) {
+    worker::scheduler::run(pg_sys::Oid::from(argument.value() as u32));
+}
+
+#[pgrx::pg_guard]
+#[unsafe(no_mangle)]
+pub extern "C-unwind" fn pg_durable_executor_main(argument: pg_sys::Datum) {
+    worker::executor::run(argument.value());
+}
+
+#[pgrx::pg_guard]
+#[unsafe(no_mangle)]
+pub extern "C-unwind" fn pg_durable_runner_main(argument: pg_sys::Datum) {
+    worker::runner::run(argument.value() as u32);
+}

@@ -1,0 +1,225 @@
+//! The settings.
+
+use std::time::Duration;
+
+use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting, PostgresGucEnum};
+
+/// When a checkpoint is flushed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PostgresGucEnum)]
+pub enum Durability {
+    /// At every step, as any commit of the role would be.
+    #[name = c"step"]
+    Step,
+    /// Before anything leaves the system and at the end of the instance.
+    #[name = c"barrier"]
+    Barrier,
+}
+
+static CHECKPOINT_DURABILITY: GucSetting<Durability> = GucSetting::<Durability>::new(Durability::Step);
+static ENABLE_SUPERUSER_INSTANCES: GucSetting<bool> = GucSetting::<bool>::new(false);
+static EXECUTOR_IDLE_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(30);
+static LIST_INSTANCES_MAX_LIMIT: GucSetting<i32> = GucSetting::<i32>::new(1000);
+static LOG_WORKFLOW_SQL: GucSetting<bool> = GucSetting::<bool>::new(true);
+static LOOP_MIN_INTERVAL: GucSetting<i32> = GucSetting::<i32>::new(1000);
+static MAX_EXECUTORS: GucSetting<i32> = GucSetting::<i32>::new(16);
+static MAX_NEW_TRANSACTION_STARTS: GucSetting<i32> = GucSetting::<i32>::new(2);
+static MAX_RESULT_SIZE: GucSetting<i32> = GucSetting::<i32>::new(1024);
+static NEW_TRANSACTION_START_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(5);
+static RECONCILE_INTERVAL: GucSetting<i32> = GucSetting::<i32>::new(3600);
+static RETENTION_DAYS: GucSetting<i32> = GucSetting::<i32>::new(30);
+static SWEEP_INTERVAL: GucSetting<i32> = GucSetting::<i32>::new(30);
+
+/// Defines the settings. From `_PG_init` only.
+pub fn register() {
+    GucRegistry::define_enum_guc(
+        c"pg_durable.checkpoint_durability",
+        c"When checkpoints are flushed to disk.",
+        c"step: at every step, as the role's commits are. barrier: at the end of an instance and before anything \
+          leaves the system; a crash then loses the last steps and their effects together.",
+        &CHECKPOINT_DURABILITY,
+        GucContext::Userset,
+        GucFlags::default(),
+    );
+    GucRegistry::define_bool_guc(
+        c"pg_durable.enable_superuser_instances",
+        c"Lets superusers start workflows.",
+        c"Off: df.start() by a superuser is refused, and instances of superusers are not run.",
+        &ENABLE_SUPERUSER_INSTANCES,
+        GucContext::Postmaster,
+        GucFlags::SUPERUSER_ONLY,
+    );
+    GucRegistry::define_bool_guc(
+        c"pg_durable.log_workflow_sql",
+        c"Writes failed steps to the server log with their error message.",
+        c"Off: the log names the instance and node only.",
+        &LOG_WORKFLOW_SQL,
+        GucContext::Sighup,
+        GucFlags::default(),
+    );
+    let define = |name, short, long, setting: &'static GucSetting<i32>, min, max, context, flags| {
+        GucRegistry::define_int_guc(name, short, long, setting, min, max, context, flags);
+    };
+    define(
+        c"pg_durable.executor_idle_timeout",
+        c"After how long without work an executor leaves.",
+        c"In seconds.",
+        &EXECUTOR_IDLE_TIMEOUT,
+        1,
+        86_400,
+        GucContext::Sighup,
+        GucFlags::UNIT_S,
+    );
+    define(
+        c"pg_durable.list_instances_max_limit",
+        c"The largest limit_count that df.list_instances() accepts.",
+        c"In rows.",
+        &LIST_INSTANCES_MAX_LIMIT,
+        1,
+        1_000_000,
+        GucContext::Suset,
+        GucFlags::default(),
+    );
+    define(
+        c"pg_durable.loop_min_interval",
+        c"The least time between the generations of a loop that cannot end by itself and never waits.",
+        c"In milliseconds; 0 lets such a loop spin. Other loops are not held back.",
+        &LOOP_MIN_INTERVAL,
+        0,
+        3_600_000,
+        GucContext::Suset,
+        GucFlags::UNIT_MS,
+    );
+    define(
+        c"pg_durable.max_executors",
+        c"How many executors may run at once in the whole server.",
+        c"Each takes one of max_worker_processes. A quarter of them is kept for roles that have none yet.",
+        &MAX_EXECUTORS,
+        1,
+        crate::engine::board::EXECUTORS_MAX as i32,
+        GucContext::Sighup,
+        GucFlags::default(),
+    );
+    define(
+        c"pg_durable.max_new_transaction_starts",
+        c"How many df.start(transaction_mode => 'new') may be under way at once.",
+        c"Each takes one of max_worker_processes while it commits.",
+        &MAX_NEW_TRANSACTION_STARTS,
+        1,
+        1000,
+        GucContext::Postmaster,
+        GucFlags::default(),
+    );
+    define(
+        c"pg_durable.max_result_size",
+        c"The largest result of a step that is stored.",
+        c"In kilobytes of JSON; a step with a larger one fails.",
+        &MAX_RESULT_SIZE,
+        1,
+        200 * 1024,
+        GucContext::Suset,
+        GucFlags::UNIT_KB,
+    );
+    define(
+        c"pg_durable.new_transaction_start_timeout",
+        c"How long df.start(transaction_mode => 'new') waits for its turn.",
+        c"In seconds.",
+        &NEW_TRANSACTION_START_TIMEOUT,
+        1,
+        3600,
+        GucContext::Postmaster,
+        GucFlags::UNIT_S,
+    );
+    define(
+        c"pg_durable.reconcile_interval",
+        c"How often terminal instances older than pg_durable.retention_days are deleted.",
+        c"In seconds; 0 never.",
+        &RECONCILE_INTERVAL,
+        0,
+        86_400,
+        GucContext::Sighup,
+        GucFlags::UNIT_S,
+    );
+    define(
+        c"pg_durable.retention_days",
+        c"How long terminal instances are kept.",
+        c"In days; 0 deletes them at the next pass.",
+        &RETENTION_DAYS,
+        0,
+        36_500,
+        GucContext::Sighup,
+        GucFlags::default(),
+    );
+    define(
+        c"pg_durable.sweep_interval",
+        c"How often to look for instances whose start no process announced.",
+        c"In seconds. Done only while prepared transactions may hold such starts.",
+        &SWEEP_INTERVAL,
+        1,
+        3600,
+        GucContext::Sighup,
+        GucFlags::UNIT_S,
+    );
+    // SAFETY: reserves a prefix that is this library's own.
+    unsafe { pgrx::pg_sys::MarkGUCPrefixReserved(c"pg_durable".as_ptr()) }
+}
+
+/// `pg_durable.checkpoint_durability`.
+pub fn checkpoint_durability() -> Durability {
+    CHECKPOINT_DURABILITY.get()
+}
+
+/// `pg_durable.enable_superuser_instances`.
+pub fn enable_superuser_instances() -> bool {
+    ENABLE_SUPERUSER_INSTANCES.get()
+}
+
+/// `pg_durable.executor_idle_timeout`.
+pub fn executor_idle_timeout() -> Duration {
+    Duration::from_secs(EXECUTOR_IDLE_TIMEOUT.get() as u64)
+}
+
+/// `pg_durable.log_workflow_sql`.
+pub fn log_workflow_sql() -> bool {
+    LOG_WORKFLOW_SQL.get()
+}
+
+/// `pg_durable.loop_min_interval`, in microseconds.
+pub fn loop_min_interval_us() -> i64 {
+    i64::from(LOOP_MIN_INTERVAL.get()) * 1000
+}
+
+/// `pg_durable.max_executors`.
+pub fn max_executors() -> usize {
+    MAX_EXECUTORS.get() as usize
+}
+
+/// `pg_durable.max_new_transaction_starts`.
+pub fn max_new_transaction_starts() -> usize {
+    MAX_NEW_TRANSACTION_STARTS.get() as usize
+}
+
+/// `pg_durable.max_result_size`, in bytes.
+pub fn max_result_size() -> usize {
+    MAX_RESULT_SIZE.get() as usize * 1024
+}
+
+/// `pg_durable.new_transaction_start_timeout`.
+pub fn new_transaction_start_timeout() -> Duration {
+    Duration::from_secs(NEW_TRANSACTION_START_TIMEOUT.get() as u64)
+}
+
+/// `pg_durable.reconcile_interval`; `None` when switched off.
+pub fn reconcile_interval() -> Option<Duration> {
+    let secs = RECONCILE_INTERVAL.get() as u64;
+    (secs > 0).then(|| Duration::from_secs(secs))
+}
+
+/// `pg_durable.retention_days`.
+pub fn retention_days() -> i32 {
+    RETENTION_DAYS.get()
+}
+
+/// `pg_durable.sweep_interval`.
+pub fn sweep_interval() -> Duration {
+    Duration::from_secs(SWEEP_INTERVAL.get() as u64)
+}

@@ -1,0 +1,46 @@
+//! Noticing that the extension is dropped.
+
+use std::sync::atomic::{AtomicPtr, Ordering};
+
+use pgrx::pg_sys;
+
+static PREVIOUS: AtomicPtr<()> = AtomicPtr::new(std::ptr::null_mut());
+
+type AccessHook = unsafe extern "C-unwind" fn(
+    access: pg_sys::ObjectAccessType::Type,
+    class: pg_sys::Oid,
+    object: pg_sys::Oid,
+    sub_object: i32,
+    arg: *mut core::ffi::c_void,
+);
+
+/// Installs the hook. From `_PG_init` only.
+pub fn register() {
+    // SAFETY: hooks may be chained while the library is being loaded.
+    unsafe {
+        let previous = pg_sys::object_access_hook.map_or(std::ptr::null_mut(), |hook| hook as *mut ());
+        PREVIOUS.store(previous, Ordering::Relaxed);
+        pg_sys::object_access_hook = Some(on_access);
+    }
+}
+
+#[pgrx::pg_guard]
+unsafe extern "C-unwind" fn on_access(
+    access: pg_sys::ObjectAccessType::Type,
+    class: pg_sys::Oid,
+    object: pg_sys::Oid,
+    sub_object: i32,
+    arg: *mut core::ffi::c_void,
+) {
+    let previous = PREVIOUS.load(Ordering::Relaxed);
+    if !previous.is_null() {
+        // SAFETY: the pointer was taken from a hook variable of this very type.
+        unsafe { std::mem::transmute::<*mut (), AccessHook>(previous)(access, class, object, sub_object, arg) }
+    }
+    if access == pg_sys::ObjectAccessType::OAT_DROP
+        && class == pg_sys::ExtensionRelationId
+        && super::catalog::extension() == Some(object)
+    {
+        crate::engine::wake::extension_dropped();
+    }
+}

@@ -1,0 +1,25 @@
+//! Everything unsafe: PostgreSQL's C interface behind safe functions and guards.
+//!
+//! Nothing outside this module may contain `unsafe`; the compiler refuses it. Every function here runs on a
+//! backend's main thread, the only one there is.
+
+pub mod activity;
+pub mod caught;
+pub mod catalog;
+pub mod clock;
+pub mod encoding;
+pub mod entry;
+pub mod gucs;
+pub mod hooks;
+pub mod inflight;
+pub mod latch;
+pub mod portal;
+pub mod process;
+pub mod remote;
+pub mod report;
+pub mod role;
+pub mod session;
+pub mod shmem;
+pub mod spi;
+pub mod value;
+pub mod xact;

@@ -1,0 +1,574 @@
+//! Running a user's SQL as a client's would be: parsed, planned and run as top-level statements.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::ffi::{CStr, CString};
+use std::sync::Arc;
+
+use pg_durable_graph::Column;
+use pgrx::pg_sys;
+use pgrx::pg_sys::ffi::pg_guard_ffi_boundary;
+
+use super::{encoding, value, xact};
+
+/// A value for a `$n` of the text.
+#[derive(Debug, Clone)]
+pub struct Parameter {
+    pub value: serde_json::Value,
+    pub type_oid: pg_sys::Oid,
+}
+
+/// SQL to be run as one step.
+pub struct Script<'a> {
+    /// With `$1`, `$2`, … for the parameters.
+    pub text: &'a str,
+    pub parameters: &'a [Parameter],
+    /// The same statements with literals in place of parameters, for those that take none.
+    pub literal_text: Option<&'a str>,
+    /// The largest result, in bytes of JSON.
+    pub result_max: usize,
+}
+
+/// What the last statement left.
+#[derive(Debug, Default)]
+pub struct ScriptResult {
+    /// `{"rows": […], "row_count": n}`.
+    pub json: String,
+    pub columns: Arc<Vec<Column>>,
+    /// A statement committed by itself, so that its effect does not wait for the step's commit.
+    pub has_committed: bool,
+}
+
+/// SQL that a step may not hold.
+#[derive(Debug, thiserror::Error)]
+pub enum ScriptError {
+    #[error("{0} is not allowed in a workflow step")]
+    TransactionControl(&'static str),
+    #[error("COPY between server and client is not possible in a workflow step")]
+    CopyToClient,
+    #[error("the step's SQL is empty")]
+    Empty,
+    #[error("the step's result is larger than pg_durable.max_result_size ({limit} bytes)")]
+    ResultTooLarge { limit: usize },
+}
+
+/// Runs the statements in the current transaction. A PostgreSQL error unwinds.
+pub fn run(script: &Script<'_>) -> Result<ScriptResult, ScriptError> {
+    let commits = xact::commits();
+    let text = Text::parse(script.text);
+    let literal = script.literal_text.map(Text::parse);
+    if text.statements.is_empty() {
+        return Err(ScriptError::Empty);
+    }
+    for statement in &text.statements {
+        refuse_what_a_step_may_not_do(*statement)?;
+    }
+    log_statements(&text);
+    arm_statement_timeout();
+    if text.statements.len() > 1 {
+        // As for a client's message of several statements: what cannot run in a transaction block says so.
+        // SAFETY: inside a transaction of this worker.
+        unsafe { pg_sys::BeginImplicitTransactionBlock() };
+    }
+    let mut capture = None;
+    for place in 0..text.statements.len() {
+        if place > 0 {
+            xact::next_command();
+        }
+        let takes_parameters = is_optimizable(text.statements[place]);
+        let (from, parameters) = match &literal {
+            Some(literal) if !takes_parameters => (literal, &[][..]),
+            _ => (&text, script.parameters),
+        };
+        if !takes_parameters {
+            super::session::note_utility();
+        }
+        capture = Some(run_statement(from, place, parameters, script.result_max)?);
+    }
+    disarm_statement_timeout();
+    log_duration(&text);
+    let mut capture = capture.expect("there was at least one statement");
+    capture.finish();
+    Ok(ScriptResult {
+        json: std::mem::take(&mut capture.json),
+        columns: std::mem::take(&mut capture.columns),
+        has_committed: xact::commits() != commits,
+    })
+}
+
+struct Text {
+    sql: CString,
+    statements: Vec<*mut pg_sys::RawStmt>,
+}
+
+impl Text {
+    fn parse(sql: &str) -> Text {
+        let sql = encoding::from_utf8(sql);
+        // SAFETY: the list's elements are raw statements; they live in the transaction's memory.
+        let statements = unsafe {
+            let list = pg_sys::pg_parse_query(sql.as_ptr());
+            let length = if list.is_null() { 0 } else { (*list).length };
+            (0..length)
+                .map(|place| (*(*list).elements.add(place as usize)).ptr_value.cast::<pg_sys::RawStmt>())
+                .collect()
+        };
+        Text { sql, statements }
+    }
+}
+
+fn tag(statement: *mut pg_sys::RawStmt) -> pg_sys::NodeTag {
+    // SAFETY: a raw statement holds a node, and every node begins with its tag.
+    unsafe { (*(*statement).stmt).type_ }
+}
+
+fn is_optimizable(statement: *mut pg_sys::RawStmt) -> bool {
+    // SAFETY: a raw statement of the parser's.
+    unsafe { pg_sys::analyze_requires_snapshot(statement) }
+}
+
+fn refuse_what_a_step_may_not_do(statement: *mut pg_sys::RawStmt) -> Result<(), ScriptError> {
+    match tag(statement) {
+        pg_sys::NodeTag::T_TransactionStmt => {
+            // SAFETY: the tag says what the node is.
+            let kind = unsafe { (*(*statement).stmt.cast::<pg_sys::TransactionStmt>()).kind };
+            use pg_sys::TransactionStmtKind::*;
+            let name = match kind {
+                TRANS_STMT_BEGIN => "BEGIN",
+                TRANS_STMT_START => "START TRANSACTION",
+                TRANS_STMT_COMMIT => "COMMIT",
+                TRANS_STMT_ROLLBACK => "ROLLBACK",
+                TRANS_STMT_SAVEPOINT => "SAVEPOINT",
+                TRANS_STMT_RELEASE => "RELEASE",
+                TRANS_STMT_ROLLBACK_TO => "ROLLBACK TO",
+                TRANS_STMT_PREPARE => "PREPARE TRANSACTION",
+                TRANS_STMT_COMMIT_PREPARED => "COMMIT PREPARED",
+                _ => "ROLLBACK PREPARED",
+            };
+            Err(ScriptError::TransactionControl(name))
+        }
+        pg_sys::NodeTag::T_CopyStmt => {
+            // SAFETY: the tag says what the node is.
+            let to_client = unsafe { (*(*statement).stmt.cast::<pg_sys::CopyStmt>()).filename.is_null() };
+            if to_client { Err(ScriptError::CopyToClient) } else { Ok(()) }
+        }
+        _ => Ok(()),
+    }
+}
+
+fn run_statement(
+    text: &Text,
+    place: usize,
+    parameters: &[Parameter],
+    result_max: usize,
+) -> Result<Box<Capture>, ScriptError> {
+    let raw = text.statements[place];
+    let needs_snapshot = is_optimizable(raw);
+    // SAFETY: the steps of a client's simple or extended query, in its order, inside a transaction; every pointer
+    // is of the transaction's memory or, for a cached plan, counted by the portal.
+    unsafe {
+        let tag = pg_sys::CreateCommandTag((*raw).stmt);
+        if needs_snapshot {
+            pg_sys::PushActiveSnapshot(pg_sys::GetTransactionSnapshot());
+        }
+        let (list, mut types) = parameter_list(parameters);
+        let source = plan_source(text, raw, tag, &mut types, needs_snapshot);
+        let (statements, plan) = match source {
+            Some(source) => {
+                let plan = pg_sys::GetCachedPlan(source, list, std::ptr::null_mut(), std::ptr::null_mut());
+                ((*plan).stmt_list, plan)
+            }
+            None => {
+                let queries = pg_sys::pg_analyze_and_rewrite_fixedparams(
+                    raw,
+                    text.sql.as_ptr(),
+                    types.as_ptr(),
+                    types.len() as i32,
+                    std::ptr::null_mut(),
+                );
+                let options = pg_sys::CURSOR_OPT_PARALLEL_OK as i32;
+                let plans = pg_sys::pg_plan_queries(queries, text.sql.as_ptr(), options, list);
+                (plans, std::ptr::null_mut())
+            }
+        };
+        let portal = pg_sys::CreatePortal(c"".as_ptr(), true, true);
+        (*portal).visible = false;
+        pg_sys::PortalDefineQuery(portal, std::ptr::null(), text.sql.as_ptr(), tag, statements, plan);
+        if needs_snapshot {
+            pg_sys::PopActiveSnapshot();
+        }
+        pg_sys::PortalStart(portal, list, 0, std::ptr::null_mut());
+        let mut capture = Capture::new(result_max);
+        let receiver = (&raw mut *capture).cast::<pg_sys::DestReceiver>();
+        let mut completion: pg_sys::QueryCompletion = std::mem::zeroed();
+        pg_guard_ffi_boundary(|| with_error_context(|| {
+            #[cfg(not(feature = "pg18"))]
+            PortalRun(
+                portal,
+                core::ffi::c_long::MAX,
+                true,
+                true,
+                receiver,
+                receiver,
+                &mut completion,
+            );
+            #[cfg(feature = "pg18")]
+            PortalRun(
+                portal,
+                core::ffi::c_long::MAX,
+                true,
+                receiver,
+                receiver,
+                &mut completion,
+            );
+        }));
+        pg_sys::PortalDrop(portal, false);
+        if capture.is_too_large {
+            return Err(ScriptError::ResultTooLarge { limit: result_max });
+        }
+        Ok(capture)
+    }
+}
+
+// Declared here without pgrx's guard, so that the error's context can be read before the guard drops it.
+unsafe extern "C-unwind" {
+    fn pg_re_throw() -> !;
+    #[cfg(not(feature = "pg18"))]
+    fn PortalRun(
+        portal: pg_sys::Portal,
+        count: core::ffi::c_long,
+        is_top_level: bool,
+        run_once: bool,
+        dest: *mut pg_sys::DestReceiver,
+        alternative: *mut pg_sys::DestReceiver,
+        completion: *mut pg_sys::QueryCompletion,
+    ) -> bool;
+    #[cfg(feature = "pg18")]
+    fn PortalRun(
+        portal: pg_sys::Portal,
+        count: core::ffi::c_long,
+        is_top_level: bool,
+        dest: *mut pg_sys::DestReceiver,
+        alternative: *mut pg_sys::DestReceiver,
+        completion: *mut pg_sys::QueryCompletion,
+    ) -> bool;
+}
+
+thread_local! {
+    static ERROR_CONTEXT: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+/// The context (the PL/pgSQL call stack, say) of the last error of a step, once.
+pub fn take_error_context() -> Option<String> {
+    ERROR_CONTEXT.with_borrow_mut(Option::take)
+}
+
+/// Runs a C function under a guard that keeps the error's context, which pgrx's own guard does not.
+///
+/// # Safety
+/// `call` does nothing but call a C function.
+unsafe fn with_error_context(call: impl FnOnce()) {
+    // SAFETY: the outer boundary turns the re-thrown error into a panic; the inner one only reads it. Nothing
+    // with a destructor lives in the frames that `siglongjmp` leaves.
+    unsafe {
+        let context_stack = pg_sys::error_context_stack;
+        let exception_stack = pg_sys::PG_exception_stack;
+        let memory = pg_sys::CurrentMemoryContext;
+        let jumped = cee_scape::call_with_sigsetjmp(false, |buffer| {
+            pg_sys::PG_exception_stack =
+                std::mem::transmute::<*const cee_scape::SigJmpBufFields, *mut _>(
+                    buffer as *const cee_scape::SigJmpBufFields,
+                );
+            call();
+            0
+        });
+        pg_sys::PG_exception_stack = exception_stack;
+        pg_sys::error_context_stack = context_stack;
+        if jumped != 0 {
+            pg_sys::MemoryContextSwitchTo(memory);
+            let error = pg_sys::CopyErrorData();
+            let context = (*error).context;
+            let context = (!context.is_null()).then(|| encoding::to_utf8(context));
+            ERROR_CONTEXT.with_borrow_mut(|kept| *kept = context);
+            pg_sys::FreeErrorData(error);
+            pg_re_throw();
+        }
+    }
+}
+
+/// # Safety
+/// Inside a transaction.
+unsafe fn parameter_list(parameters: &[Parameter]) -> (pg_sys::ParamListInfo, Vec<pg_sys::Oid>) {
+    let types: Vec<_> = parameters.iter().map(|parameter| parameter.type_oid).collect();
+    if parameters.is_empty() {
+        return (std::ptr::null_mut(), types);
+    }
+    // SAFETY: the list has as many places as there are parameters.
+    unsafe {
+        let list = pg_sys::makeParamList(parameters.len() as i32);
+        for (place, parameter) in parameters.iter().enumerate() {
+            let entry = (*list).params.as_mut_ptr().add(place);
+            let datum = value::datum_of_json(&parameter.value, parameter.type_oid);
+            (*entry).ptype = parameter.type_oid;
+            (*entry).pflags = pg_sys::PARAM_FLAG_CONST as u16;
+            (*entry).isnull = datum.is_none();
+            (*entry).value = datum.unwrap_or(pg_sys::Datum::from(0usize));
+        }
+        (list, types)
+    }
+}
+
+/// The most plans a process keeps.
+const PLANS_MAX: usize = 256;
+
+#[derive(PartialEq, Eq, Hash)]
+struct PlanKey {
+    sql: CString,
+    place: (i32, i32),
+    types: Vec<u32>,
+}
+
+#[derive(Default)]
+struct Plans {
+    kept: HashMap<PlanKey, *mut pg_sys::CachedPlanSource>,
+    seen: std::collections::HashSet<u64>,
+}
+
+thread_local! {
+    static PLANS: RefCell<Plans> = RefCell::new(Plans::default());
+}
+
+/// The kept plan of a statement that this process runs for the second time or more; `None` at its first time,
+/// which may be its last.
+///
+/// # Safety
+/// As [`run_statement`], with a snapshot active if the statement needs one.
+unsafe fn plan_source(
+    text: &Text,
+    raw: *mut pg_sys::RawStmt,
+    tag: pg_sys::CommandTag::Type,
+    types: &mut [pg_sys::Oid],
+    is_query: bool,
+) -> Option<*mut pg_sys::CachedPlanSource> {
+    if !is_query || text.statements.len() > 1 {
+        return None;
+    }
+    use std::hash::{Hash, Hasher};
+    // SAFETY: `raw` is a statement of the parser's.
+    let place = unsafe { ((*raw).stmt_location, (*raw).stmt_len) };
+    let key =
+        PlanKey { sql: text.sql.clone(), place, types: types.iter().map(|oid| oid.to_u32()).collect() };
+    if let Some(known) = PLANS.with_borrow(|plans| plans.kept.get(&key).copied()) {
+        return Some(known);
+    }
+    let mut hasher = std::hash::DefaultHasher::new();
+    key.hash(&mut hasher);
+    let is_new = PLANS.with_borrow_mut(|plans| {
+        if plans.seen.len() > 16 * PLANS_MAX {
+            plans.seen.clear();
+        }
+        plans.seen.insert(hasher.finish())
+    });
+    if is_new {
+        return None;
+    }
+    // SAFETY: as PREPARE does: create, complete, save. A failure on the way leaves it in the transaction's memory.
+    let source = unsafe {
+        let source = pg_sys::CreateCachedPlan(raw, text.sql.as_ptr(), tag);
+        let queries = pg_sys::pg_analyze_and_rewrite_fixedparams(
+            raw,
+            text.sql.as_ptr(),
+            types.as_ptr(),
+            types.len() as i32,
+            std::ptr::null_mut(),
+        );
+        pg_sys::CompleteCachedPlan(
+            source,
+            queries,
+            std::ptr::null_mut(),
+            types.as_mut_ptr(),
+            types.len() as i32,
+            None,
+            std::ptr::null_mut(),
+            pg_sys::CURSOR_OPT_PARALLEL_OK as i32,
+            false,
+        );
+        pg_sys::SaveCachedPlan(source);
+        source
+    };
+    PLANS.with_borrow_mut(|plans| {
+        if plans.kept.len() >= PLANS_MAX {
+            for (_, old) in plans.kept.drain() {
+                // SAFETY: no portal uses a kept plan between statements.
+                unsafe { pg_sys::DropCachedPlan(old) }
+            }
+        }
+        plans.kept.insert(key, source);
+    });
+    Some(source)
+}
+
+/// Collects a result as JSON, row by row.
+#[repr(C)]
+struct Capture {
+    /// First, so that a pointer to the receiver is one to the capture.
+    receiver: pg_sys::DestReceiver,
+    json: String,
+    columns: Arc<Vec<Column>>,
+    names: Vec<String>,
+    rows: u64,
+    result_max: usize,
+    is_too_large: bool,
+}
+
+impl Capture {
+    fn new(result_max: usize) -> Box<Capture> {
+        Box::new(Capture {
+            receiver: pg_sys::DestReceiver {
+                receiveSlot: Some(receive_slot),
+                rStartup: Some(start_up),
+                rShutdown: Some(shut_down),
+                rDestroy: Some(shut_down),
+                mydest: pg_sys::CommandDest::DestNone,
+            },
+            json: String::from(r#"{"rows":["#),
+            columns: Arc::default(),
+            names: Vec::new(),
+            rows: 0,
+            result_max,
+            is_too_large: false,
+        })
+    }
+
+    fn finish(&mut self) {
+        self.json.push_str(r#"],"row_count":"#);
+        self.json.push_str(&self.rows.to_string());
+        self.json.push('}');
+    }
+}
+
+#[pgrx::pg_guard]
+unsafe extern "C-unwind" fn start_up(
+    receiver: *mut pg_sys::DestReceiver,
+    _operation: i32,
+    descriptor: pg_sys::TupleDesc,
+) {
+    // SAFETY: the receiver is the first field of the capture that `run_statement` holds.
+    let capture = unsafe { &mut *receiver.cast::<Capture>() };
+    if descriptor.is_null() {
+        return;
+    }
+    // SAFETY: the descriptor has `natts` attributes.
+    let columns: Vec<Column> = unsafe {
+        (0..(*descriptor).natts)
+            .map(|place| value::attribute(descriptor, place))
+            .filter(|attribute| !(**attribute).attisdropped)
+            .map(|attribute| Column {
+                name: encoding::to_utf8((*attribute).attname.data.as_ptr()),
+                type_name: value::type_name((*attribute).atttypid, (*attribute).atttypmod),
+            })
+            .collect()
+    };
+    capture.names = columns.iter().map(|column| format!("{}:", serde_json::Value::from(&*column.name))).collect();
+    capture.columns = Arc::new(columns);
+}
+
+#[pgrx::pg_guard]
+unsafe extern "C-unwind" fn receive_slot(
+    slot: *mut pg_sys::TupleTableSlot,
+    receiver: *mut pg_sys::DestReceiver,
+) -> bool {
+    // SAFETY: the receiver is the first field of the capture; the slot holds a row of the announced shape.
+    unsafe {
+        let capture = &mut *receiver.cast::<Capture>();
+        if capture.json.len() > capture.result_max {
+            capture.is_too_large = true;
+            return false;
+        }
+        let descriptor = (*slot).tts_tupleDescriptor;
+        if i32::from((*slot).tts_nvalid) < (*descriptor).natts {
+            pg_sys::slot_getsomeattrs_int(slot, (*descriptor).natts);
+        }
+        capture.json.push_str(if capture.rows == 0 { "{" } else { ",{" });
+        let mut shown = 0;
+        for place in 0..(*descriptor).natts {
+            let attribute = value::attribute(descriptor, place);
+            if (*attribute).attisdropped {
+                continue;
+            }
+            if shown > 0 {
+                capture.json.push(',');
+            }
+            capture.json.push_str(&capture.names[shown]);
+            shown += 1;
+            if *(*slot).tts_isnull.add(place as usize) {
+                capture.json.push_str("null");
+            } else {
+                let datum = *(*slot).tts_values.add(place as usize);
+                value::write_json(&mut capture.json, datum, (*attribute).atttypid);
+            }
+        }
+        capture.json.push('}');
+        capture.rows += 1;
+        true
+    }
+}
+
+#[pgrx::pg_guard]
+unsafe extern "C-unwind" fn shut_down(_receiver: *mut pg_sys::DestReceiver) {}
+
+fn log_statements(text: &Text) {
+    // SAFETY: reads a setting; the statements are the parser's.
+    let wants_log = unsafe {
+        let level = pg_sys::log_statement as u32;
+        level == pg_sys::LogStmtLevel::LOGSTMT_ALL
+            || text
+                .statements
+                .iter()
+                .any(|raw| pg_sys::GetCommandLogLevel((**raw).stmt) <= level && level != 0)
+    };
+    if wants_log {
+        pgrx::log!("statement: {}", text_of(&text.sql));
+    }
+}
+
+fn log_duration(text: &Text) {
+    let mut duration = [0 as core::ffi::c_char; 32];
+    // SAFETY: the buffer is of the size that the function's callers in the server use.
+    let (verdict, duration) = unsafe {
+        let verdict = pg_sys::check_log_duration(duration.as_mut_ptr(), false);
+        (verdict, CStr::from_ptr(duration.as_ptr()).to_string_lossy().into_owned())
+    };
+    match verdict {
+        1 => pgrx::log!("duration: {duration} ms"),
+        2 => pgrx::log!("duration: {duration} ms  statement: {}", text_of(&text.sql)),
+        _ => {}
+    }
+}
+
+fn text_of(sql: &CStr) -> String {
+    // SAFETY: a C string in the database's encoding.
+    unsafe { encoding::to_utf8(sql.as_ptr()) }
+}
+
+unsafe extern "C-unwind" {
+    fn enable_timeout_after(id: i32, delay_ms: i32);
+    fn disable_timeout(id: i32, keep_indicator: bool);
+}
+
+/// `STATEMENT_TIMEOUT` of `utils/timeout.h`, the same in PostgreSQL 15 to 18.
+const STATEMENT_TIMEOUT: i32 = 3;
+
+fn arm_statement_timeout() {
+    // SAFETY: every process with a database registers the time-out's handler when it starts.
+    unsafe {
+        if pg_sys::StatementTimeout > 0 {
+            pg_guard_ffi_boundary(|| enable_timeout_after(STATEMENT_TIMEOUT, pg_sys::StatementTimeout));
+        }
+    }
+}
+
+/// Ends the statement's time-out, so that it hits neither the checkpoint nor the next step.
+pub fn disarm_statement_timeout() {
+    // SAFETY: disabling an inactive time-out does nothing.
+    unsafe { pg_guard_ffi_boundary(|| disable_timeout(STATEMENT_TIMEOUT, false)) }
+}

@@ -1,0 +1,227 @@
+//! Background workers: registering, starting and becoming one.
+
+use std::ffi::{CString, c_char, c_int};
+use std::time::Duration;
+
+use pgrx::pg_sys;
+
+use super::encoding;
+
+/// A worker to be started.
+#[derive(Debug, Clone)]
+pub struct Worker {
+    /// What `pg_stat_activity.backend_type` shows.
+    pub kind: &'static str,
+    /// What the server log calls it.
+    pub name: String,
+    /// The entry point in this library.
+    pub entry: &'static str,
+    /// Handed to the entry point.
+    pub argument: u64,
+    /// After how long the postmaster starts it again when it ends; `None` never.
+    pub restart: Option<Duration>,
+}
+
+/// A worker that was started.
+pub struct Handle(*mut pg_sys::BackgroundWorkerHandle);
+
+/// The worker's library cannot be registered at this time: no worker slot is free.
+#[derive(Debug, thiserror::Error)]
+#[error("no background worker slot is free")]
+pub struct NoWorkerSlot;
+
+impl Worker {
+    /// Registers the worker at server start. From `_PG_init` only.
+    pub fn register(&self) {
+        let mut worker = self.description();
+        // SAFETY: the description is complete; the postmaster copies it.
+        unsafe { pg_sys::RegisterBackgroundWorker(&mut worker) }
+    }
+
+    /// Starts the worker now; this process is woken when its state changes.
+    pub fn start(&self) -> Result<Handle, NoWorkerSlot> {
+        let mut worker = self.description();
+        // SAFETY: reads a variable of this process.
+        worker.bgw_notify_pid = unsafe { pg_sys::MyProcPid };
+        let mut handle = std::ptr::null_mut();
+        // SAFETY: the description is complete; the handle is palloc'd in a context that outlives the transaction.
+        let is_registered = unsafe {
+            let context = pg_sys::MemoryContextSwitchTo(pg_sys::TopMemoryContext);
+            let is_registered = pg_sys::RegisterDynamicBackgroundWorker(&mut worker, &mut handle);
+            pg_sys::MemoryContextSwitchTo(context);
+            is_registered
+        };
+        if is_registered { Ok(Handle(handle)) } else { Err(NoWorkerSlot) }
+    }
+
+    fn description(&self) -> pg_sys::BackgroundWorker {
+        let mut worker = pg_sys::BackgroundWorker::default();
+        fill(&mut worker.bgw_name, &self.name);
+        fill(&mut worker.bgw_type, self.kind);
+        fill(&mut worker.bgw_library_name, "pg_durable");
+        fill(&mut worker.bgw_function_name, self.entry);
+        worker.bgw_flags =
+            (pg_sys::BGWORKER_SHMEM_ACCESS | pg_sys::BGWORKER_BACKEND_DATABASE_CONNECTION) as c_int;
+        worker.bgw_start_time = pg_sys::BgWorkerStartTime::BgWorkerStart_RecoveryFinished;
+        worker.bgw_restart_time = match self.restart {
+            Some(after) => after.as_secs() as c_int,
+            None => pg_sys::BGW_NEVER_RESTART,
+        };
+        worker.bgw_main_arg = pg_sys::Datum::from(self.argument);
+        worker
+    }
+}
+
+impl Handle {
+    /// Whether the worker has ended, or never started.
+    pub fn is_stopped(&self) -> bool {
+        let mut pid = 0;
+        // SAFETY: the handle stays valid until it is dropped.
+        let status = unsafe { pg_sys::GetBackgroundWorkerPid(self.0, &mut pid) };
+        status == pg_sys::BgwHandleStatus::BGWH_STOPPED
+            || status == pg_sys::BgwHandleStatus::BGWH_POSTMASTER_DIED
+    }
+}
+
+impl Handle {
+    /// Ends the worker.
+    pub fn terminate(&self) {
+        // SAFETY: the handle stays valid until it is dropped; a worker that has gone is left alone.
+        unsafe { pg_sys::TerminateBackgroundWorker(self.0) }
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        // SAFETY: allocated by `start`, freed once.
+        unsafe { pg_sys::pfree(self.0.cast()) }
+    }
+}
+
+fn fill(field: &mut [c_char], text: &str) {
+    let text = CString::new(text).unwrap_or_default();
+    let bytes = text.as_bytes();
+    let length = bytes.len().min(field.len() - 1);
+    for (place, byte) in field.iter_mut().zip(&bytes[..length]) {
+        *place = *byte as c_char;
+    }
+}
+
+unsafe extern "C" {
+    fn die(signal: c_int);
+    fn SignalHandlerForConfigReload(signal: c_int);
+}
+
+/// Takes the signals that a backend takes. First thing in an entry point.
+pub fn take_signals() {
+    // SAFETY: both handlers only set flags and the latch. SIGINT and SIGUSR1 are set up by the server for
+    // workers with a database connection.
+    unsafe {
+        for (signal, handler) in [
+            (libc::SIGTERM, die as unsafe extern "C" fn(c_int)),
+            (libc::SIGHUP, SignalHandlerForConfigReload as unsafe extern "C" fn(c_int)),
+        ] {
+            let mut action: libc::sigaction = std::mem::zeroed();
+            action.sa_sigaction = handler as *const () as usize;
+            action.sa_flags = libc::SA_RESTART;
+            libc::sigemptyset(&mut action.sa_mask);
+            libc::sigaction(signal, &action, std::ptr::null_mut());
+        }
+        pg_sys::BackgroundWorkerUnblockSignals();
+    }
+}
+
+/// Has this process told to end, as by `pg_terminate_backend`, when the postmaster dies: a step that computes without
+/// ever waiting would not notice, and hold up the restart.
+pub fn leave_with_postmaster() {
+    // SAFETY: asks the kernel for a signal that this process handles.
+    #[cfg(target_os = "linux")]
+    unsafe {
+        libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGTERM);
+    }
+}
+
+/// Connects to a database as a role; `None` for both connects to the shared catalogs only, and `None` for the
+/// role as the bootstrap superuser. Ends the process where the role may not connect.
+pub fn connect(database: Option<pg_sys::Oid>, role: Option<pg_sys::Oid>) {
+    // A role that may not log in may still run the steps it was allowed to submit.
+    #[cfg(any(feature = "pg17", feature = "pg18"))]
+    let flags = pg_sys::BGWORKER_BYPASS_ROLELOGINCHECK;
+    #[cfg(any(feature = "pg15", feature = "pg16"))]
+    let flags = 0;
+    // SAFETY: called once in the life of the process, with signals unblocked.
+    unsafe {
+        pg_sys::BackgroundWorkerInitializeConnectionByOid(
+            database.unwrap_or(pg_sys::InvalidOid),
+            role.unwrap_or(pg_sys::InvalidOid),
+            flags,
+        );
+    }
+}
+
+/// This process's id.
+pub fn my_pid() -> i32 {
+    // SAFETY: reads a variable of this process.
+    unsafe { pg_sys::MyProcPid }
+}
+
+/// Interrupts the statement that a process runs, as `pg_cancel_backend` does.
+pub fn cancel_statement(pid: i32) {
+    // SAFETY: a signal whose handler only sets flags; a process that has gone makes it fail without effect.
+    unsafe {
+        libc::kill(pid, libc::SIGINT);
+    }
+}
+
+/// Forgets a cancellation that arrived while nothing was running.
+pub fn forget_cancellation() {
+    // SAFETY: plain variables that only signal handlers of this process set.
+    unsafe { pg_sys::QueryCancelPending = 0 }
+}
+
+/// Calls `on_exit` once when this process leaves in an orderly way, while it still has shared memory.
+pub fn before_exit(on_exit: fn()) {
+    ON_EXIT.set(Some(on_exit));
+    // SAFETY: the callback is a function of this library, which is never unloaded.
+    unsafe { pg_sys::before_shmem_exit(Some(call_on_exit), pg_sys::Datum::from(0usize)) }
+}
+
+thread_local! {
+    static ON_EXIT: std::cell::Cell<Option<fn()>> = const { std::cell::Cell::new(None) };
+}
+
+#[pgrx::pg_guard]
+unsafe extern "C-unwind" fn call_on_exit(_code: c_int, _arg: pg_sys::Datum) {
+    if let Some(on_exit) = ON_EXIT.take() {
+        on_exit();
+    }
+}
+
+/// Ends the process in an orderly way.
+pub fn exit() -> ! {
+    // SAFETY: runs the exit callbacks and does not return.
+    unsafe { pg_sys::proc_exit(0) }
+}
+
+/// Sets a placeholder setting of the session that RESET ALL keeps.
+pub fn set_session_default(name: &str, value: &str) {
+    let (name, value) = (encoding::from_utf8(name), encoding::from_utf8(value));
+    // SAFETY: copies both texts.
+    unsafe {
+        pg_sys::SetConfigOption(
+            name.as_ptr(),
+            value.as_ptr(),
+            pg_sys::GucContext::PGC_SUSET,
+            pg_sys::GucSource::PGC_S_OVERRIDE,
+        );
+    }
+}
+
+/// How many worker processes the server allows in all.
+pub fn max_worker_processes() -> i32 {
+    // SAFETY: reads a setting.
+    unsafe { pg_sys::max_worker_processes }
+}
+
+/// Whether the server lets a worker be born as a role that may not log in.
+pub const RUNS_NOLOGIN_ROLES: bool = cfg!(any(feature = "pg17", feature = "pg18"));

@@ -1,0 +1,410 @@
+//! Values between PostgreSQL's types and the JSON of results.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::fmt::Write as _;
+
+use pgrx::pg_sys;
+use serde_json::Value;
+
+use super::encoding;
+
+/// How a type's values become JSON, and come back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Bool,
+    Int2,
+    Int4,
+    Int8,
+    Float4,
+    Float8,
+    Json,
+    Jsonb,
+    Void,
+    Timestamptz,
+    Timestamp,
+    Array,
+    Composite,
+    /// The type's own text, as a JSON string.
+    Text,
+}
+
+/// What the catalog says of a type, looked up once in each process.
+#[derive(Debug, Clone, Copy)]
+struct TypeFacts {
+    form: Form,
+    /// The base type of a domain; the type itself otherwise.
+    base: pg_sys::Oid,
+    output: pg_sys::Oid,
+    is_varlena: bool,
+    element: pg_sys::Oid,
+}
+
+thread_local! {
+    static TYPES: RefCell<HashMap<pg_sys::Oid, TypeFacts>> = RefCell::new(HashMap::new());
+}
+
+/// Forgets what was looked up: a type may have been changed or dropped and its oid given away.
+pub fn forget_types() {
+    TYPES.with_borrow_mut(HashMap::clear);
+}
+
+fn facts(type_oid: pg_sys::Oid) -> TypeFacts {
+    if let Some(known) = TYPES.with_borrow(|types| types.get(&type_oid).copied()) {
+        return known;
+    }
+    // SAFETY: catalog look-ups by oid; each raises for an unknown type.
+    let facts = unsafe {
+        let base = pg_sys::getBaseType(type_oid);
+        let mut output = pg_sys::InvalidOid;
+        let mut is_varlena = false;
+        pg_sys::getTypeOutputInfo(base, &mut output, &mut is_varlena);
+        let element = pg_sys::get_element_type(base);
+        let form = match base {
+            pg_sys::BOOLOID => Form::Bool,
+            pg_sys::INT2OID => Form::Int2,
+            pg_sys::INT4OID => Form::Int4,
+            pg_sys::INT8OID => Form::Int8,
+            pg_sys::FLOAT4OID => Form::Float4,
+            pg_sys::FLOAT8OID => Form::Float8,
+            pg_sys::JSONOID => Form::Json,
+            pg_sys::JSONBOID => Form::Jsonb,
+            pg_sys::VOIDOID => Form::Void,
+            pg_sys::TIMESTAMPTZOID => Form::Timestamptz,
+            pg_sys::TIMESTAMPOID => Form::Timestamp,
+            _ if element != pg_sys::InvalidOid => Form::Array,
+            _ if pg_sys::type_is_rowtype(base) => Form::Composite,
+            _ => Form::Text,
+        };
+        TypeFacts { form, base, output, is_varlena, element }
+    };
+    TYPES.with_borrow_mut(|types| types.insert(type_oid, facts));
+    facts
+}
+
+/// Appends a value as JSON.
+///
+/// # Safety
+/// `datum` is a live value of type `type_oid`, and not NULL.
+pub unsafe fn write_json(json: &mut String, datum: pg_sys::Datum, type_oid: pg_sys::Oid) {
+    let facts = facts(type_oid);
+    // SAFETY: the value is of this type, as the caller promises.
+    unsafe {
+        match facts.form {
+            Form::Bool => json.push_str(if datum.value() as u8 != 0 { "true" } else { "false" }),
+            Form::Int2 => write_display(json, datum.value() as i16),
+            Form::Int4 => write_display(json, datum.value() as i32),
+            Form::Int8 => write_display(json, datum.value() as i64),
+            Form::Float4 => write_float(json, f64::from(f32::from_bits(datum.value() as u32)), || {
+                output_text(&facts, datum)
+            }),
+            Form::Float8 => {
+                write_float(json, f64::from_bits(datum.value() as u64), || output_text(&facts, datum))
+            }
+            Form::Json | Form::Jsonb => json.push_str(&output_text(&facts, datum)),
+            Form::Void => json.push_str("null"),
+            Form::Timestamptz => write_timestamp(json, &facts, datum, true),
+            Form::Timestamp => write_timestamp(json, &facts, datum, false),
+            Form::Array => write_array(json, &facts, datum),
+            Form::Composite => write_composite(json, datum),
+            Form::Text => write_string(json, &output_text(&facts, datum)),
+        }
+    }
+}
+
+fn write_display(json: &mut String, value: impl std::fmt::Display) {
+    // Writing to a String cannot fail.
+    let _ = write!(json, "{value}");
+}
+
+fn write_float(json: &mut String, value: f64, text: impl FnOnce() -> String) {
+    if value.is_finite() { json.push_str(&text()) } else { json.push_str("null") }
+}
+
+/// Appends a JSON string.
+pub fn write_string(json: &mut String, text: &str) {
+    json.push_str(&Value::from(text).to_string());
+}
+
+/// # Safety
+/// As [`write_json`].
+unsafe fn output_text(facts: &TypeFacts, datum: pg_sys::Datum) -> String {
+    // SAFETY: the output function belongs to the value's type and returns a C string.
+    unsafe { encoding::to_utf8(pg_sys::OidOutputFunctionCall(facts.output, detoasted(facts, datum))) }
+}
+
+/// # Safety
+/// As [`write_json`].
+unsafe fn detoasted(facts: &TypeFacts, datum: pg_sys::Datum) -> pg_sys::Datum {
+    if facts.is_varlena {
+        // SAFETY: a varlena value, detoasted into palloc'd memory where it has to be.
+        unsafe { pg_sys::Datum::from(pg_sys::pg_detoast_datum(datum.cast_mut_ptr())) }
+    } else {
+        datum
+    }
+}
+
+/// # Safety
+/// As [`write_json`].
+unsafe fn write_timestamp(json: &mut String, facts: &TypeFacts, datum: pg_sys::Datum, has_zone: bool) {
+    let micros = datum.value() as i64;
+    if micros == i64::MAX || micros == i64::MIN {
+        // SAFETY: as for the caller.
+        let text = unsafe { output_text(facts, datum) };
+        return write_string(json, &text);
+    }
+    /// From 1970 to 2000.
+    const EPOCH_SHIFT_US: i64 = 946_684_800_000_000;
+    let shifted = micros.checked_add(EPOCH_SHIFT_US).and_then(chrono::DateTime::from_timestamp_micros);
+    match shifted {
+        Some(at) => {
+            let zone = if has_zone { "%:z" } else { "" };
+            let fraction = if micros.rem_euclid(1_000_000) == 0 { "" } else { "%.6f" };
+            let text = at.format(&format!("%Y-%m-%dT%H:%M:%S{fraction}{zone}")).to_string();
+            write_string(json, &text);
+        }
+        None => {
+            // SAFETY: as for the caller.
+            let text = unsafe { output_text(facts, datum) };
+            write_string(json, &text);
+        }
+    }
+}
+
+/// # Safety
+/// `datum` is an array whose element type is `facts.element`.
+unsafe fn write_array(json: &mut String, facts: &TypeFacts, datum: pg_sys::Datum) {
+    // SAFETY: the array is detoasted; `deconstruct_array` fills as many values and flags as it says.
+    unsafe {
+        let array = pg_sys::pg_detoast_datum(datum.cast_mut_ptr()).cast::<pg_sys::ArrayType>();
+        let (mut length, mut by_value, mut align) = (0, false, 0);
+        pg_sys::get_typlenbyvalalign(facts.element, &mut length, &mut by_value, &mut align);
+        let (mut values, mut nulls, mut count) = (std::ptr::null_mut(), std::ptr::null_mut(), 0);
+        pg_sys::deconstruct_array(
+            array,
+            facts.element,
+            length.into(),
+            by_value,
+            align,
+            &mut values,
+            &mut nulls,
+            &mut count,
+        );
+        let sizes = array.byte_add(size_of::<pg_sys::ArrayType>()).cast::<i32>();
+        let sizes: Vec<usize> = (0..(*array).ndim as usize).map(|place| *sizes.add(place) as usize).collect();
+        if count == 0 {
+            return json.push_str("[]");
+        }
+        let mut next = 0;
+        write_dimension(json, &sizes, &mut next, &mut |json, place| {
+            if *nulls.add(place) {
+                json.push_str("null");
+            } else {
+                write_json(json, *values.add(place), facts.element);
+            }
+        });
+    }
+}
+
+fn write_dimension(
+    json: &mut String,
+    sizes: &[usize],
+    next: &mut usize,
+    write_element: &mut dyn FnMut(&mut String, usize),
+) {
+    let Some((size, inner)) = sizes.split_first() else {
+        write_element(json, *next);
+        *next += 1;
+        return;
+    };
+    json.push('[');
+    for place in 0..*size {
+        if place > 0 {
+            json.push(',');
+        }
+        write_dimension(json, inner, next, write_element);
+    }
+    json.push(']');
+}
+
+/// # Safety
+/// `datum` is a composite value.
+unsafe fn write_composite(json: &mut String, datum: pg_sys::Datum) {
+    // SAFETY: the header names the row type; the tuple built on it is read while the value lives.
+    unsafe {
+        let header = pg_sys::pg_detoast_datum(datum.cast_mut_ptr()).cast::<pg_sys::HeapTupleHeaderData>();
+        let type_oid = (*header).t_choice.t_datum.datum_typeid;
+        let modifier = (*header).t_choice.t_datum.datum_typmod;
+        let descriptor = pg_sys::lookup_rowtype_tupdesc_copy(type_oid, modifier);
+        let mut tuple: pg_sys::HeapTupleData = std::mem::zeroed();
+        // The length word of a composite value holds its size times four.
+        tuple.t_len = (*header).t_choice.t_datum.datum_len_ as u32 >> 2;
+        tuple.t_data = header;
+        json.push('{');
+        let mut is_first = true;
+        for place in 0..(*descriptor).natts {
+            let attribute = attribute(descriptor, place);
+            if (*attribute).attisdropped {
+                continue;
+            }
+            if !std::mem::take(&mut is_first) {
+                json.push(',');
+            }
+            write_string(json, &encoding::to_utf8((*attribute).attname.data.as_ptr()));
+            json.push(':');
+            let mut is_null = false;
+            let value = pg_sys::heap_getattr(&mut tuple, place + 1, descriptor, &mut is_null);
+            if is_null { json.push_str("null") } else { write_json(json, value, (*attribute).atttypid) }
+        }
+        json.push('}');
+    }
+}
+
+/// The attribute of a row type, from 0.
+///
+/// # Safety
+/// `place` is less than the descriptor's `natts`.
+pub unsafe fn attribute(descriptor: pg_sys::TupleDesc, place: i32) -> pg_sys::Form_pg_attribute {
+    // SAFETY: promised by the caller.
+    #[cfg(not(feature = "pg18"))]
+    unsafe {
+        (*descriptor).attrs.as_mut_ptr().add(place as usize)
+    }
+    // SAFETY: promised by the caller; the full attributes follow the compact ones.
+    #[cfg(feature = "pg18")]
+    unsafe {
+        pg_sys::TupleDescAttr(descriptor, place)
+    }
+}
+
+/// A type's name, schema-qualified and with its modifier.
+pub fn type_name(type_oid: pg_sys::Oid, modifier: i32) -> String {
+    let flags = (pg_sys::FORMAT_TYPE_TYPEMOD_GIVEN | pg_sys::FORMAT_TYPE_FORCE_QUALIFY) as u16;
+    // SAFETY: returns a palloc'd C string for any oid.
+    unsafe { encoding::to_utf8(pg_sys::format_type_extended(type_oid, modifier, flags)) }
+}
+
+/// The type of this name, domains reduced to what they are based on. Raises for an unknown one.
+pub fn type_of_name(name: &str) -> pg_sys::Oid {
+    thread_local! {
+        static NAMES: RefCell<HashMap<String, pg_sys::Oid>> = RefCell::new(HashMap::new());
+    }
+    if let Some(known) = NAMES.with_borrow(|names| names.get(name).copied()) {
+        return known;
+    }
+    let text = encoding::from_utf8(name);
+    let (mut oid, mut modifier) = (pg_sys::InvalidOid, -1);
+    // SAFETY: raises for a type that does not exist (any more).
+    let oid = unsafe {
+        #[cfg(feature = "pg15")]
+        pg_sys::parseTypeString(text.as_ptr(), &mut oid, &mut modifier, false);
+        #[cfg(not(feature = "pg15"))]
+        pg_sys::parseTypeString(text.as_ptr(), &mut oid, &mut modifier, std::ptr::null_mut());
+        pg_sys::getBaseType(oid)
+    };
+    // Only built-in types keep their oid for ever.
+    if oid.to_u32() < pg_sys::FirstGenbkiObjectId {
+        NAMES.with_borrow_mut(|names| names.insert(name.to_owned(), oid));
+    }
+    oid
+}
+
+/// A JSON value as a value of a type; NULL for JSON null where the type is not JSON. Raises where it does not fit.
+pub fn datum_of_json(value: &Value, type_oid: pg_sys::Oid) -> Option<pg_sys::Datum> {
+    let facts = facts(type_oid);
+    let text = match (facts.form, value) {
+        (Form::Json | Form::Jsonb, value) => value.to_string(),
+        (_, Value::Null) => return None,
+        (Form::Int4, Value::Number(number)) if number.is_i64() => {
+            return Some(pg_sys::Datum::from(number.as_i64()? as i32));
+        }
+        (Form::Int8, Value::Number(number)) if number.is_i64() => {
+            return Some(pg_sys::Datum::from(number.as_i64()?));
+        }
+        (Form::Bool, Value::Bool(value)) => return Some(pg_sys::Datum::from(*value)),
+        _ => input_text(value, &facts),
+    };
+    let text = encoding::from_utf8(&text);
+    let (mut input, mut parameter) = (pg_sys::InvalidOid, pg_sys::InvalidOid);
+    // SAFETY: the input function belongs to the type and raises on text that it does not accept.
+    unsafe {
+        pg_sys::getTypeInputInfo(facts.base, &mut input, &mut parameter);
+        Some(pg_sys::OidInputFunctionCall(input, text.as_ptr().cast_mut(), parameter, -1))
+    }
+}
+
+/// The text that the type's input function reads.
+fn input_text(value: &Value, facts: &TypeFacts) -> String {
+    match (facts.form, value) {
+        (Form::Array, Value::Array(elements)) => {
+            let element = self::facts(facts.element);
+            let mut text = String::from("{");
+            write_elements(&mut text, elements, &element);
+            text.push('}');
+            text
+        }
+        (Form::Composite, Value::Object(fields)) => {
+            let types = field_types(facts.base);
+            let mut text = String::from("(");
+            for (place, (name, type_oid)) in types.iter().enumerate() {
+                if place > 0 {
+                    text.push(',');
+                }
+                match fields.get(name) {
+                    None | Some(Value::Null) => {}
+                    Some(field) => push_quoted(&mut text, &input_text(field, &self::facts(*type_oid))),
+                }
+            }
+            text.push(')');
+            text
+        }
+        (_, Value::String(text)) => text.clone(),
+        (_, other) => other.to_string(),
+    }
+}
+
+fn write_elements(text: &mut String, elements: &[Value], facts: &TypeFacts) {
+    for (place, element) in elements.iter().enumerate() {
+        if place > 0 {
+            text.push(',');
+        }
+        match element {
+            Value::Null => text.push_str("NULL"),
+            Value::Array(inner) if !matches!(facts.form, Form::Json | Form::Jsonb) => {
+                text.push('{');
+                write_elements(text, inner, facts);
+                text.push('}');
+            }
+            Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) | Value::Object(_) => {
+                let is_json = matches!(facts.form, Form::Json | Form::Jsonb);
+                let inner = if is_json { element.to_string() } else { input_text(element, facts) };
+                push_quoted(text, &inner);
+            }
+        }
+    }
+}
+
+fn push_quoted(text: &mut String, inner: &str) {
+    text.push('"');
+    for character in inner.chars() {
+        if matches!(character, '"' | '\\') {
+            text.push('\\');
+        }
+        text.push(character);
+    }
+    text.push('"');
+}
+
+fn field_types(row_type: pg_sys::Oid) -> Vec<(String, pg_sys::Oid)> {
+    // SAFETY: raises unless the type is a row type; the copy lives until the context is reset.
+    unsafe {
+        let descriptor = pg_sys::lookup_rowtype_tupdesc_copy(row_type, -1);
+        (0..(*descriptor).natts)
+            .map(|place| attribute(descriptor, place))
+            .filter(|attribute| !(**attribute).attisdropped)
+            .map(|attribute| {
+                (encoding::to_utf8((*attribute).attname.data.as_ptr()), (*attribute).atttypid)
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,156 @@
+//! Transactions of our background workers, and hooks into anybody's.
+
+use std::cell::Cell;
+
+use pgrx::pg_sys;
+
+thread_local! {
+    static COMMITS: Cell<u64> = const { Cell::new(0) };
+    static HOOKED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// A transaction of a background worker; aborts when dropped without [`Transaction::commit`].
+#[must_use]
+pub struct Transaction(());
+
+impl Transaction {
+    /// Starts a transaction for the user's statements, with the role's own settings.
+    pub fn begin() -> Transaction {
+        // SAFETY: only background workers of ours call this, outside any transaction.
+        unsafe {
+            pg_sys::SetCurrentStatementStartTimestamp();
+            pg_sys::StartTransactionCommand();
+        }
+        Transaction(())
+    }
+
+    /// Starts a transaction of the engine's own: read committed and read write, whatever the role's defaults
+    /// are, because it has to see what others have just committed and has to write.
+    pub fn begin_internal() -> Transaction {
+        let transaction = Transaction::begin();
+        // SAFETY: no snapshot has been taken yet, the point at which SET TRANSACTION changes the same variables.
+        unsafe {
+            pg_sys::XactIsoLevel = pg_sys::XACT_READ_COMMITTED as i32;
+            pg_sys::XactReadOnly = false;
+        }
+        transaction
+    }
+
+    /// Commits. An error while committing (a deferred constraint, say) aborts and unwinds as any error does.
+    pub fn commit(self) {
+        // SAFETY: a transaction is in progress. The guard is forgotten only behind the commit: should it raise,
+        // the unwinding drops the guard, which aborts.
+        unsafe {
+            while pg_sys::ActiveSnapshotSet() {
+                pg_sys::PopActiveSnapshot();
+            }
+            pg_sys::EndImplicitTransactionBlock();
+            pg_sys::CommitTransactionCommand();
+        }
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Transaction {
+    fn drop(&mut self) {
+        // SAFETY: aborting is allowed in any transaction state and does nothing outside a transaction.
+        unsafe { pg_sys::AbortCurrentTransaction() }
+    }
+}
+
+/// Makes the current transaction's commit return before the log is flushed, however the role is set.
+pub fn commit_asynchronously() {
+    // SAFETY: a setting that belongs to the transaction and is reverted at its end.
+    unsafe {
+        pg_sys::set_config_option(
+            c"synchronous_commit".as_ptr(),
+            c"off".as_ptr(),
+            pg_sys::GucContext::PGC_USERSET,
+            pg_sys::GucSource::PGC_S_SESSION,
+            pg_sys::GucAction::GUC_ACTION_LOCAL,
+            true,
+            0,
+            false,
+        );
+    }
+}
+
+/// Lets the engine write in a transaction that the user has made read only; restores on drop.
+#[must_use]
+pub struct Writable(bool);
+
+impl Writable {
+    /// Makes the current transaction writable.
+    pub fn enter() -> Writable {
+        // SAFETY: a plain variable of this process. Recovery is over wherever a worker of ours runs.
+        unsafe {
+            let was_read_only = pg_sys::XactReadOnly;
+            pg_sys::XactReadOnly = false;
+            Writable(was_read_only)
+        }
+    }
+}
+
+impl Drop for Writable {
+    fn drop(&mut self) {
+        // Runs while an error unwinds too; it cannot raise.
+        // SAFETY: restores what `enter` saw.
+        unsafe { pg_sys::XactReadOnly = self.0 }
+    }
+}
+
+/// How many transactions this process has committed: tells whether a statement has committed inside.
+pub fn commits() -> u64 {
+    if !HOOKED.replace(true) {
+        // SAFETY: the callback lives as long as the library, which is never unloaded.
+        unsafe { pg_sys::RegisterXactCallback(Some(count_commit), std::ptr::null_mut()) }
+    }
+    COMMITS.get()
+}
+
+#[pgrx::pg_guard]
+unsafe extern "C-unwind" fn count_commit(event: pg_sys::XactEvent::Type, _arg: *mut core::ffi::c_void) {
+    if event == pg_sys::XactEvent::XACT_EVENT_COMMIT {
+        COMMITS.set(COMMITS.get() + 1);
+    }
+}
+
+/// Runs `action` when the caller's transaction has committed; drops it when the transaction aborts.
+///
+/// `action` runs where nothing may raise: it only tells other processes.
+pub fn after_commit(action: impl Fn() + Clone + 'static) {
+    use pgrx::{PgXactCallbackEvent, register_xact_callback};
+    let prepared = PgXactCallbackEvent::Prepare;
+    register_xact_callback(PgXactCallbackEvent::Commit, in_guard(action));
+    register_xact_callback(prepared, in_guard(crate::engine::wake::expect_prepared));
+}
+
+fn in_guard(action: impl Fn() + 'static) -> impl Fn() + std::panic::UnwindSafe + std::panic::RefUnwindSafe + 'static {
+    let action = std::panic::AssertUnwindSafe(action);
+    move || {
+        let action = &action;
+        (action.0)()
+    }
+}
+
+/// Whether the current transaction sees one snapshot only, so that waiting for others' commits is in vain.
+pub fn uses_one_snapshot() -> bool {
+    // SAFETY: a plain variable of this process.
+    unsafe { pg_sys::XactIsoLevel >= pg_sys::XACT_REPEATABLE_READ as i32 }
+}
+
+/// Makes what the transaction has done so far visible to its own next statement.
+pub fn next_command() {
+    // SAFETY: a transaction is in progress.
+    unsafe { pg_sys::CommandCounterIncrement() }
+}
+
+/// Takes a snapshot if none is active, as any query of the engine needs one.
+pub fn ensure_snapshot() {
+    // SAFETY: a transaction is in progress; the snapshot is popped at its end.
+    unsafe {
+        if !pg_sys::ActiveSnapshotSet() {
+            pg_sys::PushActiveSnapshot(pg_sys::GetTransactionSnapshot());
+        }
+    }
+}

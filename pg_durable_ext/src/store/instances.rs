@@ -1,0 +1,228 @@
+//! `df.instances`.
+
+use pgrx::pg_sys::Oid;
+
+use crate::engine::failure::Failure;
+use crate::pg::spi::{Arg, Session, statement};
+
+/// A row of `df.instances` to be inserted.
+pub struct NewInstance<'a> {
+    pub id: &'a str,
+    pub label: Option<&'a str>,
+    pub submitted_by: Oid,
+    pub database: Option<&'a str>,
+    pub vars: Option<&'a str>,
+    pub durability: Option<&'a str>,
+    pub idempotency_key: Option<&'a str>,
+}
+
+/// What an executor has to know of an instance.
+#[derive(Debug, Clone)]
+pub struct Instance {
+    pub id: String,
+    pub label: Option<String>,
+    pub status: String,
+    pub submitted_by: Oid,
+    pub database: Option<String>,
+    pub vars: Option<String>,
+    pub durability: Option<String>,
+}
+
+statement!(NEXT_NUMBER, c"SELECT pg_catalog.nextval('df.instance_number'::pg_catalog.regclass)", []);
+
+/// The number of the next instance, from 1.
+pub fn next_number(spi: &Session) -> u64 {
+    spi.run(&NEXT_NUMBER, &[]).int(0, 1).unwrap_or_default() as u64
+}
+
+statement!(
+    INSERT,
+    c"INSERT INTO df.instances
+          (id, label, root_node, submitted_by, database, vars, durability, idempotency_key)
+      VALUES ($1, $2, '00000000', $3::pg_catalog.regrole, $4, $5, $6, $7)
+      ON CONFLICT (submitted_by, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING",
+    [TEXTOID, TEXTOID, OIDOID, TEXTOID, JSONBOID, TEXTOID, TEXTOID]
+);
+
+/// Inserts an instance; false where the role has used the idempotency key before.
+pub fn insert(spi: &Session, new: &NewInstance<'_>) -> bool {
+    let args = [
+        Arg::Text(new.id),
+        Arg::text(new.label),
+        Arg::Oid(new.submitted_by),
+        Arg::text(new.database),
+        Arg::jsonb(new.vars),
+        Arg::text(new.durability),
+        Arg::text(new.idempotency_key),
+    ];
+    spi.run(&INSERT, &args).count == 1
+}
+
+statement!(
+    ID_OF_KEY,
+    c"SELECT i.id FROM df.instances AS i
+      WHERE i.submitted_by OPERATOR(pg_catalog.=) $1::pg_catalog.regrole
+        AND i.idempotency_key OPERATOR(pg_catalog.=) $2",
+    [OIDOID, TEXTOID]
+);
+
+/// The instance that a role has started under an idempotency key.
+pub fn id_of_key(spi: &Session, role: Oid, key: &str) -> Option<String> {
+    let rows = spi.run(&ID_OF_KEY, &[Arg::Oid(role), Arg::Text(key)]);
+    (rows.count > 0).then(|| rows.string(0, 1))
+}
+
+statement!(
+    GET,
+    c"SELECT i.id, i.label, i.status, i.submitted_by::pg_catalog.oid, i.database, i.vars, i.durability
+      FROM df.instances AS i WHERE i.id OPERATOR(pg_catalog.=) $1::pg_catalog.varchar",
+    [TEXTOID]
+);
+
+/// Reads an instance, whoever owns it.
+pub fn get(spi: &Session, id: &str) -> Option<Instance> {
+    let rows = spi.run(&GET, &[Arg::Text(id)]);
+    (rows.count > 0).then(|| Instance {
+        id: rows.string(0, 1),
+        label: rows.text(0, 2),
+        status: rows.string(0, 3),
+        submitted_by: Oid::from(rows.int(0, 4).unwrap_or_default() as u32),
+        database: rows.text(0, 5),
+        vars: rows.text(0, 6),
+        durability: rows.text(0, 7),
+    })
+}
+
+statement!(
+    MARK_RUNNING,
+    c"UPDATE df.instances
+      SET status = 'running', started_at = pg_catalog.now(), updated_at = pg_catalog.now()
+      WHERE id OPERATOR(pg_catalog.=) $1::pg_catalog.varchar AND status OPERATOR(pg_catalog.=) 'pending'",
+    [TEXTOID]
+);
+
+/// Marks a pending instance as running; false where it is not pending.
+pub fn mark_running(spi: &Session, id: &str) -> bool {
+    spi.run(&MARK_RUNNING, &[Arg::Text(id)]).count == 1
+}
+
+statement!(
+    COMPLETE,
+    c"UPDATE df.instances
+      SET status = 'completed', updated_at = pg_catalog.now(),
+          completed_at = pg_catalog.clock_timestamp()
+      WHERE id OPERATOR(pg_catalog.=) $1::pg_catalog.varchar
+        AND status OPERATOR(pg_catalog.=) ANY (ARRAY['pending', 'running'])",
+    [TEXTOID]
+);
+
+/// Completes an instance; false where it is terminal already.
+pub fn complete(spi: &Session, id: &str) -> bool {
+    spi.run(&COMPLETE, &[Arg::Text(id)]).count == 1
+}
+
+statement!(
+    FAIL,
+    c"UPDATE df.instances
+      SET status = 'failed', updated_at = pg_catalog.now(), completed_at = pg_catalog.clock_timestamp(),
+          failed_node = $2, error = $3, sqlstate = $4, message = $5, detail = $6, hint = $7, context = $8
+      WHERE id OPERATOR(pg_catalog.=) $1::pg_catalog.varchar
+        AND status OPERATOR(pg_catalog.=) ANY (ARRAY['pending', 'running'])",
+    [TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID]
+);
+
+/// Fails an instance; false where it is terminal already.
+pub fn fail(spi: &Session, id: &str, node: Option<&str>, text: &str, failure: &Failure) -> bool {
+    let args = [
+        Arg::Text(id),
+        Arg::text(node),
+        Arg::Text(text),
+        Arg::Text(&failure.sqlstate),
+        Arg::Text(&failure.message),
+        Arg::text(failure.detail.as_deref()),
+        Arg::text(failure.hint.as_deref()),
+        Arg::text(failure.context.as_deref()),
+    ];
+    spi.run(&FAIL, &args).count == 1
+}
+
+statement!(
+    CANCEL,
+    c"UPDATE df.instances
+      SET status = 'cancelled', updated_at = pg_catalog.now(), completed_at = pg_catalog.clock_timestamp(),
+          error = $2, message = $2, sqlstate = '57014'
+      WHERE id OPERATOR(pg_catalog.=) $1::pg_catalog.varchar
+        AND status OPERATOR(pg_catalog.=) ANY (ARRAY['pending', 'running'])",
+    [TEXTOID, TEXTOID]
+);
+
+/// Cancels an instance; false where it is terminal already.
+pub fn cancel(spi: &Session, id: &str, reason: &str) -> bool {
+    spi.run(&CANCEL, &[Arg::Text(id), Arg::Text(reason)]).count == 1
+}
+
+statement!(
+    UNFINISHED,
+    c"SELECT i.id, i.submitted_by::pg_catalog.oid FROM df.instances AS i
+      WHERE i.status OPERATOR(pg_catalog.=) ANY (ARRAY['pending', 'running'])
+      ORDER BY i.created_at, i.id",
+    []
+);
+
+/// Every instance that is not terminal, oldest first, with its role.
+pub fn unfinished(spi: &Session) -> Vec<(String, Oid)> {
+    let rows = spi.run(&UNFINISHED, &[]);
+    (0..rows.count)
+        .map(|row| (rows.string(row, 1), Oid::from(rows.int(row, 2).unwrap_or_default() as u32)))
+        .collect()
+}
+
+statement!(
+    UNFINISHED_OF_ROLE,
+    c"SELECT i.id FROM df.instances AS i
+      WHERE i.status OPERATOR(pg_catalog.=) ANY (ARRAY['pending', 'running'])
+        AND i.submitted_by OPERATOR(pg_catalog.=) $1::pg_catalog.regrole",
+    [OIDOID]
+);
+
+/// Every instance of a role that is not terminal.
+pub fn unfinished_of_role(spi: &Session, role: Oid) -> Vec<String> {
+    let rows = spi.run(&UNFINISHED_OF_ROLE, &[Arg::Oid(role)]);
+    (0..rows.count).map(|row| rows.string(row, 1)).collect()
+}
+
+statement!(
+    DELETE_EXPIRED,
+    c"WITH expired AS (
+          SELECT i.id FROM df.instances AS i
+          WHERE i.status OPERATOR(pg_catalog.=) ANY (ARRAY['completed', 'failed', 'cancelled'])
+            AND COALESCE(i.completed_at, i.created_at)
+                OPERATOR(pg_catalog.<) (pg_catalog.now() OPERATOR(pg_catalog.-) pg_catalog.make_interval(days => $1))
+          LIMIT 1000
+          FOR UPDATE SKIP LOCKED
+      ), nodes AS (
+          DELETE FROM df.nodes AS n USING expired AS e WHERE n.instance_id OPERATOR(pg_catalog.=) e.id
+      ), signals AS (
+          DELETE FROM df.signals AS s USING expired AS e WHERE s.instance_id OPERATOR(pg_catalog.=) e.id
+      )
+      DELETE FROM df.instances AS i USING expired AS e WHERE i.id OPERATOR(pg_catalog.=) e.id",
+    [INT4OID]
+);
+
+/// Deletes up to 1,000 terminal instances that ended more than `days` ago; how many there were.
+pub fn delete_expired(spi: &Session, days: i32) -> usize {
+    spi.run(&DELETE_EXPIRED, &[Arg::Int4(days)]).count
+}
+
+statement!(
+    STATUSES,
+    c"SELECT i.id, i.status FROM df.instances AS i
+      WHERE i.id OPERATOR(pg_catalog.=) ANY ($1::pg_catalog.varchar[])",
+    [TEXTARRAYOID]
+);
+
+/// The statuses of those of the instances that the current user may see.
+pub fn statuses(spi: &Session, ids: &[Option<&str>]) -> Vec<(String, String)> {
+    let rows = spi.run(&STATUSES, &[Arg::TextArray(ids)]);
+    (0..rows.count).map(|row| (rows.string(row, 1), rows.string(row, 2))).collect()
+}

@@ -1,0 +1,49 @@
+//! Every SQL statement that the engine runs: schema-qualified, parameterised, run as the extension's owner.
+
+pub mod instances;
+pub mod nodes;
+pub mod signals;
+pub mod vars;
+
+use crate::pg::catalog;
+use crate::pg::role::OwnerGuard;
+
+/// Acts as the owner of the extension's tables, inside a transaction.
+///
+/// Raises where the extension is gone, as it is for one who still runs while it is dropped.
+pub fn as_owner() -> OwnerGuard {
+    let Some(owner) = catalog::extension_owner() else {
+        pgrx::ereport!(
+            ERROR,
+            pgrx::PgSqlErrorCode::ERRCODE_UNDEFINED_OBJECT,
+            "extension pg_durable does not exist in this database"
+        );
+    };
+    OwnerGuard::assume(owner)
+}
+
+crate::pg::spi::statement!(
+    PREPARED,
+    c"SELECT 1 FROM pg_catalog.pg_prepared_xacts AS p
+      WHERE p.database OPERATOR(pg_catalog.=) pg_catalog.current_database() LIMIT 1",
+    []
+);
+
+/// Whether a prepared transaction of this database waits for its second phase.
+pub fn has_prepared_transactions(spi: &crate::pg::spi::Session) -> bool {
+    spi.run(&PREPARED, &[]).count > 0
+}
+
+crate::pg::spi::statement!(
+    OUTPUT,
+    c"SELECT df._output(i) FROM df.instances AS i
+      WHERE i.id OPERATOR(pg_catalog.=) $1::pg_catalog.varchar",
+    [TEXTOID]
+);
+
+/// What an instance has left: its result, or why it ended.
+pub fn output(id: &str) -> Option<String> {
+    let spi = crate::pg::spi::Session::open();
+    let rows = spi.run(&OUTPUT, &[crate::pg::spi::Arg::Text(id)]);
+    (rows.count > 0).then(|| rows.text(0, 1)).flatten()
+}

@@ -1,0 +1,364 @@
+//! `df.nodes`: graphs and checkpoints.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use pg_durable_graph::progress::NodeState;
+use pg_durable_graph::status::NodeStatus;
+use pg_durable_graph::stored::StoredNode;
+use pg_durable_graph::{Graph, NodeId, Outcome};
+use pgrx::pg_sys::Oid;
+
+use crate::engine::failure::{EngineError, Failure};
+use crate::pg::spi::{Arg, Rows, Session, Tid, statement};
+
+statement!(
+    INSERT,
+    c"INSERT INTO df.nodes
+          (instance_id, submitted_by, database, id, node_type, query, result_name, left_node, right_node)
+      SELECT $1, $2::pg_catalog.regrole, $3, n.id, n.node_type, n.query, n.result_name, n.left_node, n.right_node
+      FROM ROWS FROM (
+          pg_catalog.unnest($4), pg_catalog.unnest($5), pg_catalog.unnest($6), pg_catalog.unnest($7),
+          pg_catalog.unnest($8), pg_catalog.unnest($9))
+          AS n (id, node_type, query, result_name, left_node, right_node)",
+    [
+        TEXTOID,
+        OIDOID,
+        TEXTOID,
+        TEXTARRAYOID,
+        TEXTARRAYOID,
+        TEXTARRAYOID,
+        TEXTARRAYOID,
+        TEXTARRAYOID,
+        TEXTARRAYOID
+    ]
+);
+
+/// Inserts the nodes of a graph, parents first.
+pub fn insert(spi: &Session, instance: &str, role: Oid, database: Option<&str>, graph: &Graph) {
+    let nodes = graph.to_stored();
+    let text = |id: Option<NodeId>| id.map(|id| id.to_string());
+    let ids: Vec<String> = nodes.iter().map(|node| node.id.to_string()).collect();
+    let left: Vec<Option<String>> = nodes.iter().map(|node| text(node.left_node)).collect();
+    let right: Vec<Option<String>> = nodes.iter().map(|node| text(node.right_node)).collect();
+    let ids: Vec<_> = ids.iter().map(|id| Some(id.as_str())).collect();
+    let types: Vec<_> = nodes.iter().map(|node| Some(node.node_type.as_ref())).collect();
+    let queries: Vec<_> = nodes.iter().map(|node| node.query.as_deref()).collect();
+    let names: Vec<_> = nodes.iter().map(|node| node.result_name.as_deref()).collect();
+    let left: Vec<_> = left.iter().map(Option::as_deref).collect();
+    let right: Vec<_> = right.iter().map(Option::as_deref).collect();
+    spi.run(
+        &INSERT,
+        &[
+            Arg::Text(instance),
+            Arg::Oid(role),
+            Arg::text(database),
+            Arg::TextArray(&ids),
+            Arg::TextArray(&types),
+            Arg::TextArray(&queries),
+            Arg::TextArray(&names),
+            Arg::TextArray(&left),
+            Arg::TextArray(&right),
+        ],
+    );
+}
+
+statement!(
+    LOAD,
+    c"SELECT n.id, n.node_type, n.query, n.result_name, n.left_node, n.right_node,
+             n.status, n.generation, n.iteration, n.wake_at, n.result, n.result_columns, n.ctid
+      FROM df.nodes AS n WHERE n.instance_id OPERATOR(pg_catalog.=) $1::pg_catalog.varchar",
+    [TEXTOID]
+);
+
+/// The graph of an instance with the state of its nodes and where their rows lie.
+pub struct LoadedNodes {
+    pub graph: Arc<Graph>,
+    pub states: Vec<NodeState>,
+    pub places: Vec<Option<Tid>>,
+}
+
+/// Loads the nodes of an instance.
+pub fn load(spi: &Session, instance: &str) -> Result<LoadedNodes, EngineError> {
+    let rows = spi.run(&LOAD, &[Arg::Text(instance)]);
+    let mut stored = Vec::with_capacity(rows.count);
+    let mut states = vec![NodeState::default(); rows.count];
+    let mut places = vec![None; rows.count];
+    for row in 0..rows.count {
+        let id = node_id(&rows, row, 1)?;
+        let child = |column| match rows.text(row, column) {
+            Some(text) => NodeId::parse(&text).ok_or(EngineError::BadNodeId(text)).map(Some),
+            None => Ok(None),
+        };
+        stored.push(StoredNode {
+            id,
+            node_type: Cow::Owned(rows.string(row, 2)),
+            query: rows.text(row, 3).map(Cow::Owned),
+            result_name: rows.text(row, 4).map(Cow::Owned),
+            left_node: child(5)?,
+            right_node: child(6)?,
+        });
+        let place = id.index();
+        if place >= rows.count {
+            return Err(EngineError::BadNodeId(id.to_string()));
+        }
+        states[place] = state(&rows, row)?;
+        places[place] = rows.tid(row, 13);
+    }
+    Ok(LoadedNodes { graph: Arc::new(Graph::from_stored(stored)?), states, places })
+}
+
+fn node_id(rows: &Rows<'_>, row: usize, column: i32) -> Result<NodeId, EngineError> {
+    let text = rows.string(row, column);
+    NodeId::parse(&text).ok_or(EngineError::BadNodeId(text))
+}
+
+fn state(rows: &Rows<'_>, row: usize) -> Result<NodeState, EngineError> {
+    let status = rows.string(row, 7);
+    let status: NodeStatus = status.parse().map_err(|_| EngineError::BadNodeStatus(status))?;
+    let outcome = match rows.text(row, 11) {
+        Some(json) => {
+            let value = parse_json(&json)?;
+            let columns = match rows.text(row, 12) {
+                Some(columns) => Some(Arc::new(serde_json::from_str(&columns)?)),
+                None => None,
+            };
+            Some(Arc::new(Outcome { value, columns }))
+        }
+        None => None,
+    };
+    Ok(NodeState {
+        status,
+        generation: rows.int(row, 8).unwrap_or_default(),
+        iteration: rows.int(row, 9).unwrap_or_default(),
+        wake_at: rows.int(row, 10),
+        outcome,
+    })
+}
+
+fn parse_json(json: &str) -> Result<serde_json::Value, EngineError> {
+    Ok(serde_json::from_str(json)?)
+}
+
+statement!(
+    WRITE_BY_PLACE,
+    c"UPDATE df.nodes AS n
+      SET status = $4, generation = $5, iteration = $6, updated_at = pg_catalog.now(), wake_at = $7,
+          waiting_for = $8, result = $9, result_columns = $10, at_least_once = $11
+      WHERE n.ctid OPERATOR(pg_catalog.=) $1
+        AND n.instance_id OPERATOR(pg_catalog.=) $2::pg_catalog.varchar
+        AND n.id OPERATOR(pg_catalog.=) $3::pg_catalog.varchar
+        AND (n.generation OPERATOR(pg_catalog.<) $5
+             OR n.generation OPERATOR(pg_catalog.=) $5 AND n.iteration OPERATOR(pg_catalog.<=) $6
+                AND n.status OPERATOR(pg_catalog.<>) ALL (ARRAY['completed', 'failed']))
+      RETURNING n.ctid",
+    [
+        TIDOID,
+        TEXTOID,
+        TEXTOID,
+        TEXTOID,
+        INT8OID,
+        INT8OID,
+        TIMESTAMPTZOID,
+        TEXTOID,
+        JSONBOID,
+        JSONBOID,
+        BOOLOID
+    ]
+);
+
+statement!(
+    WRITE_BY_KEY,
+    c"UPDATE df.nodes AS n
+      SET status = $4, generation = $5, iteration = $6, updated_at = pg_catalog.now(), wake_at = $7,
+          waiting_for = $8, result = $9, result_columns = $10, at_least_once = $11
+      WHERE $1 IS NULL
+        AND n.instance_id OPERATOR(pg_catalog.=) $2::pg_catalog.varchar
+        AND n.id OPERATOR(pg_catalog.=) $3::pg_catalog.varchar
+        AND (n.generation OPERATOR(pg_catalog.<) $5
+             OR n.generation OPERATOR(pg_catalog.=) $5 AND n.iteration OPERATOR(pg_catalog.<=) $6
+                AND n.status OPERATOR(pg_catalog.<>) ALL (ARRAY['completed', 'failed']))
+      RETURNING n.ctid",
+    [
+        TIDOID,
+        TEXTOID,
+        TEXTOID,
+        TEXTOID,
+        INT8OID,
+        INT8OID,
+        TIMESTAMPTZOID,
+        TEXTOID,
+        JSONBOID,
+        JSONBOID,
+        BOOLOID
+    ]
+);
+
+/// What a node's row is to say.
+pub struct NodeWrite<'a> {
+    pub instance: &'a str,
+    pub node: &'a str,
+    /// Where this process saw the row last.
+    pub place: Option<Tid>,
+    pub state: &'a NodeState,
+    pub result: Option<&'a str>,
+    pub columns: Option<&'a str>,
+    pub waiting_for: Option<&'a str>,
+    pub at_least_once: Option<bool>,
+}
+
+/// Writes a node's state, if the row does not yet say that this or a later generation of it is over. Returns where
+/// the row lies now; `None` means that somebody else was faster, and the caller's transaction must not commit.
+pub fn write(spi: &Session, write: &NodeWrite<'_>) -> Option<Tid> {
+    let args = |place| {
+        [
+            place,
+            Arg::Text(write.instance),
+            Arg::Text(write.node),
+            Arg::Text(write.state.status.as_str()),
+            Arg::Int8(write.state.generation),
+            Arg::Int8(write.state.iteration),
+            Arg::timestamp(write.state.wake_at),
+            Arg::text(write.waiting_for),
+            Arg::jsonb(write.result),
+            Arg::jsonb(write.columns),
+            write.at_least_once.map_or(Arg::Null, Arg::Bool),
+        ]
+    };
+    // By its place first: looking a row up by key visits every version of it that an old snapshot keeps alive.
+    if let Some(place) = write.place {
+        let rows = spi.run(&WRITE_BY_PLACE, &args(Arg::Tid(place)));
+        if rows.count == 1 {
+            return rows.tid(0, 1);
+        }
+    }
+    let rows = spi.run(&WRITE_BY_KEY, &args(Arg::Null));
+    if rows.count == 1 { rows.tid(0, 1) } else { None }
+}
+
+statement!(
+    WRITE_ROOT,
+    c"UPDATE df.nodes AS n
+      SET status = 'completed', updated_at = pg_catalog.now(), result = $2, result_columns = $3,
+          wake_at = NULL, waiting_for = NULL
+      WHERE n.instance_id OPERATOR(pg_catalog.=) $1::pg_catalog.varchar AND n.id OPERATOR(pg_catalog.=) '00000000'",
+    [TEXTOID, JSONBOID, JSONBOID]
+);
+
+/// Writes the result of the root, which `df.result` reads.
+pub fn write_root(spi: &Session, instance: &str, result: &str, columns: Option<&str>) {
+    spi.run(&WRITE_ROOT, &[Arg::Text(instance), Arg::Jsonb(result), Arg::jsonb(columns)]);
+}
+
+statement!(
+    WRITE_DERIVED,
+    c"UPDATE df.nodes AS n SET status = 'completed', updated_at = pg_catalog.now()
+      WHERE n.instance_id OPERATOR(pg_catalog.=) $1::pg_catalog.varchar
+        AND n.id OPERATOR(pg_catalog.=) ANY ($2::pg_catalog.varchar[])
+        AND n.status OPERATOR(pg_catalog.<>) 'completed'",
+    [TEXTOID, TEXTARRAYOID]
+);
+
+/// Marks inner nodes as completed, for readers of the table.
+pub fn write_derived(spi: &Session, instance: &str, nodes: &[Option<&str>]) {
+    spi.run(&WRITE_DERIVED, &[Arg::Text(instance), Arg::TextArray(nodes)]);
+}
+
+statement!(
+    FAIL,
+    c"UPDATE df.nodes AS n
+      SET status = 'failed', generation = $3, updated_at = pg_catalog.now(), wake_at = NULL, waiting_for = NULL,
+          result = pg_catalog.to_jsonb($4), result_columns = NULL, error = $4, sqlstate = $5, message = $6,
+          detail = $7, hint = $8, context = $9, attempt = 1
+      WHERE n.instance_id OPERATOR(pg_catalog.=) $1::pg_catalog.varchar
+        AND n.id OPERATOR(pg_catalog.=) $2::pg_catalog.varchar",
+    [TEXTOID, TEXTOID, INT8OID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID]
+);
+
+/// Records why a node failed.
+pub fn fail(spi: &Session, instance: &str, node: NodeId, generation: i64, text: &str, failure: &Failure) {
+    spi.run(
+        &FAIL,
+        &[
+            Arg::Text(instance),
+            Arg::Text(&node.to_string()),
+            Arg::Int8(generation),
+            Arg::Text(text),
+            Arg::Text(&failure.sqlstate),
+            Arg::Text(&failure.message),
+            Arg::text(failure.detail.as_deref()),
+            Arg::text(failure.hint.as_deref()),
+            Arg::text(failure.context.as_deref()),
+        ],
+    );
+}
+
+statement!(
+    COUNT_DEATH,
+    c"UPDATE df.nodes AS n SET deaths = COALESCE(n.deaths, 0) OPERATOR(pg_catalog.+) 1
+      WHERE n.instance_id OPERATOR(pg_catalog.=) $1::pg_catalog.varchar
+        AND n.id OPERATOR(pg_catalog.=) $2::pg_catalog.varchar
+        AND n.generation OPERATOR(pg_catalog.<=) $3
+      RETURNING n.deaths",
+    [TEXTOID, TEXTOID, INT8OID]
+);
+
+/// Counts that a process died while it carried out this node; how often that has happened now.
+pub fn count_death(spi: &Session, instance: &str, node: NodeId, generation: i64) -> i64 {
+    let rows = spi.run(
+        &COUNT_DEATH,
+        &[Arg::Text(instance), Arg::Text(&node.to_string()), Arg::Int8(generation)],
+    );
+    if rows.count == 1 { rows.int(0, 1).unwrap_or_default() } else { 0 }
+}
+
+statement!(
+    SHOW,
+    c"SELECT n.id, n.node_type, n.query, n.result_name, n.left_node, n.right_node, n.status, n.result,
+             n.status_details, n.updated_at, n.waiting_for, n.wake_at, n.at_least_once, n.generation, n.error,
+             n.sqlstate, n.deaths
+      FROM df.nodes AS n WHERE n.instance_id OPERATOR(pg_catalog.=) $1::pg_catalog.varchar",
+    [TEXTOID]
+);
+
+/// A node's row as it is shown to users.
+#[derive(Debug, Clone, Default)]
+pub struct ShownNode {
+    pub query: Option<String>,
+    pub left_node: Option<String>,
+    pub right_node: Option<String>,
+    pub status: String,
+    pub result: Option<String>,
+    pub updated_at: Option<i64>,
+    pub waiting_for: Option<String>,
+    pub wake_at: Option<i64>,
+    pub at_least_once: Option<bool>,
+    pub error: Option<String>,
+    pub sqlstate: Option<String>,
+    pub deaths: Option<i32>,
+}
+
+/// The rows of an instance's nodes that the current user may see, by node.
+pub fn show(spi: &Session, instance: &str) -> HashMap<NodeId, ShownNode> {
+    let rows = spi.run(&SHOW, &[Arg::Text(instance)]);
+    (0..rows.count)
+        .filter_map(|row| {
+            let shown = ShownNode {
+                query: rows.text(row, 3),
+                left_node: rows.text(row, 5),
+                right_node: rows.text(row, 6),
+                status: rows.string(row, 7),
+                result: rows.text(row, 8),
+                updated_at: rows.int(row, 10),
+                waiting_for: rows.text(row, 11),
+                wake_at: rows.int(row, 12),
+                at_least_once: rows.int(row, 13).map(|value| value != 0),
+                error: rows.text(row, 15),
+                sqlstate: rows.text(row, 16),
+                deaths: rows.int(row, 17).map(|deaths| deaths as i32),
+            };
+            NodeId::parse(&rows.string(row, 1)).map(|id| (id, shown))
+        })
+        .collect()
+}

@@ -1,0 +1,324 @@
+//! The scheduler: one a database. Owns the timers, starts executors, rebuilds the queue after a restart. Runs no SQL
+//! of users.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap, HashSet, VecDeque};
+use std::time::Duration;
+
+use pg_durable_graph::NodeId;
+use pgrx::pg_sys::Oid;
+
+use crate::engine::board::{InFlight, Opening, Target};
+use crate::engine::failure::Failure;
+use crate::engine::{run, wake};
+use crate::pg::process::{self, Handle, Worker};
+use crate::pg::spi::Session;
+use crate::pg::xact::Transaction;
+use crate::pg::{activity, catalog, caught, clock, gucs, latch, shmem};
+use crate::store::{self, instances, nodes};
+
+/// How many deaths of its process fail a node.
+const DEATHS_MAX: i64 = 3;
+/// How much ready work of a scan is put on the board at once.
+const BOARD_SHARE: u32 = 16 * 1024;
+/// How long a role that could not be served waits.
+const BLOCKED_US: i64 = 1_000_000;
+
+thread_local! {
+    static DATABASE: std::cell::Cell<Oid> = const { std::cell::Cell::new(Oid::INVALID) };
+}
+
+#[derive(PartialEq, Eq, PartialOrd, Ord, Clone, Copy, Hash)]
+struct Due {
+    at: i64,
+    instance: u64,
+    branch: u32,
+    role: u32,
+}
+
+struct Scheduler {
+    database: Oid,
+    timers: BinaryHeap<Reverse<Due>>,
+    known: HashSet<Due>,
+    /// Unfinished instances that the board has no room for yet.
+    backlog: VecDeque<(u64, Oid)>,
+    starting: HashMap<usize, Handle>,
+    sweep_at: i64,
+    reconcile_at: i64,
+    warned_at: i64,
+}
+
+/// The life of a scheduler in the database with this oid.
+pub fn run(database: Oid) {
+    process::take_signals();
+    DATABASE.set(database);
+    process::before_exit(|| shmem::board().leave_scheduler(DATABASE.get(), false).send());
+    process::connect(Some(database), None);
+    if !has_extension() {
+        shmem::board().leave_scheduler(database, true).send();
+        process::exit();
+    }
+    activity::show_name("pg_durable scheduler");
+    shmem::board().enter_scheduler(database, process::my_pid(), latch::my_proc_number(), clock::now());
+    let mut scheduler = Scheduler {
+        database,
+        timers: BinaryHeap::new(),
+        known: HashSet::new(),
+        backlog: VecDeque::new(),
+        starting: HashMap::new(),
+        sweep_at: 0,
+        reconcile_at: 0,
+        warned_at: 0,
+    };
+    scheduler.count_deaths();
+    scheduler.scan();
+    if has_prepared_transactions() {
+        wake::expect_prepared();
+    }
+    loop {
+        latch::check_interrupts();
+        if shmem::board().is_dropped(database) && !has_extension() {
+            shmem::board().leave_scheduler(database, true).send();
+            process::exit();
+        }
+        let wait = scheduler.pass();
+        activity::report_statistics(false);
+        latch::wait(wait);
+    }
+}
+
+impl Scheduler {
+    /// Does what is due; says how long there is nothing to do.
+    fn pass(&mut self) -> Option<Duration> {
+        let now = clock::now();
+        let mut next_at = i64::MAX;
+        let mut at = |moment: i64| next_at = next_at.min(moment);
+        self.take_timers();
+        self.fire_timers(now);
+        if let Some(Reverse(due)) = self.timers.peek() {
+            at(due.at);
+        }
+        if self.backlog.is_empty() && shmem::board().take_rescan(self.database) {
+            self.scan();
+        }
+        self.feed_board(now);
+        if !self.backlog.is_empty() {
+            at(now + 20_000);
+        }
+        if let Some(moment) = self.start_executors(now) {
+            at(moment);
+        }
+        if let Some(moment) = self.sweep(now) {
+            at(moment);
+        }
+        if let Some(moment) = self.reconcile(now) {
+            at(moment);
+        }
+        (next_at != i64::MAX).then(|| Duration::from_micros(next_at.saturating_sub(clock::now()).max(0) as u64))
+    }
+
+    fn take_timers(&mut self) {
+        for timer in shmem::board().take_timers(self.database) {
+            let due = Due {
+                at: timer.at,
+                instance: timer.target.instance,
+                branch: timer.target.branch,
+                role: timer.role.to_u32(),
+            };
+            if self.known.insert(due) {
+                self.timers.push(Reverse(due));
+            }
+        }
+    }
+
+    fn fire_timers(&mut self, now: i64) {
+        while let Some(Reverse(due)) = self.timers.peek().copied()
+            && due.at <= now
+        {
+            self.timers.pop();
+            self.known.remove(&due);
+            let target = Target { instance: due.instance, branch: due.branch };
+            wake::send(|board| board.push(self.database, Oid::from(due.role), target, None, now));
+        }
+    }
+
+    /// Finds every unfinished instance.
+    fn scan(&mut self) {
+        let found = in_transaction(instances::unfinished);
+        let numbered = found.into_iter().filter_map(|(id, role)| Some((wake::instance_number(&id)?, role)));
+        self.backlog = numbered.collect();
+    }
+
+    fn feed_board(&mut self, now: i64) {
+        if self.backlog.is_empty() {
+            return;
+        }
+        let room = BOARD_SHARE.saturating_sub(shmem::board().queued(self.database));
+        for _ in 0..room {
+            let Some((instance, role)) = self.backlog.pop_front() else { return };
+            let target = Target { instance, branch: NodeId::ROOT.0 };
+            wake::send(|board| board.push(self.database, role, target, None, now));
+        }
+    }
+
+    fn start_executors(&mut self, now: i64) -> Option<i64> {
+        self.starting.retain(|&slot, handle| {
+            let has_failed = handle.is_stopped() && shmem::board().is_starting(slot);
+            if has_failed {
+                shmem::board().leave_executor(slot, now).send();
+            }
+            !has_failed && shmem::board().is_starting(slot)
+        });
+        let limit = self.executors_max();
+        let (openings, mut ask_again) = shmem::board().open_executors(self.database, limit, now);
+        for opening in openings {
+            if let Err(failure) = self.check_role(opening.role) {
+                shmem::board().leave_executor(opening.slot, now).send();
+                self.fail_instances_of(opening.role, &failure);
+                continue;
+            }
+            if self.start_executor(opening).is_err() {
+                shmem::board().leave_executor(opening.slot, now).send();
+                shmem::board().note_exhausted(now);
+                shmem::board().block_role(self.database, opening.role, now + BLOCKED_US);
+                ask_again = Some(now + BLOCKED_US);
+                self.warn_of_exhaustion(now);
+            }
+        }
+        ask_again
+    }
+
+    /// As many as the settings allow and the server has worker slots for, other users of which are left some.
+    fn executors_max(&self) -> usize {
+        /// The launcher, this scheduler, and the server's own logical replication launcher.
+        const OTHERS: i32 = 3;
+        let slots = (process::max_worker_processes() - OTHERS).max(1) as usize;
+        gucs::max_executors().min(slots)
+    }
+
+    fn start_executor(&mut self, opening: Opening) -> Result<(), process::NoWorkerSlot> {
+        let executor = Worker {
+            kind: "pg_durable executor",
+            name: format!("pg_durable executor {}", opening.slot),
+            entry: "pg_durable_executor_main",
+            argument: opening.slot as u64,
+            restart: None,
+        };
+        self.starting.insert(opening.slot, executor.start()?);
+        Ok(())
+    }
+
+    /// Whether a process can be born as this role here; if not, waiting would not help.
+    fn check_role(&self, role: Oid) -> Result<(), Failure> {
+        in_transaction(|_| {
+            let Some(name) = catalog::role_name(role) else {
+                return Err(Failure::new("42704", "submitted_by role no longer exists in pg_roles")
+                    .hint("Start the workflow again as a role that exists."));
+            };
+            if !catalog::may_connect(role, self.database) {
+                return Err(Failure::new("42501", format!("role \"{name}\" may not connect to the database"))
+                    .hint("Grant CONNECT on the database to the role and start the workflow again."));
+            }
+            if !process::RUNS_NOLOGIN_ROLES && !catalog::can_login(role) {
+                return Err(Failure::new("28000", format!("role \"{name}\" does not have LOGIN privilege"))
+                    .hint("Grant LOGIN to the role (PostgreSQL 17 and later do not need it) and start the workflow again."));
+            }
+            Ok(())
+        })
+    }
+
+    fn fail_instances_of(&mut self, role: Oid, failure: &Failure) {
+        shmem::board().clear_role(self.database, role);
+        for id in in_transaction(|spi| instances::unfinished_of_role(spi, role)) {
+            let text = format!("Instance {id}: {}", failure.message);
+            pgrx::log!("pg_durable: {text}");
+            if run::store_failure(&id, None, &text, failure).is_ok()
+                && let Some(number) = wake::instance_number(&id)
+            {
+                wake::send(|board| board.note_ended(self.database, number));
+            }
+        }
+    }
+
+    fn warn_of_exhaustion(&mut self, now: i64) {
+        /// Often enough to be seen, seldom enough not to fill the log.
+        const EVERY_US: i64 = 60_000_000;
+        if self.warned_at + EVERY_US < now || self.warned_at == 0 {
+            self.warned_at = now;
+            pgrx::warning!(
+                "pg_durable: no worker slot is free for an executor; work waits. Raise max_worker_processes (now {})",
+                process::max_worker_processes()
+            );
+        }
+    }
+
+    /// Looks for instances whose start was part of a prepared transaction, while there may be such.
+    fn sweep(&mut self, now: i64) -> Option<i64> {
+        if !shmem::board().sweeps(self.database, true) {
+            return None;
+        }
+        if now < self.sweep_at {
+            return Some(self.sweep_at);
+        }
+        let goes_on = has_prepared_transactions();
+        self.scan();
+        self.feed_board(now);
+        shmem::board().sweeps(self.database, goes_on);
+        self.sweep_at = now + gucs::sweep_interval().as_micros() as i64;
+        goes_on.then_some(self.sweep_at)
+    }
+
+    /// Deletes terminal instances that have been kept long enough.
+    fn reconcile(&mut self, now: i64) -> Option<i64> {
+        let interval = gucs::reconcile_interval()?.as_micros() as i64;
+        if self.reconcile_at == 0 {
+            // Not while the server is busy starting.
+            self.reconcile_at = now + interval.min(60_000_000);
+        }
+        if now >= self.reconcile_at {
+            let deleted = in_transaction(|spi| instances::delete_expired(spi, gucs::retention_days()));
+            self.reconcile_at = if deleted > 0 { now + 100_000 } else { now + interval };
+        }
+        Some(self.reconcile_at)
+    }
+
+    /// Steps that took their process with them are counted, and given up after the third time.
+    fn count_deaths(&mut self) {
+        let suspects = shmem::board().take_suspects(self.database);
+        for InFlight { instance, generation, node, .. } in suspects {
+            let id = wake::instance_id(instance);
+            let node = NodeId(node);
+            let deaths = in_transaction(|spi| nodes::count_death(spi, &id, node, generation));
+            pgrx::log!("pg_durable: an executor died in instance {id} at node {node} ({deaths} of {DEATHS_MAX})");
+            if deaths >= DEATHS_MAX {
+                let message = format!("the server process died {deaths} times while it carried out this node");
+                let failure = Failure::new("XX000", message.clone())
+                    .hint("Look into the server log for why the process died: a crash in a function, or the system's out-of-memory killer.");
+                // An error while storing it leaves the node to its fourth attempt.
+                let _ = run::store_failure(&id, Some((node, generation)), &message, &failure);
+            }
+        }
+    }
+}
+
+fn in_transaction<T>(work: impl FnOnce(&Session) -> T) -> T {
+    let transaction = Transaction::begin_internal();
+    let owner = store::as_owner();
+    let spi = Session::open();
+    let done = work(&spi);
+    drop(spi);
+    drop(owner);
+    transaction.commit();
+    done
+}
+
+fn has_extension() -> bool {
+    let transaction = Transaction::begin_internal();
+    let has = catalog::extension().is_some();
+    transaction.commit();
+    has
+}
+
+fn has_prepared_transactions() -> bool {
+    caught::catch(|| in_transaction(store::has_prepared_transactions)).unwrap_or(true)
+}

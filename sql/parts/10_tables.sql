@@ -1,0 +1,143 @@
+-- Tables: the state of every workflow. Users read them through row-level security; only the extension's
+-- functions and its executors write them, as the owner.
+
+CREATE FUNCTION pg_catalog.pg_durable_check_preload() RETURNS void
+    LANGUAGE c AS 'MODULE_PATHNAME', 'check_preload_wrapper';
+SELECT pg_catalog.pg_durable_check_preload();
+DROP FUNCTION pg_catalog.pg_durable_check_preload();
+
+-- No IF NOT EXISTS: a schema that somebody else made must not be taken over.
+CREATE SCHEMA df;
+
+CREATE SEQUENCE df.instance_number;
+
+CREATE TABLE df.instances (
+    id              varchar(16) NOT NULL,
+    label           text,
+    root_node       varchar(16) NOT NULL,
+    submitted_by    regrole NOT NULL,
+    database        text,
+    vars            jsonb,
+    durability      text,
+    idempotency_key text,
+    created_at      timestamptz NOT NULL DEFAULT now(),
+    status          text NOT NULL DEFAULT 'pending',
+    updated_at      timestamptz NOT NULL DEFAULT now(),
+    started_at      timestamptz,
+    completed_at    timestamptz,
+    failed_node     varchar(16),
+    error           text,
+    sqlstate        text,
+    message         text,
+    detail          text,
+    hint            text,
+    context         text,
+    CONSTRAINT instances_pkey PRIMARY KEY (id),
+    CONSTRAINT instances_status_chk
+        CHECK (status IN ('pending', 'running', 'completed', 'failed', 'cancelled'))
+) WITH (fillfactor = 70);
+
+CREATE INDEX idx_instances_status ON df.instances (status, created_at DESC, id);
+CREATE INDEX idx_instances_created_at ON df.instances (created_at DESC, id);
+CREATE INDEX idx_instances_label ON df.instances (label, created_at DESC, id) WHERE label IS NOT NULL;
+CREATE UNIQUE INDEX idx_instances_idempotency_key ON df.instances (submitted_by, idempotency_key)
+    WHERE idempotency_key IS NOT NULL;
+
+COMMENT ON TABLE df.instances IS 'One row for each started workflow.';
+COMMENT ON COLUMN df.instances.submitted_by IS 'The role that called df.start(); every step runs as this role.';
+COMMENT ON COLUMN df.instances.database IS 'The database in which the steps run; NULL is this one.';
+COMMENT ON COLUMN df.instances.vars IS 'The variables of df.vars as they were at df.start().';
+COMMENT ON COLUMN df.instances.durability IS
+    'step or barrier; NULL takes pg_durable.checkpoint_durability when the instance runs.';
+COMMENT ON COLUMN df.instances.completed_at IS 'When the instance became completed, failed or cancelled.';
+COMMENT ON COLUMN df.instances.failed_node IS 'The node whose failure failed the instance.';
+
+-- The columns that a checkpoint changes stand last, so that the log holds little more than them; half of each
+-- page is left free, so that a checkpoint stays in its page (HOT).
+CREATE TABLE df.nodes (
+    id              varchar(16) NOT NULL,
+    instance_id     varchar(16) NOT NULL,
+    node_type       text NOT NULL,
+    query           text,
+    result_name     text,
+    left_node       varchar(16),
+    right_node      varchar(16),
+    submitted_by    regrole,
+    database        text,
+    created_at      timestamptz DEFAULT now(),
+    status          text NOT NULL DEFAULT 'pending',
+    generation      bigint NOT NULL DEFAULT 0,
+    iteration       bigint NOT NULL DEFAULT 0,
+    updated_at      timestamptz DEFAULT now(),
+    wake_at         timestamptz,
+    waiting_for     text,
+    result          jsonb,
+    result_columns  jsonb,
+    at_least_once   boolean,
+    deaths          integer,
+    attempt         integer,
+    error           text,
+    sqlstate        text,
+    message         text,
+    detail          text,
+    hint            text,
+    context         text,
+    status_details  jsonb,
+    CONSTRAINT nodes_pkey PRIMARY KEY (instance_id, id)
+) WITH (fillfactor = 50);
+
+COMMENT ON TABLE df.nodes IS 'The graph of every instance, and how far it has come.';
+COMMENT ON COLUMN df.nodes.submitted_by IS 'The role that called df.start().';
+COMMENT ON COLUMN df.nodes.generation IS
+    'The generation of the enclosing loop in which status and result were written; of an older one they no longer count.';
+COMMENT ON COLUMN df.nodes.iteration IS 'LOOP: the present generation of its body. RACE: the winning branch, from 0.';
+COMMENT ON COLUMN df.nodes.result_columns IS 'Names and types of the result''s columns, in order.';
+COMMENT ON COLUMN df.nodes.at_least_once IS
+    'True when the step committed by itself, so that its effect and its checkpoint were not one transaction.';
+COMMENT ON COLUMN df.nodes.deaths IS 'How often a server process died while it carried out this node.';
+COMMENT ON COLUMN df.nodes.status_details IS 'Which generation the state belongs to.';
+
+-- Signals wait here until a node consumes them.
+CREATE TABLE df.signals (
+    id          bigint GENERATED ALWAYS AS IDENTITY,
+    instance_id varchar(16) NOT NULL,
+    name        text NOT NULL,
+    payload     jsonb,
+    sent_by     regrole NOT NULL,
+    sent_at     timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT signals_pkey PRIMARY KEY (instance_id, name, id)
+);
+COMMENT ON TABLE df.signals IS 'Signals that were sent and not consumed yet.';
+
+CREATE TABLE df.vars (
+    name  text NOT NULL,
+    value text,
+    owner regrole NOT NULL DEFAULT quote_ident(current_user)::regrole,
+    CONSTRAINT vars_pkey PRIMARY KEY (owner, name)
+);
+COMMENT ON TABLE df.vars IS 'Variables of each role; df.start() takes a copy.';
+
+-- pg_dump carries running workflows.
+SELECT pg_catalog.pg_extension_config_dump('df.instance_number', '');
+SELECT pg_catalog.pg_extension_config_dump('df.instances', '');
+SELECT pg_catalog.pg_extension_config_dump('df.nodes', '');
+SELECT pg_catalog.pg_extension_config_dump('df.signals', '');
+SELECT pg_catalog.pg_extension_config_dump('df.signals_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('df.vars', '');
+
+ALTER TABLE df.instances ENABLE ROW LEVEL SECURITY;
+ALTER TABLE df.nodes ENABLE ROW LEVEL SECURITY;
+ALTER TABLE df.signals ENABLE ROW LEVEL SECURITY;
+ALTER TABLE df.vars ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY instances_user_isolation ON df.instances
+    USING (submitted_by = quote_ident(current_user)::regrole)
+    WITH CHECK (submitted_by = quote_ident(current_user)::regrole);
+CREATE POLICY nodes_user_isolation ON df.nodes
+    USING (submitted_by = quote_ident(current_user)::regrole)
+    WITH CHECK (submitted_by = quote_ident(current_user)::regrole);
+CREATE POLICY signals_user_isolation ON df.signals FOR SELECT
+    USING (EXISTS (SELECT FROM df.instances AS i WHERE i.id = signals.instance_id));
+CREATE POLICY vars_user_isolation ON df.vars
+    USING (owner = quote_ident(current_user)::regrole)
+    WITH CHECK (owner = quote_ident(current_user)::regrole);

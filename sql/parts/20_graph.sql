@@ -1,0 +1,96 @@
+-- Building a graph: every function takes and gives a piece of the graph as JSON text, or plain SQL.
+
+CREATE FUNCTION df.sql(query text) RETURNS text
+    STRICT LANGUAGE c AS 'MODULE_PATHNAME', 'graph_sql_wrapper';
+COMMENT ON FUNCTION df.sql(text) IS 'A step that runs SQL; plain SQL text may stand wherever a step may.';
+
+CREATE FUNCTION df.seq(a text, b text) RETURNS text
+    STRICT LANGUAGE c AS 'MODULE_PATHNAME', 'graph_seq_wrapper';
+COMMENT ON FUNCTION df.seq(text, text) IS 'First a, then b (operator ~>).';
+
+CREATE FUNCTION df."as"(fut text, name text) RETURNS text
+    STRICT LANGUAGE c AS 'MODULE_PATHNAME', 'graph_as_wrapper';
+COMMENT ON FUNCTION df."as"(text, text) IS 'Names the result of a step for $name references (operator |=>).';
+
+CREATE FUNCTION df.sleep(seconds bigint) RETURNS text
+    STRICT LANGUAGE c AS 'MODULE_PATHNAME', 'graph_sleep_wrapper';
+COMMENT ON FUNCTION df.sleep(bigint) IS 'Waits for this many seconds.';
+
+CREATE FUNCTION df.sleep(seconds double precision) RETURNS text
+    STRICT LANGUAGE c AS 'MODULE_PATHNAME', 'graph_sleep_fraction_wrapper';
+COMMENT ON FUNCTION df.sleep(double precision) IS 'Waits for this many seconds, to the microsecond.';
+
+CREATE FUNCTION df.sleep(duration interval) RETURNS text
+    STRICT LANGUAGE c AS 'MODULE_PATHNAME', 'graph_sleep_interval_wrapper';
+COMMENT ON FUNCTION df.sleep(interval) IS 'Waits for this long; a month counts as 30 days and a day as 24 hours.';
+
+CREATE FUNCTION df.wait_for_schedule(cron_expr text) RETURNS text
+    STRICT LANGUAGE c AS 'MODULE_PATHNAME', 'graph_wait_for_schedule_wrapper';
+COMMENT ON FUNCTION df.wait_for_schedule(text) IS 'Waits for the next tick of a cron expression, in UTC.';
+
+CREATE FUNCTION df.wait_for_schedule(cron_expr text, timezone text) RETURNS text
+    STRICT LANGUAGE c AS 'MODULE_PATHNAME', 'graph_wait_for_schedule_in_wrapper';
+COMMENT ON FUNCTION df.wait_for_schedule(text, text) IS
+    'Waits for the next tick of a cron expression, in an IANA time zone.';
+
+CREATE FUNCTION df.loop(body text, condition text DEFAULT NULL) RETURNS text
+    LANGUAGE c AS 'MODULE_PATHNAME', 'graph_loop_wrapper';
+COMMENT ON FUNCTION df.loop(text, text) IS
+    'Repeats body while condition is true, looked at after the body; without one until df.break().';
+
+CREATE FUNCTION df."break"(value text DEFAULT NULL) RETURNS text
+    LANGUAGE c AS 'MODULE_PATHNAME', 'graph_break_wrapper';
+COMMENT ON FUNCTION df."break"(text) IS 'Leaves the nearest loop; value becomes the loop''s result.';
+
+CREATE FUNCTION df."if"(condition text, then_branch text, else_branch text) RETURNS text
+    STRICT LANGUAGE c AS 'MODULE_PATHNAME', 'graph_if_wrapper';
+COMMENT ON FUNCTION df."if"(text, text, text) IS 'then_branch where the condition''s result is true, else else_branch.';
+
+CREATE FUNCTION df.if_rows(result_name text, then_branch text, else_branch text) RETURNS text
+    STRICT LANGUAGE c AS 'MODULE_PATHNAME', 'graph_if_rows_wrapper';
+COMMENT ON FUNCTION df.if_rows(text, text, text) IS 'then_branch where the named result has rows, else else_branch.';
+
+CREATE FUNCTION df."join"(a text, b text) RETURNS text
+    STRICT LANGUAGE c AS 'MODULE_PATHNAME', 'graph_join_wrapper';
+COMMENT ON FUNCTION df."join"(text, text) IS 'Both at once; goes on when both have completed (operator &).';
+
+CREATE FUNCTION df."join"(VARIADIC branches text[]) RETURNS text
+    STRICT LANGUAGE c AS 'MODULE_PATHNAME', 'graph_join_many_wrapper';
+COMMENT ON FUNCTION df."join"(text[]) IS 'All at once; goes on when all have completed.';
+
+CREATE FUNCTION df.join3(a text, b text, c text) RETURNS text
+    STRICT LANGUAGE c AS 'MODULE_PATHNAME', 'graph_join3_wrapper';
+COMMENT ON FUNCTION df.join3(text, text, text) IS 'Three at once; goes on when all have completed.';
+
+CREATE FUNCTION df.race(a text, b text) RETURNS text
+    STRICT LANGUAGE c AS 'MODULE_PATHNAME', 'graph_race_wrapper';
+COMMENT ON FUNCTION df.race(text, text) IS 'Both at once; the first to complete wins, the other is cancelled (operator |).';
+
+CREATE FUNCTION df.race(VARIADIC branches text[]) RETURNS text
+    STRICT LANGUAGE c AS 'MODULE_PATHNAME', 'graph_race_many_wrapper';
+COMMENT ON FUNCTION df.race(text[]) IS 'All at once; the first to complete wins, the others are cancelled.';
+
+CREATE FUNCTION df.wait_for_signal(name text, timeout_seconds integer DEFAULT NULL) RETURNS text
+    LANGUAGE c AS 'MODULE_PATHNAME', 'graph_wait_for_signal_wrapper';
+COMMENT ON FUNCTION df.wait_for_signal(text, integer) IS
+    'Consumes the oldest signal of this name, or waits for one; NULL waits for ever.';
+
+-- What the operators call.
+CREATE FUNCTION df.as_op(fut text, name text) RETURNS text
+    IMMUTABLE STRICT LANGUAGE c AS 'MODULE_PATHNAME', 'graph_as_wrapper';
+CREATE FUNCTION df.if_then_op(condition text, then_branch text) RETURNS text
+    IMMUTABLE STRICT LANGUAGE c AS 'MODULE_PATHNAME', 'graph_if_then_op_wrapper';
+CREATE FUNCTION df.if_else_op(partial_if text, else_branch text) RETURNS text
+    IMMUTABLE STRICT LANGUAGE c AS 'MODULE_PATHNAME', 'graph_if_else_op_wrapper';
+CREATE FUNCTION df.loop_prefix_op(body text) RETURNS text
+    IMMUTABLE STRICT LANGUAGE c AS 'MODULE_PATHNAME', 'graph_loop_prefix_op_wrapper';
+
+-- In pg_catalog, so that they are found whatever the search_path is. PostgreSQL gives all of them the same
+-- precedence and groups from the left: use parentheses.
+CREATE OPERATOR pg_catalog.~> (FUNCTION = df.seq, LEFTARG = text, RIGHTARG = text);
+CREATE OPERATOR pg_catalog.|=> (FUNCTION = df.as_op, LEFTARG = text, RIGHTARG = text);
+CREATE OPERATOR pg_catalog.& (FUNCTION = df."join", LEFTARG = text, RIGHTARG = text);
+CREATE OPERATOR pg_catalog.| (FUNCTION = df.race, LEFTARG = text, RIGHTARG = text);
+CREATE OPERATOR pg_catalog.?> (FUNCTION = df.if_then_op, LEFTARG = text, RIGHTARG = text);
+CREATE OPERATOR pg_catalog.!> (FUNCTION = df.if_else_op, LEFTARG = text, RIGHTARG = text);
+CREATE OPERATOR pg_catalog.@> (FUNCTION = df.loop_prefix_op, RIGHTARG = text);
