@@ -85,6 +85,7 @@ pub struct Session(());
 impl Session {
     /// Opens it, inside a transaction.
     pub fn open() -> Session {
+        super::xact::ensure_snapshot();
         // SAFETY: the only failure is reported by raising.
         unsafe { pg_sys::SPI_connect() };
         Session(())

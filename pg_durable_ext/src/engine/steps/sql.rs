@@ -77,7 +77,6 @@ fn here(instance: &mut Instance, leaf: NodeId, text: &str, phase: &Cell<Phase>) 
     phase.set(Phase::Checkpoint);
     let after = {
         let _writable = xact::Writable::enter();
-        xact::ensure_snapshot();
         let _owner = store::as_owner();
         let spi = Session::open();
         let branch = instance.progress.graph().branch(leaf);
