@@ -198,9 +198,11 @@ unsafe extern "C-unwind" fn call_on_exit(_code: c_int, _arg: pg_sys::Datum) {
 }
 
 /// Ends the process in an orderly way.
+#[allow(unreachable_code, reason = "the bindings of PostgreSQL 18 do not say that proc_exit does not return")]
 pub fn exit() -> ! {
     // SAFETY: runs the exit callbacks and does not return.
-    unsafe { pg_sys::proc_exit(0) }
+    unsafe { pg_sys::proc_exit(0) };
+    std::process::abort()
 }
 
 /// Sets a placeholder setting of the session that RESET ALL keeps.

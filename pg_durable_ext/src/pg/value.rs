@@ -273,7 +273,8 @@ pub unsafe fn attribute(descriptor: pg_sys::TupleDesc, place: i32) -> pg_sys::Fo
     // SAFETY: promised by the caller; the full attributes follow the compact ones.
     #[cfg(feature = "pg18")]
     unsafe {
-        pg_sys::TupleDescAttr(descriptor, place)
+        let compact = (&raw mut (*descriptor).compact_attrs).cast::<pg_sys::CompactAttribute>();
+        compact.add((*descriptor).natts as usize).cast::<pg_sys::FormData_pg_attribute>().add(place as usize)
     }
 }
 
