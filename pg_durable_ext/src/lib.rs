@@ -5,6 +5,10 @@
 
 #![deny(unsafe_code, unsafe_op_in_unsafe_fn)]
 
+#[expect(
+    clippy::result_large_err,
+    reason = "pgrx keeps the SQLSTATE of an ErrorReport only, and that is large"
+)]
 mod api;
 mod engine;
 #[allow(unsafe_code)]

@@ -18,7 +18,7 @@ CREATE TABLE df.instances (
     submitted_by    regrole NOT NULL,
     database        text,
     vars            jsonb,
-    durability      text,
+    durability      text NOT NULL,
     idempotency_key text,
     created_at      timestamptz NOT NULL DEFAULT now(),
     status          text NOT NULL DEFAULT 'pending',
@@ -48,7 +48,7 @@ COMMENT ON COLUMN df.instances.submitted_by IS 'The role that called df.start();
 COMMENT ON COLUMN df.instances.database IS 'The database in which the steps run; NULL is this one.';
 COMMENT ON COLUMN df.instances.vars IS 'The variables of df.vars as they were at df.start().';
 COMMENT ON COLUMN df.instances.durability IS
-    'step or barrier; NULL takes pg_durable.checkpoint_durability when the instance runs.';
+    'step or barrier: what df.start() was told, or pg_durable.checkpoint_durability in its session.';
 COMMENT ON COLUMN df.instances.completed_at IS 'When the instance became completed, failed or cancelled.';
 COMMENT ON COLUMN df.instances.failed_node IS 'The node whose failure failed the instance.';
 

@@ -27,9 +27,13 @@ pub enum ApiError {
     UnknownDatabase(String),
     #[error("role \"{role}\" may not connect to database \"{database}\"")]
     NoConnect { role: String, database: String },
-    #[error("current_user \"{0}\" does not have LOGIN privilege. The background worker must connect as this role to execute SQL. Grant LOGIN to this role or call df.start() as a role with LOGIN.")]
+    #[error(
+        "current_user \"{0}\" does not have LOGIN privilege. The background worker must connect as this role to execute SQL. Grant LOGIN to this role or call df.start() as a role with LOGIN."
+    )]
     NoLogin(String),
-    #[error("pg_durable: superuser instances are disabled. current_user \"{0}\" is a superuser, but pg_durable.enable_superuser_instances is off. Set pg_durable.enable_superuser_instances = on to allow this.")]
+    #[error(
+        "pg_durable: superuser instances are disabled. current_user \"{0}\" is a superuser, but pg_durable.enable_superuser_instances is off. Set pg_durable.enable_superuser_instances = on to allow this."
+    )]
     SuperuserInstances(String),
     #[error("pg_durable must be loaded via shared_preload_libraries.")]
     NotPreloaded,
@@ -43,7 +47,9 @@ pub enum ApiError {
     UnknownInstance(String),
     #[error("instance {id} is already {status}")]
     Terminal { id: String, status: String },
-    #[error("Timeout after {secs}s waiting for instance {id} (status: {status}). Check if background worker is running.")]
+    #[error(
+        "Timeout after {secs}s waiting for instance {id} (status: {status}). Check if background worker is running."
+    )]
     AwaitTimeout { id: String, secs: i32, status: String },
     #[error("{0}")]
     InWorkflow(&'static str),
@@ -53,11 +59,15 @@ pub enum ApiError {
     TooManyWaiters,
     #[error("df.{0} cannot be used as a workflow step. Call df.{0} before df.start().")]
     NotAStep(String),
-    #[error("pg_durable: transaction_mode => 'new' launch limit reached (max_new_transaction_starts={limit}). Timed out after {secs}s waiting for a launch slot before opening the session.")]
+    #[error(
+        "pg_durable: transaction_mode => 'new' launch limit reached (max_new_transaction_starts={limit}). Timed out after {secs}s waiting for a launch slot before opening the session."
+    )]
     LaunchLimit { limit: usize, secs: u64 },
     #[error("df.start() on new transaction failed: {}", .0.message)]
     NewTransaction(Failure),
-    #[error("Cannot explain input: not a valid Durofut JSON, instance ID, SQL statement, or DSL expression.\nHint: DSL expressions use df.*() functions and operators like ~>, |=>, &, |.")]
+    #[error(
+        "Cannot explain input: not a valid Durofut JSON, instance ID, SQL statement, or DSL expression.\nHint: DSL expressions use df.*() functions and operators like ~>, |=>, &, |."
+    )]
     CannotExplain,
     #[error("Expression returned NULL")]
     ExpressionNull,

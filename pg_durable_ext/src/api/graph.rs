@@ -67,7 +67,7 @@ fn graph_sleep(seconds: i64) -> Result<String, ErrorReport> {
 
 #[pg_extern]
 fn graph_sleep_fraction(seconds: f64) -> Result<String, ErrorReport> {
-    if !(seconds >= 0.0) {
+    if seconds.is_nan() || seconds < 0.0 {
         return Err(ApiError::SleepNegative.into());
     }
     let micros = (seconds * 1e6).round();
@@ -171,7 +171,10 @@ fn race(branches: &[&str]) -> Result<String, ErrorReport> {
 }
 
 fn not_null(branches: &Array<'_, &str>) -> Result<Vec<String>, ApiError> {
-    branches.iter().map(|branch| branch.map(str::to_owned).ok_or(ApiError::NullArgument("a branch"))).collect()
+    branches
+        .iter()
+        .map(|branch| branch.map(str::to_owned).ok_or(ApiError::NullArgument("a branch")))
+        .collect()
 }
 
 #[pg_extern]

@@ -20,7 +20,9 @@ pub fn refuse_result(text: &str) -> Result<(), ApiError> {
         return Ok(());
     }
     LAST.with_borrow(|last| match last {
-        Some((name, at)) if *at == clock::statement_started_at() => Err(ApiError::NotAStep((*name).to_owned())),
+        Some((name, at)) if *at == clock::statement_started_at() => {
+            Err(ApiError::NotAStep((*name).to_owned()))
+        }
         _ => Ok(()),
     })
 }

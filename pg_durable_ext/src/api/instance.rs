@@ -61,12 +61,12 @@ fn start_here(start: &Start<'_>) -> Result<String, ApiError> {
     }
     let here = catalog::database_name(catalog::my_database());
     let database = start.database.filter(|name| Some(*name) != here.as_deref());
-    let durability = start.durability.map(str::to_ascii_lowercase);
-    if let Some(durability) = &durability
-        && !matches!(durability.as_str(), "step" | "barrier")
-    {
-        return Err(ApiError::Durability(durability.clone()));
-    }
+    let durability = match start.durability.map(str::to_ascii_lowercase) {
+        None => gucs::checkpoint_durability().as_str(),
+        Some(text) if text == "step" => "step",
+        Some(text) if text == "barrier" => "barrier",
+        Some(text) => return Err(ApiError::Durability(text)),
+    };
     let _owner = store::as_owner();
     let spi = Session::open();
     if let Some(key) = start.idempotency_key
@@ -83,7 +83,7 @@ fn start_here(start: &Start<'_>) -> Result<String, ApiError> {
         submitted_by: submitter,
         database,
         vars: vars.as_deref(),
-        durability: durability.as_deref(),
+        durability,
         idempotency_key: start.idempotency_key,
     };
     if !instances::insert(&spi, &new) {

@@ -37,7 +37,7 @@ type Row = (
     Option<i32>,
 );
 
-#[allow(clippy::type_complexity, reason = "the columns, as pgrx wants them named")]
+#[expect(clippy::type_complexity, reason = "the columns, as pgrx wants them named")]
 #[pg_extern]
 fn instance_nodes(
     instance_id_param: &str,

@@ -51,7 +51,7 @@ fn instance_await_any(
     timeout_seconds: f64,
 ) -> Result<TableIterator<'static, (name!(instance_id, String), name!(status, String))>, ErrorReport> {
     check_may_wait()?;
-    if !(timeout_seconds > 0.0) {
+    if timeout_seconds.is_nan() || timeout_seconds <= 0.0 {
         return Err(ApiError::TimeoutNotPositive.into());
     }
     let ids: Vec<String> = instance_ids.iter().flatten().map(str::to_owned).collect();
@@ -117,8 +117,7 @@ struct Waiter(usize);
 
 impl Waiter {
     fn enter(instance: u64) -> Result<Waiter, ApiError> {
-        let place =
-            shmem::board().add_waiter(catalog::my_database(), latch::my_proc_number(), instance);
+        let place = shmem::board().add_waiter(catalog::my_database(), latch::my_proc_number(), instance);
         place.map(Waiter).ok_or(ApiError::TooManyWaiters)
     }
 

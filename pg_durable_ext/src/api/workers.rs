@@ -23,6 +23,7 @@ type Row = (
 /// How long a failure to get a worker slot is worth telling.
 const RECENT_US: i64 = 60_000_000;
 
+#[expect(clippy::type_complexity, reason = "the columns, as pgrx wants them named")]
 #[pg_extern]
 fn workers() -> TableIterator<
     'static,
@@ -51,7 +52,9 @@ fn rows() -> Vec<Row> {
         .map(|worker| {
             let note = match worker.kind {
                 "launcher" => launcher_note(exhausted_at),
-                "scheduler" if worker.queued > 0 => Some(format!("{} ready, waiting for an executor", worker.queued)),
+                "scheduler" if worker.queued > 0 => {
+                    Some(format!("{} ready, waiting for an executor", worker.queued))
+                }
                 _ => None,
             };
             let branch = worker.target.filter(|target| target.branch != Target::EVERY_BRANCH);
@@ -78,7 +81,9 @@ fn rows() -> Vec<Row> {
 fn launcher_note(exhausted_at: i64) -> Option<String> {
     let there = process::max_worker_processes();
     if exhausted_at != 0 && exhausted_at + RECENT_US > clock::now() {
-        return Some(format!("no worker slot was free: raise max_worker_processes (now {there}) and restart"));
+        return Some(format!(
+            "no worker slot was free: raise max_worker_processes (now {there}) and restart"
+        ));
     }
     let wanted = gucs::max_executors() as i32 + 3;
     (there < wanted).then(|| {

@@ -276,7 +276,9 @@ impl Board {
     pub fn databases_without_scheduler(&self) -> Vec<Oid> {
         self.databases
             .iter()
-            .filter(|entry| entry.oid != 0 && entry.state == DatabaseState::Wanted && entry.scheduler_pid == 0)
+            .filter(|entry| {
+                entry.oid != 0 && entry.state == DatabaseState::Wanted && entry.scheduler_pid == 0
+            })
             .map(|entry| Oid::from(entry.oid))
             .collect()
     }
@@ -544,7 +546,14 @@ impl Board {
     // ---- ready work ----
 
     /// Puts a target into the queue of its role. Where the board is full the scheduler looks at the tables later.
-    pub fn push(&mut self, database: Oid, role: Oid, target: Target, by: Option<(usize, u32)>, now: i64) -> Wake {
+    pub fn push(
+        &mut self,
+        database: Oid,
+        role: Oid,
+        target: Target,
+        by: Option<(usize, u32)>,
+        now: i64,
+    ) -> Wake {
         let mut wake = Wake::default();
         let (pusher, load) = by.map_or((0, 0), |(slot, load)| (slot as u32 + 1, load));
         let place = self.queue_place_or_new(database, role);
@@ -731,7 +740,10 @@ impl Board {
             queue.blocked_until = now + (1_000_000 << queue.failures);
         }
         if executor.has_lease {
-            return self.push(database, role, executor.lease, None, now);
+            let mut wake = self.push(database, role, executor.lease, None, now);
+            // It may have ended the instance and not come to saying so: whoever waits looks at the row.
+            wake.0.extend(self.note_ended(database, executor.lease.instance).0);
+            return wake;
         }
         // Work may have been queued on the strength of this executor being there.
         let mut wake = Wake::default();
@@ -788,7 +800,12 @@ impl Board {
     // ---- waiting for instances ----
 
     /// Waits for an instance, or with 0 for any instance, to end. `None` when too many wait.
-    pub fn add_waiter(&mut self, database: Oid, place: ProcNumber, instance: InstanceNumber) -> Option<usize> {
+    pub fn add_waiter(
+        &mut self,
+        database: Oid,
+        place: ProcNumber,
+        instance: InstanceNumber,
+    ) -> Option<usize> {
         let free = self.waiters.iter().position(|waiter| !waiter.in_use)?;
         self.waiters[free] = Waiter { in_use: true, database: database.to_u32(), place, instance };
         self.waiters_in_use += 1;
@@ -828,7 +845,9 @@ impl Board {
             }
             if waiter.in_use {
                 left -= 1;
-                if waiter.database == database.to_u32() && (waiter.instance == 0 || waiter.instance == instance) {
+                if waiter.database == database.to_u32()
+                    && (waiter.instance == 0 || waiter.instance == instance)
+                {
                     wake.add(waiter.place);
                 }
             }

@@ -78,8 +78,7 @@ impl Instance {
         transaction.commit();
         let durability = match row.durability.as_deref() {
             Some("barrier") => Durability::Barrier,
-            Some(_) => Durability::Step,
-            None => gucs::checkpoint_durability(),
+            Some(_) | None => Durability::Step,
         };
         Loaded::Instance(Box::new(Instance {
             id,
@@ -195,7 +194,9 @@ impl Instance {
         let waiting_for = match (state.status, self.progress.graph().kind(node)) {
             (NodeStatus::Running, NodeKind::Signal(signal)) => Some(format!("signal {}", signal.name)),
             (NodeStatus::Running, NodeKind::Sleep(_)) => Some("timer".to_owned()),
-            (NodeStatus::Running, NodeKind::WaitSchedule(wait)) => Some(format!("schedule {}", wait.cron_expr)),
+            (NodeStatus::Running, NodeKind::WaitSchedule(wait)) => {
+                Some(format!("schedule {}", wait.cron_expr))
+            }
             _ => None,
         };
         let at_least_once = match self.progress.graph().kind(node) {
@@ -225,8 +226,13 @@ impl Instance {
             let (result, columns) = texts(outcome);
             nodes::write_root(spi, &self.id, result.as_deref().unwrap_or("null"), columns.as_deref());
         }
-        let derived: Vec<String> =
-            self.progress.derived().into_iter().filter(|id| *id != NodeId::ROOT).map(|id| id.to_string()).collect();
+        let derived: Vec<String> = self
+            .progress
+            .derived()
+            .into_iter()
+            .filter(|id| *id != NodeId::ROOT)
+            .map(|id| id.to_string())
+            .collect();
         if !derived.is_empty() {
             let derived: Vec<_> = derived.iter().map(|id| Some(id.as_str())).collect();
             nodes::write_derived(spi, &self.id, &derived);

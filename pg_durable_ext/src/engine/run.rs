@@ -131,7 +131,8 @@ impl Executor {
                 Next::Run(leaf) => leaf,
                 Next::Pause { node, until } if until <= clock::now() => {
                     let next = instance.progress.end_pause(node);
-                    after = internal(instance, |instance, spi| instance.settle(spi, branch, next, Flush::Later))?;
+                    after =
+                        internal(instance, |instance, spi| instance.settle(spi, branch, next, Flush::Later))?;
                     continue;
                 }
                 Next::Pause { until, .. } => {
@@ -321,7 +322,8 @@ impl Executor {
         }
         let name = caught::catch(|| {
             let transaction = Transaction::begin_internal();
-            let name = catalog::is_superuser(self.role).then(|| catalog::role_name(self.role).unwrap_or_default());
+            let name =
+                catalog::is_superuser(self.role).then(|| catalog::role_name(self.role).unwrap_or_default());
             transaction.commit();
             name
         });

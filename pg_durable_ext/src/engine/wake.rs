@@ -7,7 +7,8 @@ use crate::pg::{catalog, clock, process, shmem, xact};
 
 /// The id of an instance as a number; `None` for text that is no id.
 pub fn instance_number(id: &str) -> Option<InstanceNumber> {
-    let is_id = (8..=16).contains(&id.len()) && id.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    let is_id =
+        (8..=16).contains(&id.len()) && id.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     let number = is_id.then(|| u64::from_str_radix(id, 16).ok()).flatten()?;
     (instance_id(number) == id).then_some(number)
 }

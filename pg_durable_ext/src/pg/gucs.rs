@@ -15,6 +15,16 @@ pub enum Durability {
     Barrier,
 }
 
+impl Durability {
+    /// As the setting and `df.instances.durability` spell it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Durability::Step => "step",
+            Durability::Barrier => "barrier",
+        }
+    }
+}
+
 static CHECKPOINT_DURABILITY: GucSetting<Durability> = GucSetting::<Durability>::new(Durability::Step);
 static ENABLE_SUPERUSER_INSTANCES: GucSetting<bool> = GucSetting::<bool>::new(false);
 static EXECUTOR_IDLE_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(30);

@@ -35,7 +35,9 @@ unsafe extern "C-unwind" fn on_access(
     let previous = PREVIOUS.load(Ordering::Relaxed);
     if !previous.is_null() {
         // SAFETY: the pointer was taken from a hook variable of this very type.
-        unsafe { std::mem::transmute::<*mut (), AccessHook>(previous)(access, class, object, sub_object, arg) }
+        unsafe {
+            std::mem::transmute::<*mut (), AccessHook>(previous)(access, class, object, sub_object, arg)
+        }
     }
     if access == pg_sys::ObjectAccessType::OAT_DROP
         && class == pg_sys::ExtensionRelationId

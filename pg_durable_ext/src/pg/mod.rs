@@ -4,8 +4,8 @@
 //! backend's main thread, the only one there is.
 
 pub mod activity;
-pub mod caught;
 pub mod catalog;
+pub mod caught;
 pub mod clock;
 pub mod encoding;
 pub mod entry;

@@ -200,27 +200,14 @@ fn run_statement(
         let mut capture = Capture::new(result_max);
         let receiver = (&raw mut *capture).cast::<pg_sys::DestReceiver>();
         let mut completion: pg_sys::QueryCompletion = std::mem::zeroed();
-        pg_guard_ffi_boundary(|| with_error_context(|| {
-            #[cfg(not(feature = "pg18"))]
-            PortalRun(
-                portal,
-                core::ffi::c_long::MAX,
-                true,
-                true,
-                receiver,
-                receiver,
-                &mut completion,
-            );
-            #[cfg(feature = "pg18")]
-            PortalRun(
-                portal,
-                core::ffi::c_long::MAX,
-                true,
-                receiver,
-                receiver,
-                &mut completion,
-            );
-        }));
+        pg_guard_ffi_boundary(|| {
+            with_error_context(|| {
+                #[cfg(not(feature = "pg18"))]
+                PortalRun(portal, core::ffi::c_long::MAX, true, true, receiver, receiver, &mut completion);
+                #[cfg(feature = "pg18")]
+                PortalRun(portal, core::ffi::c_long::MAX, true, receiver, receiver, &mut completion);
+            })
+        });
         pg_sys::PortalDrop(portal, false);
         if capture.is_too_large {
             return Err(ScriptError::ResultTooLarge { limit: result_max });
@@ -274,10 +261,9 @@ unsafe fn with_error_context(call: impl FnOnce()) {
         let exception_stack = pg_sys::PG_exception_stack;
         let memory = pg_sys::CurrentMemoryContext;
         let jumped = cee_scape::call_with_sigsetjmp(false, |buffer| {
-            pg_sys::PG_exception_stack =
-                std::mem::transmute::<*const cee_scape::SigJmpBufFields, *mut _>(
-                    buffer as *const cee_scape::SigJmpBufFields,
-                );
+            pg_sys::PG_exception_stack = std::mem::transmute::<*const cee_scape::SigJmpBufFields, *mut _>(
+                buffer as *const cee_scape::SigJmpBufFields,
+            );
             call();
             0
         });
@@ -355,8 +341,7 @@ unsafe fn plan_source(
     use std::hash::{Hash, Hasher};
     // SAFETY: `raw` is a statement of the parser's.
     let place = unsafe { ((*raw).stmt_location, (*raw).stmt_len) };
-    let key =
-        PlanKey { sql: text.sql.clone(), place, types: types.iter().map(|oid| oid.to_u32()).collect() };
+    let key = PlanKey { sql: text.sql.clone(), place, types: types.iter().map(|oid| oid.to_u32()).collect() };
     if let Some(known) = PLANS.with_borrow(|plans| plans.kept.get(&key).copied()) {
         return Some(known);
     }
@@ -468,7 +453,8 @@ unsafe extern "C-unwind" fn start_up(
             })
             .collect()
     };
-    capture.names = columns.iter().map(|column| format!("{}:", serde_json::Value::from(&*column.name))).collect();
+    capture.names =
+        columns.iter().map(|column| format!("{}:", serde_json::Value::from(&*column.name))).collect();
     capture.columns = Arc::new(columns);
 }
 

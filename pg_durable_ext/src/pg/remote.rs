@@ -46,8 +46,17 @@ struct Binding {
 
 #[derive(Serialize, Deserialize)]
 enum Answer {
-    Done { json: String, columns: Vec<Column> },
-    Failed { sqlstate: String, message: String, detail: Option<String>, hint: Option<String>, context: Option<String> },
+    Done {
+        json: String,
+        columns: Vec<Column>,
+    },
+    Failed {
+        sqlstate: String,
+        message: String,
+        detail: Option<String>,
+        hint: Option<String>,
+        context: Option<String>,
+    },
 }
 
 /// Runs a text, with its references, in a database of this cluster as the current user, and commits there.

@@ -91,6 +91,7 @@ fn of_graph(mut report: ErrorReport, error: &GraphError) -> ErrorReport {
 
 /// The code of five characters.
 fn code_of_text(text: &str) -> Code {
-    let packed = text.bytes().rev().fold(0, |packed: i32, byte| (packed << 6) | i32::from((byte - b'0') & 0x3F));
+    let packed =
+        text.bytes().rev().fold(0, |packed: i32, byte| (packed << 6) | i32::from((byte - b'0') & 0x3F));
     Code::from(packed)
 }

@@ -239,8 +239,8 @@ fn datum(arg: Arg<'_>) -> (pg_sys::Datum, bool) {
         Arg::Tid(tid) => {
             // SAFETY: palloc gives memory for one item pointer, which is filled in whole.
             unsafe {
-                let pointer = pg_sys::palloc(size_of::<pg_sys::ItemPointerData>())
-                    .cast::<pg_sys::ItemPointerData>();
+                let pointer =
+                    pg_sys::palloc(size_of::<pg_sys::ItemPointerData>()).cast::<pg_sys::ItemPointerData>();
                 (*pointer).ip_blkid.bi_hi = (tid.block >> 16) as u16;
                 (*pointer).ip_blkid.bi_lo = tid.block as u16;
                 (*pointer).ip_posid = tid.offset;

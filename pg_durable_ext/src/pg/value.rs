@@ -403,9 +403,7 @@ fn field_types(row_type: pg_sys::Oid) -> Vec<(String, pg_sys::Oid)> {
         (0..(*descriptor).natts)
             .map(|place| attribute(descriptor, place))
             .filter(|attribute| !(**attribute).attisdropped)
-            .map(|attribute| {
-                (encoding::to_utf8((*attribute).attname.data.as_ptr()), (*attribute).atttypid)
-            })
+            .map(|attribute| (encoding::to_utf8((*attribute).attname.data.as_ptr()), (*attribute).atttypid))
             .collect()
     }
 }

@@ -125,7 +125,9 @@ pub fn after_commit(action: impl Fn() + Clone + 'static) {
     register_xact_callback(prepared, in_guard(crate::engine::wake::expect_prepared));
 }
 
-fn in_guard(action: impl Fn() + 'static) -> impl Fn() + std::panic::UnwindSafe + std::panic::RefUnwindSafe + 'static {
+fn in_guard(
+    action: impl Fn() + 'static,
+) -> impl Fn() + std::panic::UnwindSafe + std::panic::RefUnwindSafe + 'static {
     let action = std::panic::AssertUnwindSafe(action);
     move || {
         let action = &action;

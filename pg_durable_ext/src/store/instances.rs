@@ -12,7 +12,7 @@ pub struct NewInstance<'a> {
     pub submitted_by: Oid,
     pub database: Option<&'a str>,
     pub vars: Option<&'a str>,
-    pub durability: Option<&'a str>,
+    pub durability: &'a str,
     pub idempotency_key: Option<&'a str>,
 }
 
@@ -52,7 +52,7 @@ pub fn insert(spi: &Session, new: &NewInstance<'_>) -> bool {
         Arg::Oid(new.submitted_by),
         Arg::text(new.database),
         Arg::jsonb(new.vars),
-        Arg::text(new.durability),
+        Arg::Text(new.durability),
         Arg::text(new.idempotency_key),
     ];
     spi.run(&INSERT, &args).count == 1

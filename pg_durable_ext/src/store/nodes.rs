@@ -306,10 +306,8 @@ statement!(
 
 /// Counts that a process died while it carried out this node; how often that has happened now.
 pub fn count_death(spi: &Session, instance: &str, node: NodeId, generation: i64) -> i64 {
-    let rows = spi.run(
-        &COUNT_DEATH,
-        &[Arg::Text(instance), Arg::Text(&node.to_string()), Arg::Int8(generation)],
-    );
+    let rows =
+        spi.run(&COUNT_DEATH, &[Arg::Text(instance), Arg::Text(&node.to_string()), Arg::Int8(generation)]);
     if rows.count == 1 { rows.int(0, 1).unwrap_or_default() } else { 0 }
 }
 

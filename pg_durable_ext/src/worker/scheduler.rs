@@ -114,7 +114,8 @@ impl Scheduler {
         if let Some(moment) = self.reconcile(now) {
             at(moment);
         }
-        (next_at != i64::MAX).then(|| Duration::from_micros(next_at.saturating_sub(clock::now()).max(0) as u64))
+        (next_at != i64::MAX)
+            .then(|| Duration::from_micros(next_at.saturating_sub(clock::now()).max(0) as u64))
     }
 
     fn take_timers(&mut self) {
@@ -216,8 +217,11 @@ impl Scheduler {
                     .hint("Start the workflow again as a role that exists."));
             };
             if !catalog::may_connect(role, self.database) {
-                return Err(Failure::new("42501", format!("role \"{name}\" may not connect to the database"))
-                    .hint("Grant CONNECT on the database to the role and start the workflow again."));
+                return Err(Failure::new(
+                    "42501",
+                    format!("role \"{name}\" may not connect to the database"),
+                )
+                .hint("Grant CONNECT on the database to the role and start the workflow again."));
             }
             if !process::RUNS_NOLOGIN_ROLES && !catalog::can_login(role) {
                 return Err(Failure::new("28000", format!("role \"{name}\" does not have LOGIN privilege"))
@@ -289,9 +293,12 @@ impl Scheduler {
             let id = wake::instance_id(instance);
             let node = NodeId(node);
             let deaths = in_transaction(|spi| nodes::count_death(spi, &id, node, generation));
-            pgrx::log!("pg_durable: an executor died in instance {id} at node {node} ({deaths} of {DEATHS_MAX})");
+            pgrx::log!(
+                "pg_durable: an executor died in instance {id} at node {node} ({deaths} of {DEATHS_MAX})"
+            );
             if deaths >= DEATHS_MAX {
-                let message = format!("the server process died {deaths} times while it carried out this node");
+                let message =
+                    format!("the server process died {deaths} times while it carried out this node");
                 let failure = Failure::new("XX000", message.clone())
                     .hint("Look into the server log for why the process died: a crash in a function, or the system's out-of-memory killer.");
                 // An error while storing it leaves the node to its fourth attempt.

@@ -61,7 +61,9 @@ pub fn carry_out(
         }
         Err(match phase.get() {
             Phase::Statements => Stop::Failed { node: leaf, failure: caught.into() },
-            Phase::Checkpoint | Phase::Commit if is_servers(&caught, phase.get()) => Stop::Unstored(caught.into()),
+            Phase::Checkpoint | Phase::Commit if is_servers(&caught, phase.get()) => {
+                Stop::Unstored(caught.into())
+            }
             Phase::Checkpoint | Phase::Commit => Stop::Failed { node: leaf, failure: caught.into() },
         })
     })
@@ -177,10 +179,9 @@ fn parameter(resolved: &Resolved<'_>) -> Parameter {
             Parameter { value: (*value).clone(), type_oid }
         }
         Resolved::Document(value) => Parameter { value: (*value).clone(), type_oid: pg_sys::JSONBOID },
-        Resolved::Null { type_name } => Parameter {
-            value: Value::Null,
-            type_oid: type_name.map_or(pg_sys::TEXTOID, value::type_of_name),
-        },
+        Resolved::Null { type_name } => {
+            Parameter { value: Value::Null, type_oid: type_name.map_or(pg_sys::TEXTOID, value::type_of_name) }
+        }
         Resolved::Rows { rows, .. } => {
             Parameter { value: Value::Array(rows.to_vec()), type_oid: pg_sys::JSONBOID }
         }
