@@ -20,6 +20,9 @@ const SUSPECTS_MAX: usize = EXECUTORS_MAX;
 /// How far down a queue an executor looks for more work of the instance it holds.
 const SAME_INSTANCE_LOOK_AHEAD: usize = 64;
 
+/// How long work waits before a role gets one more executor.
+const PATIENCE_US: i64 = 2_000;
+
 /// An instance's id as a number: its hex digits' value.
 pub type InstanceNumber = u64;
 
@@ -122,6 +125,8 @@ struct Database {
     scheduler_pid: i32,
     scheduler_place: ProcNumber,
     since: i64,
+    /// When the sleeping scheduler looks at the queues without being woken; 0 while it is awake.
+    looks_at: i64,
     timers: List,
     /// Something could not be put on the board: look at the tables again.
     rescan: bool,
@@ -378,6 +383,13 @@ impl Board {
         })
     }
 
+    /// The scheduler is about to sleep until then, or is awake (`None`).
+    pub fn note_look(&mut self, database: Oid, at: Option<i64>) {
+        if let Some(entry) = self.database(database) {
+            entry.looks_at = at.unwrap_or_default();
+        }
+    }
+
     /// The timers that were set since the last call.
     pub fn take_timers(&mut self, database: Oid) -> Vec<Timer> {
         let Some(entry) = self.database(database) else { return Vec::new() };
@@ -427,8 +439,6 @@ impl Board {
 
     /// Which executors to start now, and when to ask again. Slots are reserved for those in the answer.
     pub fn open_executors(&mut self, database: Oid, limit: usize, now: i64) -> (Vec<Opening>, Option<i64>) {
-        /// How long work waits before a role gets one more executor.
-        const PATIENCE_US: i64 = 2_000;
         let mut openings = Vec::new();
         let mut ask_again: Option<i64> = None;
         let mut later = |at: i64| ask_again = Some(ask_again.map_or(at, |known: i64| known.min(at)));
@@ -580,8 +590,11 @@ impl Board {
                 wake.add(executor.place);
             }
             None => {
+                // It waits that long before it starts one more executor in any case.
+                let looks_soon = |looks_at: i64| looks_at != 0 && looks_at <= now + PATIENCE_US;
                 if let Some(entry) = self.database(database)
                     && entry.scheduler_pid != 0
+                    && !looks_soon(entry.looks_at)
                 {
                     wake.add(entry.scheduler_place);
                 }
@@ -663,22 +676,42 @@ impl Board {
         }
     }
 
-    /// The executor in `slot` has completed a branch inside `outer`: it lets go, and `outer` is ready unless others
-    /// carry out, or are about to carry out, more of the instance, who will come to the same point later.
-    pub fn finish_branch(&mut self, slot: usize, outer: Target, now: i64) -> Wake {
+    /// The executor in `slot` has completed a branch of a JOIN or RACE inside `outer`: it lets go, and `outer` is ready
+    /// unless others carry out, or are about to carry out, a sibling, who will come to the same point later.
+    pub fn finish_branch(
+        &mut self,
+        slot: usize,
+        outer: Target,
+        is_sibling: impl Fn(u32) -> bool,
+        now: i64,
+    ) -> Wake {
         self.let_go(slot, now);
         let executor = self.executors[slot];
         let others_run = self.executors.iter().any(|other| {
-            other.has_lease && other.database == executor.database && other.lease.instance == outer.instance
+            other.has_lease
+                && other.database == executor.database
+                && other.lease.instance == outer.instance
+                && is_sibling(other.lease.branch)
         });
         let (database, role) = (Oid::from(executor.database), Oid::from(executor.role));
-        if others_run || self.has_queued(database, role, outer.instance) {
+        if others_run || self.has_queued(database, role, outer.instance, is_sibling) {
+            return Wake::default();
+        }
+        // Who spawned the branches may still be on the way to let go of `outer`.
+        if let Some(holder) = self.holder(outer, executor.database) {
+            self.executors[holder].look_again = true;
             return Wake::default();
         }
         self.push(database, role, outer, None, now)
     }
 
-    fn has_queued(&self, database: Oid, role: Oid, instance: InstanceNumber) -> bool {
+    fn has_queued(
+        &self,
+        database: Oid,
+        role: Oid,
+        instance: InstanceNumber,
+        is_sibling: impl Fn(u32) -> bool,
+    ) -> bool {
         let Some(place) = self.queue_place(database, role) else { return false };
         let mut at = self.queues[place].list.head;
         for _ in 0..SAME_INSTANCE_LOOK_AHEAD {
@@ -686,7 +719,7 @@ impl Board {
                 return false;
             }
             let item = &self.items[at as usize];
-            if item.target.instance == instance && item.target.branch != Target::EVERY_BRANCH {
+            if item.target.instance == instance && is_sibling(item.target.branch) {
                 return true;
             }
             at = item.next;
@@ -1032,6 +1065,7 @@ const EMPTY_DATABASE: Database = Database {
     scheduler_pid: 0,
     scheduler_place: 0,
     since: 0,
+    looks_at: 0,
     timers: EMPTY_LIST,
     rescan: false,
     sweep: false,

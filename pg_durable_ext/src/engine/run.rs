@@ -248,7 +248,12 @@ impl Executor {
         let graph = instance.progress.graph();
         let outer = graph.parent(root).map_or(NodeId::ROOT, |parent| graph.branch(parent));
         let target = Target { instance: instance.number, branch: outer.0 };
-        wake::send(|board| board.finish_branch(self.slot, target, clock::now()));
+        let parent = graph.parent(root).unwrap_or(NodeId::ROOT);
+        let is_sibling = |branch: u32| {
+            let branch = NodeId(branch);
+            branch != outer && branch.index() < graph.len() && graph.is_within(branch, parent)
+        };
+        wake::send(|board| board.finish_branch(self.slot, target, is_sibling, clock::now()));
     }
 
     /// The branch that was to be advanced is not under way any more; what is, and is not being carried out, goes on.

@@ -449,7 +449,10 @@ unsafe extern "C-unwind" fn start_up(
             .filter(|attribute| !(**attribute).attisdropped)
             .map(|attribute| Column {
                 name: encoding::to_utf8((*attribute).attname.data.as_ptr()),
-                type_name: value::type_name((*attribute).atttypid, (*attribute).atttypmod),
+                type_name: value::type_name(
+                    value::type_when_read((*attribute).atttypid),
+                    (*attribute).atttypmod,
+                ),
             })
             .collect()
     };

@@ -94,6 +94,7 @@ impl Session {
     /// Runs a statement with a fresh snapshot.
     pub fn run(&self, statement: &'static Statement, args: &[Arg<'_>]) -> Rows<'_> {
         let plan = statement.plan();
+        let _settings = PlannerSettings::of_engine();
         let (mut values, nulls): (Vec<_>, Vec<_>) = args.iter().map(|arg| datum(*arg)).unzip();
         let nulls: Vec<_> = nulls.into_iter().map(|is_null| if is_null { b'n' } else { b' ' }).collect();
         debug_assert_eq!(values.len(), statement.types.len());
@@ -156,7 +157,12 @@ impl Statement {
         let mut types = self.types.to_vec();
         // SAFETY: the text and the types are static; the kept plan lives as long as the process.
         let plan = unsafe {
-            let plan = pg_sys::SPI_prepare(self.sql.as_ptr(), types.len() as i32, types.as_mut_ptr());
+            let plan = pg_sys::SPI_prepare_cursor(
+                self.sql.as_ptr(),
+                types.len() as i32,
+                types.as_mut_ptr(),
+                pg_sys::CURSOR_OPT_GENERIC_PLAN as i32,
+            );
             let code = pg_sys::SPI_result;
             assert!(!plan.is_null(), "SPI_prepare: code {code}");
             pg_sys::SPI_keepplan(plan);
@@ -213,6 +219,51 @@ impl Rows<'_> {
             let datum = pg_sys::SPI_getbinval(tuple, (*self.table).tupdesc, column, &mut is_null);
             (!is_null).then(|| (datum, pg_sys::SPI_gettypeid((*self.table).tupdesc, column)))
         }
+    }
+}
+
+/// The planner's settings for the engine's own statements, whatever the user has set; restored when dropped.
+///
+/// Every one of them has an index to go by. A plan that is kept from a time when the tables were empty, when reading
+/// them whole looked cheapest, would become slower with every instance.
+struct PlannerSettings {
+    seqscan: bool,
+    indexscan: bool,
+    tidscan: bool,
+    jit: bool,
+}
+
+impl PlannerSettings {
+    fn of_engine() -> PlannerSettings {
+        // SAFETY: plain variables of this process, restored on drop.
+        unsafe {
+            let before = PlannerSettings {
+                seqscan: pg_sys::enable_seqscan,
+                indexscan: pg_sys::enable_indexscan,
+                tidscan: pg_sys::enable_tidscan,
+                jit: pg_sys::jit_enabled,
+            };
+            PlannerSettings { seqscan: false, indexscan: true, tidscan: true, jit: false }.set();
+            before
+        }
+    }
+
+    unsafe fn set(&self) {
+        // SAFETY: plain variables of this process.
+        unsafe {
+            pg_sys::enable_seqscan = self.seqscan;
+            pg_sys::enable_indexscan = self.indexscan;
+            pg_sys::enable_tidscan = self.tidscan;
+            pg_sys::jit_enabled = self.jit;
+        }
+    }
+}
+
+impl Drop for PlannerSettings {
+    fn drop(&mut self) {
+        // Runs while an error unwinds too: it cannot raise, and the user's statements must not keep our settings.
+        // SAFETY: restores what was found.
+        unsafe { self.set() }
     }
 }
 

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
+use chrono::Datelike;
 use pgrx::pg_sys;
 use serde_json::Value;
 
@@ -126,9 +127,57 @@ pub fn write_string(json: &mut String, text: &str) {
     json.push_str(&Value::from(text).to_string());
 }
 
+/// Keeps the styles of a role or a step out of what is stored: the next step may have others. Restores on drop.
+struct PlainStyle {
+    date_style: i32,
+    interval_style: i32,
+    extra_float_digits: i32,
+    bytea_output: i32,
+}
+
+unsafe extern "C" {
+    static mut bytea_output: i32;
+}
+
+impl PlainStyle {
+    fn enter() -> PlainStyle {
+        /// `BYTEA_OUTPUT_HEX` of `utils/bytea.h`.
+        const BYTEA_OUTPUT_HEX: i32 = 1;
+        // SAFETY: plain variables of this process; the values are those of their settings.
+        unsafe {
+            let style = PlainStyle {
+                date_style: pg_sys::DateStyle,
+                interval_style: pg_sys::IntervalStyle,
+                extra_float_digits: pg_sys::extra_float_digits,
+                bytea_output,
+            };
+            pg_sys::DateStyle = pg_sys::USE_ISO_DATES as i32;
+            pg_sys::IntervalStyle = pg_sys::INTSTYLE_POSTGRES as i32;
+            // Enough for each number to come back as it was, and no more.
+            pg_sys::extra_float_digits = 1;
+            bytea_output = BYTEA_OUTPUT_HEX;
+            style
+        }
+    }
+}
+
+impl Drop for PlainStyle {
+    fn drop(&mut self) {
+        // Runs while an error unwinds too; it cannot raise.
+        // SAFETY: restores what `enter` saw.
+        unsafe {
+            pg_sys::DateStyle = self.date_style;
+            pg_sys::IntervalStyle = self.interval_style;
+            pg_sys::extra_float_digits = self.extra_float_digits;
+            bytea_output = self.bytea_output;
+        }
+    }
+}
+
 /// # Safety
 /// As [`write_json`].
 unsafe fn output_text(facts: &TypeFacts, datum: pg_sys::Datum) -> String {
+    let _style = PlainStyle::enter();
     // SAFETY: the output function belongs to the value's type and returns a C string.
     unsafe { encoding::to_utf8(pg_sys::OidOutputFunctionCall(facts.output, detoasted(facts, datum))) }
 }
@@ -157,13 +206,14 @@ unsafe fn write_timestamp(json: &mut String, facts: &TypeFacts, datum: pg_sys::D
     const EPOCH_SHIFT_US: i64 = 946_684_800_000_000;
     let shifted = micros.checked_add(EPOCH_SHIFT_US).and_then(chrono::DateTime::from_timestamp_micros);
     match shifted {
-        Some(at) => {
+        // What ISO 8601 writes for years beyond these, PostgreSQL does not read.
+        Some(at) if (1..=9999).contains(&at.year()) => {
             let zone = if has_zone { "%:z" } else { "" };
             let fraction = if micros.rem_euclid(1_000_000) == 0 { "" } else { "%.6f" };
             let text = at.format(&format!("%Y-%m-%dT%H:%M:%S{fraction}{zone}")).to_string();
             write_string(json, &text);
         }
-        None => {
+        _ => {
             // SAFETY: as for the caller.
             let text = unsafe { output_text(facts, datum) };
             write_string(json, &text);
@@ -278,6 +328,23 @@ pub unsafe fn attribute(descriptor: pg_sys::TupleDesc, place: i32) -> pg_sys::Fo
     }
 }
 
+/// The type as which a value of this one is read from its JSON: pseudo-types and types without an input function
+/// can be results, but not parameters.
+pub fn type_when_read(type_oid: pg_sys::Oid) -> pg_sys::Oid {
+    match type_oid {
+        pg_sys::RECORDOID | pg_sys::RECORDARRAYOID | pg_sys::ANYARRAYOID => pg_sys::JSONBOID,
+        pg_sys::PG_NODE_TREEOID
+        | pg_sys::PG_NDISTINCTOID
+        | pg_sys::PG_DEPENDENCIESOID
+        | pg_sys::PG_MCV_LISTOID
+        | pg_sys::PG_BRIN_BLOOM_SUMMARYOID
+        | pg_sys::PG_BRIN_MINMAX_MULTI_SUMMARYOID => pg_sys::TEXTOID,
+        // SAFETY: a catalog look-up by oid; what is not found is no pseudo-type.
+        _ if unsafe { pg_sys::get_typtype(type_oid) } as u8 == pg_sys::TYPTYPE_PSEUDO => pg_sys::TEXTOID,
+        _ => type_oid,
+    }
+}
+
 /// A type's name, schema-qualified and with its modifier.
 pub fn type_name(type_oid: pg_sys::Oid, modifier: i32) -> String {
     let flags = (pg_sys::FORMAT_TYPE_TYPEMOD_GIVEN | pg_sys::FORMAT_TYPE_FORCE_QUALIFY) as u16;
@@ -326,6 +393,7 @@ pub fn datum_of_json(value: &Value, type_oid: pg_sys::Oid) -> Option<pg_sys::Dat
         _ => input_text(value, &facts),
     };
     let text = encoding::from_utf8(&text);
+    let _style = PlainStyle::enter();
     let (mut input, mut parameter) = (pg_sys::InvalidOid, pg_sys::InvalidOid);
     // SAFETY: the input function belongs to the type and raises on text that it does not accept.
     unsafe {

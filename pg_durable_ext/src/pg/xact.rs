@@ -1,6 +1,7 @@
 //! Transactions of our background workers, and hooks into anybody's.
 
 use std::cell::Cell;
+use std::ffi::CStr;
 
 use pgrx::pg_sys;
 
@@ -60,11 +61,23 @@ impl Drop for Transaction {
 
 /// Makes the current transaction's commit return before the log is flushed, however the role is set.
 pub fn commit_asynchronously() {
+    set_local(c"synchronous_commit", c"off");
+}
+
+/// Has the current transaction read string literals as the engine's quoting assumes, however the role is set.
+pub fn read_standard_strings() {
+    // SAFETY: reads a setting.
+    if !unsafe { pg_sys::standard_conforming_strings } {
+        set_local(c"standard_conforming_strings", c"on");
+    }
+}
+
+fn set_local(name: &CStr, value: &CStr) {
     // SAFETY: a setting that belongs to the transaction and is reverted at its end.
     unsafe {
         pg_sys::set_config_option(
-            c"synchronous_commit".as_ptr(),
-            c"off".as_ptr(),
+            name.as_ptr(),
+            value.as_ptr(),
             pg_sys::GucContext::PGC_USERSET,
             pg_sys::GucSource::PGC_S_SESSION,
             pg_sys::GucAction::GUC_ACTION_LOCAL,

@@ -1,4 +1,8 @@
 //! `df.instances`.
+//!
+//! Where a statement names one instance, its condition on the status is written as what the status is not: an index
+//! on the status could serve the positive form, and a planner without statistics takes it and reads every instance
+//! that is or was unfinished.
 
 use pgrx::pg_sys::Oid;
 
@@ -97,7 +101,8 @@ statement!(
     MARK_RUNNING,
     c"UPDATE df.instances
       SET status = 'running', started_at = pg_catalog.now(), updated_at = pg_catalog.now()
-      WHERE id OPERATOR(pg_catalog.=) $1::pg_catalog.varchar AND status OPERATOR(pg_catalog.=) 'pending'",
+      WHERE id OPERATOR(pg_catalog.=) $1::pg_catalog.varchar
+        AND status OPERATOR(pg_catalog.<>) ALL (ARRAY['running', 'completed', 'failed', 'cancelled'])",
     [TEXTOID]
 );
 
@@ -112,7 +117,7 @@ statement!(
       SET status = 'completed', updated_at = pg_catalog.now(),
           completed_at = pg_catalog.clock_timestamp()
       WHERE id OPERATOR(pg_catalog.=) $1::pg_catalog.varchar
-        AND status OPERATOR(pg_catalog.=) ANY (ARRAY['pending', 'running'])",
+        AND status OPERATOR(pg_catalog.<>) ALL (ARRAY['completed', 'failed', 'cancelled'])",
     [TEXTOID]
 );
 
@@ -127,7 +132,7 @@ statement!(
       SET status = 'failed', updated_at = pg_catalog.now(), completed_at = pg_catalog.clock_timestamp(),
           failed_node = $2, error = $3, sqlstate = $4, message = $5, detail = $6, hint = $7, context = $8
       WHERE id OPERATOR(pg_catalog.=) $1::pg_catalog.varchar
-        AND status OPERATOR(pg_catalog.=) ANY (ARRAY['pending', 'running'])",
+        AND status OPERATOR(pg_catalog.<>) ALL (ARRAY['completed', 'failed', 'cancelled'])",
     [TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID]
 );
 
@@ -152,7 +157,7 @@ statement!(
       SET status = 'cancelled', updated_at = pg_catalog.now(), completed_at = pg_catalog.clock_timestamp(),
           error = $2, message = $2, sqlstate = '57014'
       WHERE id OPERATOR(pg_catalog.=) $1::pg_catalog.varchar
-        AND status OPERATOR(pg_catalog.=) ANY (ARRAY['pending', 'running'])",
+        AND status OPERATOR(pg_catalog.<>) ALL (ARRAY['completed', 'failed', 'cancelled'])",
     [TEXTOID, TEXTOID]
 );
 

@@ -7,6 +7,9 @@ use crate::engine::board::Taken;
 use crate::engine::run::Executor;
 use crate::pg::{activity, clock, gucs, inflight, latch, process, shmem};
 
+/// How long an executor is idle before it lets go of what it keeps at hand: the next work may come at once.
+const SETTLE_AFTER: Duration = Duration::from_millis(500);
+
 thread_local! {
     static SLOT: Cell<Option<usize>> = const { Cell::new(None) };
     static IS_STEP: Cell<bool> = const { Cell::new(false) };
@@ -38,12 +41,14 @@ pub fn run(slot: usize) {
     let mut executor = Executor::new(slot, database, role);
     activity::show_name("pg_durable executor");
     let mut idle_since: Option<Instant> = None;
+    let mut is_settled = false;
     loop {
         latch::check_interrupts();
         let taken = shmem::board().take(slot, executor.preference(), clock::now());
         match taken {
             Taken::Work(work) => {
                 idle_since = None;
+                is_settled = false;
                 executor.advance(work);
                 activity::report_statistics(false);
                 if executor.is_tainted {
@@ -52,14 +57,19 @@ pub fn run(slot: usize) {
             }
             Taken::Retire => break,
             Taken::Nothing => {
-                let since = *idle_since.get_or_insert_with(|| {
+                let idle_for = idle_since.get_or_insert_with(Instant::now).elapsed();
+                if idle_for >= SETTLE_AFTER && !is_settled {
+                    is_settled = true;
                     executor.forget();
                     activity::show_name("pg_durable executor");
                     activity::report_statistics(true);
-                    Instant::now()
-                });
-                let Some(left) = gucs::executor_idle_timeout().checked_sub(since.elapsed()) else { break };
-                latch::wait(Some(left.max(Duration::from_millis(1))));
+                }
+                let until = if is_settled { gucs::executor_idle_timeout() } else { SETTLE_AFTER };
+                let left = until.saturating_sub(idle_for);
+                if left.is_zero() {
+                    break;
+                }
+                latch::wait(Some(left));
             }
         }
     }

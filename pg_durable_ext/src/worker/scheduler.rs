@@ -81,15 +81,17 @@ pub fn run(database: Oid) {
             shmem::board().leave_scheduler(database, true).send();
             process::exit();
         }
-        let wait = scheduler.pass();
+        let next_at = scheduler.pass();
         activity::report_statistics(false);
-        latch::wait(wait);
+        shmem::board().note_look(database, next_at);
+        latch::wait(next_at.map(|at| Duration::from_micros((at - clock::now()).max(0) as u64)));
+        shmem::board().note_look(database, None);
     }
 }
 
 impl Scheduler {
-    /// Does what is due; says how long there is nothing to do.
-    fn pass(&mut self) -> Option<Duration> {
+    /// Does what is due; says until when there is nothing to do.
+    fn pass(&mut self) -> Option<i64> {
         let now = clock::now();
         let mut next_at = i64::MAX;
         let mut at = |moment: i64| next_at = next_at.min(moment);
@@ -114,8 +116,7 @@ impl Scheduler {
         if let Some(moment) = self.reconcile(now) {
             at(moment);
         }
-        (next_at != i64::MAX)
-            .then(|| Duration::from_micros(next_at.saturating_sub(clock::now()).max(0) as u64))
+        (next_at != i64::MAX).then_some(next_at)
     }
 
     fn take_timers(&mut self) {

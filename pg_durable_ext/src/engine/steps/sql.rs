@@ -111,6 +111,7 @@ pub fn run_text(text: &str, bindings: &Bindings) -> Result<ScriptResult, Failure
         let script = Script { text, parameters: &[], literal_text: None, result_max };
         return Ok(portal::run(&script)?);
     }
+    xact::read_standard_strings();
     let bound = bind(&template, bindings)?;
     let script = Script {
         text: &bound.text,
