@@ -290,37 +290,59 @@ impl Board {
 
     // ---- schedulers ----
 
-    /// A scheduler runs in this database.
-    pub fn enter_scheduler(&mut self, database: Oid, pid: i32, place: ProcNumber, now: i64) {
-        if let Some(entry) = self.database(database) {
-            (entry.scheduler_pid, entry.scheduler_place, entry.since) = (pid, place, now);
+    /// This process is to be the scheduler of this database; false where one runs already.
+    pub fn enter_scheduler(&mut self, database: Oid, pid: i32, place: ProcNumber, now: i64) -> bool {
+        let Some(entry) = self.database(database) else { return false };
+        if entry.scheduler_pid != 0 {
+            return false;
         }
+        (entry.scheduler_pid, entry.scheduler_place, entry.since) = (pid, place, now);
+        // A scheduler that ended between reserving a slot and starting its process has left nobody to free it.
+        for executor in &mut self.executors {
+            if executor.database == database.to_u32()
+                && executor.state == ExecutorState::Starting
+                && executor.pid == 0
+            {
+                *executor = EMPTY_EXECUTOR;
+            }
+        }
+        true
     }
 
-    /// The scheduler leaves; with `for_good` the database is no longer served.
-    pub fn leave_scheduler(&mut self, database: Oid, for_good: bool) -> Wake {
+    /// The scheduler with this pid leaves, if it is the one that serves the database.
+    pub fn leave_scheduler(&mut self, database: Oid, pid: i32) -> Wake {
+        let mut wake = Wake::default();
+        if let Some(entry) = self.database(database)
+            && entry.scheduler_pid == pid
+        {
+            entry.scheduler_pid = 0;
+            entry.looks_at = 0;
+        }
+        if self.launcher_pid != 0 {
+            wake.add(self.launcher_place);
+        }
+        wake
+    }
+
+    /// The database is no longer served.
+    pub fn forget_database(&mut self, database: Oid) -> Wake {
         let mut wake = Wake::default();
         if let Some(entry) = self.database(database) {
-            entry.scheduler_pid = 0;
-            if for_good {
-                let timers = entry.timers;
-                *entry = Database { oid: 0, state: DatabaseState::Absent, ..EMPTY_DATABASE };
-                self.release_list(timers);
+            let timers = entry.timers;
+            *entry = Database { oid: 0, state: DatabaseState::Absent, ..EMPTY_DATABASE };
+            self.release_list(timers);
+        }
+        for place in 0..QUEUES_MAX {
+            if self.queues[place].database == database.to_u32() {
+                let list = self.queues[place].list;
+                self.queues[place] = EMPTY_QUEUE;
+                self.release_list(list);
             }
         }
-        if for_good {
-            for place in 0..QUEUES_MAX {
-                if self.queues[place].database == database.to_u32() {
-                    let list = self.queues[place].list;
-                    self.queues[place] = EMPTY_QUEUE;
-                    self.release_list(list);
-                }
-            }
-            for executor in &mut self.executors {
-                if executor.database == database.to_u32() && executor.state != ExecutorState::Free {
-                    executor.retire = true;
-                    wake.add(executor.place);
-                }
+        for executor in &mut self.executors {
+            if executor.database == database.to_u32() && executor.state != ExecutorState::Free {
+                executor.retire = true;
+                wake.add(executor.place);
             }
         }
         if self.launcher_pid != 0 {
@@ -407,12 +429,11 @@ impl Board {
 
     /// Hands a timer to the scheduler.
     pub fn set_timer(&mut self, database: Oid, target: Target, role: Oid, at: i64) -> Wake {
-        let item = self.new_item(Item { target, at, next: 0, load: 0, pusher: role.to_u32() });
         let mut wake = Wake::default();
         let Some(place) = self.databases.iter().position(|entry| entry.oid == database.to_u32()) else {
             return wake;
         };
-        match item {
+        match self.new_item(Item { target, at, next: 0, load: 0, pusher: role.to_u32() }) {
             Some(item) => {
                 let mut list = self.databases[place].timers;
                 self.append(&mut list, item);
@@ -565,6 +586,10 @@ impl Board {
         now: i64,
     ) -> Wake {
         let mut wake = Wake::default();
+        // Nobody would ever take it. A database whose scheduler is yet to come is scanned by it.
+        if self.database(database).is_none() {
+            return wake;
+        }
         let (pusher, load) = by.map_or((0, 0), |(slot, load)| (slot as u32 + 1, load));
         let place = self.queue_place_or_new(database, role);
         let item = self.new_item(Item { target, at: now, next: 0, load, pusher });
@@ -741,11 +766,20 @@ impl Board {
 
     // ---- executors ----
 
-    /// The executor in `slot` has begun to run: whose it is.
-    pub fn enter_executor(&mut self, slot: usize, pid: i32, place: ProcNumber, now: i64) -> (Oid, Oid) {
+    /// A process has come for `slot`: whose it is. `None` where nobody, or nobody any more, is expected there.
+    pub fn enter_executor(
+        &mut self,
+        slot: usize,
+        pid: i32,
+        place: ProcNumber,
+        now: i64,
+    ) -> Option<(Oid, Oid)> {
+        if !self.is_starting(slot) {
+            return None;
+        }
         let executor = &mut self.executors[slot];
         (executor.pid, executor.place, executor.since) = (pid, place, now);
-        (Oid::from(executor.database), Oid::from(executor.role))
+        Some((Oid::from(executor.database), Oid::from(executor.role)))
     }
 
     /// The executor in `slot` has connected.

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::ffi::CStr;
 use std::sync::Arc;
 
 use pg_durable_graph::progress::NodeState;
@@ -141,59 +142,51 @@ fn parse_json(json: &str) -> Result<serde_json::Value, EngineError> {
     Ok(serde_json::from_str(json)?)
 }
 
-statement!(
-    WRITE_BY_PLACE,
-    c"UPDATE df.nodes AS n
-      SET status = $4, generation = $5, iteration = $6, updated_at = pg_catalog.now(), wake_at = $7,
-          waiting_for = $8, result = $9, result_columns = $10, at_least_once = $11
-      WHERE n.ctid OPERATOR(pg_catalog.=) $1
-        AND n.instance_id OPERATOR(pg_catalog.=) $2::pg_catalog.varchar
-        AND n.id OPERATOR(pg_catalog.=) $3::pg_catalog.varchar
-        AND (n.generation OPERATOR(pg_catalog.<) $5
-             OR n.generation OPERATOR(pg_catalog.=) $5 AND n.iteration OPERATOR(pg_catalog.<=) $6
-                AND n.status OPERATOR(pg_catalog.<>) ALL (ARRAY['completed', 'failed']))
-      RETURNING n.ctid",
-    [
-        TIDOID,
-        TEXTOID,
-        TEXTOID,
-        TEXTOID,
-        INT8OID,
-        INT8OID,
-        TIMESTAMPTZOID,
-        TEXTOID,
-        JSONBOID,
-        JSONBOID,
-        BOOLOID
-    ]
-);
+/// The statement that writes a node's state where `$row` is true, and the row does not yet say that this or a later
+/// generation of the node is over: the fence that keeps a step from counting twice.
+macro_rules! write_statement {
+    ($name:ident, $row:literal) => {
+        statement!(
+            $name,
+            c_text(concat!(
+                "UPDATE df.nodes AS n
+                 SET status = $4, generation = $5, iteration = $6, updated_at = pg_catalog.now(), wake_at = $7,
+                     waiting_for = $8, result = $9, result_columns = $10, at_least_once = $11
+                 WHERE ",
+                $row,
+                " AND n.instance_id OPERATOR(pg_catalog.=) $2::pg_catalog.varchar
+                  AND n.id OPERATOR(pg_catalog.=) $3::pg_catalog.varchar
+                  AND (n.generation OPERATOR(pg_catalog.<) $5
+                       OR n.generation OPERATOR(pg_catalog.=) $5 AND n.iteration OPERATOR(pg_catalog.<=) $6
+                          AND n.status OPERATOR(pg_catalog.<>) ALL (ARRAY['completed', 'failed']))
+                 RETURNING n.ctid\0"
+            )),
+            [
+                TIDOID,
+                TEXTOID,
+                TEXTOID,
+                TEXTOID,
+                INT8OID,
+                INT8OID,
+                TIMESTAMPTZOID,
+                TEXTOID,
+                JSONBOID,
+                JSONBOID,
+                BOOLOID
+            ]
+        );
+    };
+}
 
-statement!(
-    WRITE_BY_KEY,
-    c"UPDATE df.nodes AS n
-      SET status = $4, generation = $5, iteration = $6, updated_at = pg_catalog.now(), wake_at = $7,
-          waiting_for = $8, result = $9, result_columns = $10, at_least_once = $11
-      WHERE $1 IS NULL
-        AND n.instance_id OPERATOR(pg_catalog.=) $2::pg_catalog.varchar
-        AND n.id OPERATOR(pg_catalog.=) $3::pg_catalog.varchar
-        AND (n.generation OPERATOR(pg_catalog.<) $5
-             OR n.generation OPERATOR(pg_catalog.=) $5 AND n.iteration OPERATOR(pg_catalog.<=) $6
-                AND n.status OPERATOR(pg_catalog.<>) ALL (ARRAY['completed', 'failed']))
-      RETURNING n.ctid",
-    [
-        TIDOID,
-        TEXTOID,
-        TEXTOID,
-        TEXTOID,
-        INT8OID,
-        INT8OID,
-        TIMESTAMPTZOID,
-        TEXTOID,
-        JSONBOID,
-        JSONBOID,
-        BOOLOID
-    ]
-);
+const fn c_text(text: &'static str) -> &'static CStr {
+    match CStr::from_bytes_with_nul(text.as_bytes()) {
+        Ok(text) => text,
+        Err(_) => panic!("the text ends with its only NUL"),
+    }
+}
+
+write_statement!(WRITE_BY_PLACE, "n.ctid OPERATOR(pg_catalog.=) $1");
+write_statement!(WRITE_BY_KEY, "$1 IS NULL");
 
 /// What a node's row is to say.
 pub struct NodeWrite<'a> {

@@ -29,12 +29,12 @@ pub fn pose_as_step() {
 pub fn run(slot: usize) {
     process::take_signals();
     process::leave_with_postmaster();
-    inflight::forget_on_crash_of_others(slot);
-    SLOT.set(Some(slot));
     IS_STEP.set(true);
     process::before_exit(leave);
-    let (database, role) =
-        shmem::board().enter_executor(slot, process::my_pid(), latch::my_proc_number(), clock::now());
+    let entered = shmem::board().enter_executor(slot, process::my_pid(), latch::my_proc_number(), clock::now());
+    let Some((database, role)) = entered else { process::exit() };
+    SLOT.set(Some(slot));
+    inflight::forget_on_crash_of_others(slot);
     process::connect(Some(database), Some(role));
     process::set_session_default("df.in_workflow", "true");
     shmem::board().ready_executor(slot);

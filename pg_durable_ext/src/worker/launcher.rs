@@ -58,7 +58,7 @@ fn start_schedulers(started: &mut HashMap<Oid, (Handle, i64)>) -> Option<Duratio
     for database in missing {
         if !existing.contains(&database) {
             started.remove(&database);
-            drop(shmem::board().leave_scheduler(database, true));
+            drop(shmem::board().forget_database(database));
             continue;
         }
         let again_at = match started.get(&database) {

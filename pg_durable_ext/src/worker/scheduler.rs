@@ -52,14 +52,17 @@ struct Scheduler {
 pub fn run(database: Oid) {
     process::take_signals();
     DATABASE.set(database);
-    process::before_exit(|| shmem::board().leave_scheduler(DATABASE.get(), false).send());
+    process::before_exit(|| shmem::board().leave_scheduler(DATABASE.get(), process::my_pid()).send());
     process::connect(Some(database), None);
-    if !has_extension() {
-        shmem::board().leave_scheduler(database, true).send();
+    activity::show_name("pg_durable scheduler");
+    // Entered before the look, so that who creates the extension in between asks for one more look.
+    if !shmem::board().enter_scheduler(database, process::my_pid(), latch::my_proc_number(), clock::now()) {
         process::exit();
     }
-    activity::show_name("pg_durable scheduler");
-    shmem::board().enter_scheduler(database, process::my_pid(), latch::my_proc_number(), clock::now());
+    if !has_extension() {
+        shmem::board().forget_database(database).send();
+        process::exit();
+    }
     let mut scheduler = Scheduler {
         database,
         timers: BinaryHeap::new(),
@@ -78,7 +81,7 @@ pub fn run(database: Oid) {
     loop {
         latch::check_interrupts();
         if shmem::board().is_dropped(database) && !has_extension() {
-            shmem::board().leave_scheduler(database, true).send();
+            shmem::board().forget_database(database).send();
             process::exit();
         }
         let next_at = scheduler.pass();
