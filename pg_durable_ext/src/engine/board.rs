@@ -134,6 +134,8 @@ struct Database {
     sweep: bool,
     /// The extension was dropped.
     dropped: bool,
+    /// How often it was created or dropped.
+    changes: u32,
 }
 
 /// What an executor slot is doing.
@@ -270,6 +272,7 @@ impl Board {
             entry.oid = database.to_u32();
             entry.state = DatabaseState::Wanted;
             entry.dropped = false;
+            entry.changes += 1;
             if self.launcher_pid != 0 {
                 wake.add(self.launcher_place);
             }
@@ -324,6 +327,26 @@ impl Board {
         wake
     }
 
+    /// How often the extension of this database was created or dropped.
+    pub fn changes(&mut self, database: Oid) -> u32 {
+        self.database(database).map_or(0, |entry| entry.changes)
+    }
+
+    /// Settles whether the database is served by what its catalogs said at a time when there had been so many
+    /// `changes`. `None` when there have been more since, so that one has to look again.
+    pub fn decide_served(&mut self, database: Oid, changes: u32, has_extension: bool) -> (Option<bool>, Wake) {
+        if self.changes(database) != changes {
+            return (None, Wake::default());
+        }
+        if !has_extension {
+            return (Some(false), self.forget_database(database));
+        }
+        if let Some(entry) = self.database(database) {
+            entry.dropped = false;
+        }
+        (Some(true), Wake::default())
+    }
+
     /// The database is no longer served.
     pub fn forget_database(&mut self, database: Oid) -> Wake {
         let mut wake = Wake::default();
@@ -356,6 +379,7 @@ impl Board {
         let mut wake = Wake::default();
         if let Some(entry) = self.database(database) {
             entry.dropped = true;
+            entry.changes += 1;
             if entry.scheduler_pid != 0 {
                 wake.add(entry.scheduler_place);
             }
@@ -1104,6 +1128,7 @@ const EMPTY_DATABASE: Database = Database {
     rescan: false,
     sweep: false,
     dropped: false,
+    changes: 0,
 };
 const EMPTY_EXECUTOR: Executor = Executor {
     state: ExecutorState::Free,

@@ -55,12 +55,10 @@ pub fn run(database: Oid) {
     process::before_exit(|| shmem::board().leave_scheduler(DATABASE.get(), process::my_pid()).send());
     process::connect(Some(database), None);
     activity::show_name("pg_durable scheduler");
-    // Entered before the look, so that who creates the extension in between asks for one more look.
     if !shmem::board().enter_scheduler(database, process::my_pid(), latch::my_proc_number(), clock::now()) {
         process::exit();
     }
-    if !has_extension() {
-        shmem::board().forget_database(database).send();
+    if !is_served(database) {
         process::exit();
     }
     let mut scheduler = Scheduler {
@@ -80,8 +78,7 @@ pub fn run(database: Oid) {
     }
     loop {
         latch::check_interrupts();
-        if shmem::board().is_dropped(database) && !has_extension() {
-            shmem::board().forget_database(database).send();
+        if shmem::board().is_dropped(database) && !is_served(database) {
             process::exit();
         }
         let next_at = scheduler.pass();
@@ -268,10 +265,14 @@ impl Scheduler {
         if now < self.sweep_at {
             return Some(self.sweep_at);
         }
+        // Stopped before the look: one that is prepared from now on starts it anew.
+        shmem::board().sweeps(self.database, false);
         let goes_on = has_prepared_transactions();
+        if goes_on {
+            wake::expect_prepared();
+        }
         self.scan();
         self.feed_board(now);
-        shmem::board().sweeps(self.database, goes_on);
         self.sweep_at = now + gucs::sweep_interval().as_micros() as i64;
         goes_on.then_some(self.sweep_at)
     }
@@ -321,6 +322,19 @@ fn in_transaction<T>(work: impl FnOnce(&Session) -> T) -> T {
     drop(owner);
     transaction.commit();
     done
+}
+
+/// Whether the extension is there. The answer holds also where it is created or dropped during the look.
+fn is_served(database: Oid) -> bool {
+    loop {
+        let changes = shmem::board().changes(database);
+        let has_extension = has_extension();
+        let (decided, wake) = shmem::board().decide_served(database, changes, has_extension);
+        wake.send();
+        if let Some(is_served) = decided {
+            return is_served;
+        }
+    }
 }
 
 fn has_extension() -> bool {
