@@ -1,6 +1,6 @@
 //! Running a user's SQL as a client's would be: parsed, planned and run as top-level statements.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::ffi::{CStr, CString};
 use std::sync::Arc;
@@ -55,6 +55,7 @@ pub enum ScriptError {
 /// Runs the statements in the current transaction. A PostgreSQL error unwinds.
 pub fn run(script: &Script<'_>) -> Result<ScriptResult, ScriptError> {
     let commits = xact::commits();
+    enter_step_memory();
     let text = Text::parse(script.text);
     let literal = script.literal_text.map(Text::parse);
     if text.statements.is_empty() {
@@ -87,6 +88,7 @@ pub fn run(script: &Script<'_>) -> Result<ScriptResult, ScriptError> {
     }
     disarm_statement_timeout();
     log_duration(&text);
+    leave_step_memory();
     let mut capture = capture.expect("there was at least one statement");
     capture.finish();
     Ok(ScriptResult {
@@ -94,6 +96,41 @@ pub fn run(script: &Script<'_>) -> Result<ScriptResult, ScriptError> {
         columns: std::mem::take(&mut capture.columns),
         has_committed: xact::commits() != commits,
     })
+}
+
+thread_local! {
+    static STEP_MEMORY: Cell<pg_sys::MemoryContext> = const { Cell::new(std::ptr::null_mut()) };
+}
+
+/// Makes memory current that outlives a transaction: a statement that commits inside (VACUUM, CALL) goes on reading
+/// its parse tree and its parameters afterwards. What a failed step left there goes when the next begins.
+fn enter_step_memory() {
+    // SAFETY: the context is this process's own and used by one step at a time, whose portals are gone.
+    unsafe {
+        let mut memory = STEP_MEMORY.get();
+        if memory.is_null() {
+            memory = pg_sys::AllocSetContextCreateExtended(
+                pg_sys::TopMemoryContext,
+                c"pg_durable step".as_ptr(),
+                pg_sys::ALLOCSET_DEFAULT_MINSIZE as usize,
+                pg_sys::ALLOCSET_DEFAULT_INITSIZE as usize,
+                pg_sys::ALLOCSET_DEFAULT_MAXSIZE as usize,
+            );
+            STEP_MEMORY.set(memory);
+        } else {
+            pg_sys::MemoryContextReset(memory);
+        }
+        pg_sys::MemoryContextSwitchTo(memory);
+    }
+}
+
+fn leave_step_memory() {
+    // SAFETY: a transaction is in progress, perhaps not the one in which the step began; nothing refers to the
+    // step's memory any more.
+    unsafe {
+        pg_sys::MemoryContextSwitchTo(pg_sys::TopTransactionContext);
+        pg_sys::MemoryContextReset(STEP_MEMORY.get());
+    }
 }
 
 struct Text {
