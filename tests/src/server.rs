@@ -1,0 +1,58 @@
+//! The server that the tests of one program share.
+
+use std::sync::{LazyLock, Mutex, PoisonError};
+
+use pg_durable_sdk::testing::TestServer;
+
+/// A server with the extension created in `postgres`, started once in each test program.
+///
+/// It ends with the program: the server's watchdog sees to that.
+pub fn shared() -> &'static TestServer {
+    static SERVER: LazyLock<TestServer> = LazyLock::new(|| {
+        let server = TestServer::builder()
+            .setting("max_worker_processes", "60")
+            .setting("max_connections", "150")
+            .setting("pg_durable.max_executors", "40")
+            // Less than the default of 30 s, so that the processes of finished tests leave.
+            .setting("pg_durable.executor_idle_timeout", "5")
+            .setting("pg_durable.reconcile_interval", "0")
+            .setting("pg_durable.new_transaction_start_timeout", "2")
+            .setting("pg_durable.sweep_interval", "1")
+            .setting("timezone", "UTC")
+            .start()
+            .expect("the shared server starts");
+        server.psql("postgres", "CREATE EXTENSION pg_durable").expect("the extension is created");
+        server
+    });
+    &SERVER
+}
+
+/// Makes a role that may use pg_durable and a schema of the same name that it owns and looks in first.
+pub fn tester(server: &TestServer, name: &str) {
+    // Two sessions cannot grant rights to the same schema at once.
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let role = identifier(name);
+    server
+        .psql(
+            "postgres",
+            &format!(
+                "CREATE ROLE {role} LOGIN; CREATE SCHEMA {role} AUTHORIZATION {role};
+                 ALTER DEFAULT PRIVILEGES IN SCHEMA {role} GRANT ALL ON TABLES TO {role};
+                 ALTER ROLE {role} SET search_path = {role}, public;
+                 SELECT df.grant_usage({})",
+                literal(name)
+            ),
+        )
+        .expect("the role is made");
+}
+
+/// Quotes a name.
+pub fn identifier(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// Quotes a text.
+pub fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
