@@ -11,6 +11,8 @@ pub enum ApiError {
     Graph(GraphError),
     #[error("{}", invalid_graph(.0))]
     InvalidGraph(GraphError),
+    #[error("Invalid durable function: it is empty")]
+    EmptyGraph,
     #[error("Sleep duration must be non-negative")]
     SleepNegative,
     #[error("Sleep duration must be at most 100 years")]

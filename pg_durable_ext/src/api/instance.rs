@@ -54,6 +54,9 @@ fn start_here(start: &Start<'_>) -> Result<String, ApiError> {
     }
     let submitter = role::current_user();
     check_submitter(submitter)?;
+    if start.fut.trim().is_empty() {
+        return Err(ApiError::EmptyGraph);
+    }
     helper::refuse_result(start.fut)?;
     let graph = Graph::from_json(start.fut).map_err(ApiError::InvalidGraph)?;
     if let Some(name) = start.database {

@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, UnwindSafe};
 
 use pgrx::pg_sys::panic::CaughtError;
-use pgrx::{PgSqlErrorCode, PgTryBuilder};
+use pgrx::PgTryBuilder;
 
 /// An error as PostgreSQL reported it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,12 +36,14 @@ impl Caught {
         let (CaughtError::PostgresError(report)
         | CaughtError::ErrorReport(report)
         | CaughtError::RustPanic { ereport: report, .. }) = error;
+        let facts = super::portal::take_error_facts();
+        let code = facts.as_ref().map_or(report.sql_error_code() as i32, |facts| facts.code);
         Caught {
-            sqlstate: sqlstate_text(report.sql_error_code()),
+            sqlstate: sqlstate_text(code),
             message: report.message().to_owned(),
             detail: report.detail().map(str::to_owned),
             hint: report.hint().map(str::to_owned),
-            context: super::portal::take_error_context(),
+            context: facts.and_then(|facts| facts.context),
         }
     }
 
@@ -51,8 +53,7 @@ impl Caught {
     }
 }
 
-/// The five characters of an error code.
-pub fn sqlstate_text(code: PgSqlErrorCode) -> String {
-    let packed = code as i32;
+/// The five characters of a packed error code.
+fn sqlstate_text(packed: i32) -> String {
     (0..5).map(|place| char::from(((packed >> (6 * place)) & 0x3F) as u8 + b'0')).collect()
 }

@@ -238,7 +238,7 @@ fn run_statement(
         let receiver = (&raw mut *capture).cast::<pg_sys::DestReceiver>();
         let mut completion: pg_sys::QueryCompletion = std::mem::zeroed();
         pg_guard_ffi_boundary(|| {
-            with_error_context(|| {
+            with_error_facts(|| {
                 #[cfg(not(feature = "pg18"))]
                 PortalRun(portal, core::ffi::c_long::MAX, true, true, receiver, receiver, &mut completion);
                 #[cfg(feature = "pg18")]
@@ -278,19 +278,27 @@ unsafe extern "C-unwind" {
 }
 
 thread_local! {
-    static ERROR_CONTEXT: RefCell<Option<String>> = const { RefCell::new(None) };
+    static ERROR_FACTS: RefCell<Option<ErrorFacts>> = const { RefCell::new(None) };
 }
 
-/// The context (the PL/pgSQL call stack, say) of the last error of a step, once.
-pub fn take_error_context() -> Option<String> {
-    ERROR_CONTEXT.with_borrow_mut(Option::take)
+/// What pgrx does not keep of an error.
+pub struct ErrorFacts {
+    /// The packed code: pgrx knows those of PostgreSQL only, not those that users make up.
+    pub code: i32,
+    /// The PL/pgSQL call stack, say.
+    pub context: Option<String>,
 }
 
-/// Runs a C function under a guard that keeps the error's context, which pgrx's own guard does not.
+/// The facts of the last error of a step, once.
+pub fn take_error_facts() -> Option<ErrorFacts> {
+    ERROR_FACTS.with_borrow_mut(Option::take)
+}
+
+/// Runs a C function under a guard that keeps the error's code and context, which pgrx's own guard does not.
 ///
 /// # Safety
 /// `call` does nothing but call a C function.
-unsafe fn with_error_context(call: impl FnOnce()) {
+pub unsafe fn with_error_facts(call: impl FnOnce()) {
     // SAFETY: the outer boundary turns the re-thrown error into a panic; the inner one only reads it. Nothing
     // with a destructor lives in the frames that `siglongjmp` leaves.
     unsafe {
@@ -311,7 +319,8 @@ unsafe fn with_error_context(call: impl FnOnce()) {
             let error = pg_sys::CopyErrorData();
             let context = (*error).context;
             let context = (!context.is_null()).then(|| encoding::to_utf8(context));
-            ERROR_CONTEXT.with_borrow_mut(|kept| *kept = context);
+            let facts = ErrorFacts { code: (*error).sqlerrcode, context };
+            ERROR_FACTS.with_borrow_mut(|kept| *kept = Some(facts));
             pg_sys::FreeErrorData(error);
             pg_re_throw();
         }

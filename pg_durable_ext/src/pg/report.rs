@@ -13,6 +13,8 @@ impl From<ApiError> for ErrorReport {
         match &error {
             ApiError::Graph(source) => of_graph(report(code_of(source)), source),
             ApiError::InvalidGraph(source) => of_graph(report(code_of(source)), source),
+            ApiError::EmptyGraph => report(Code::ERRCODE_INVALID_PARAMETER_VALUE)
+                .set_hint("Pass SQL, or a graph made with the df functions and operators."),
             ApiError::SleepNegative
             | ApiError::SleepTooLong
             | ApiError::TimeoutNotPositive
