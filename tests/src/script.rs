@@ -189,7 +189,8 @@ impl Script<'_> {
             }
             "flow" | "start" => {
                 let comma = if record.arguments.is_empty() { "" } else { ", " };
-                let start = format!("SELECT df.start({body}{comma}{})", record.arguments);
+                let arguments = record.arguments.replace(":role", &self.role);
+                let start = format!("SELECT df.start({body}{comma}{arguments})");
                 match self.session(&who).try_value(&start) {
                     Err(error) => Found::wrong(error.to_string()),
                     Ok(id) => {

@@ -1,0 +1,15 @@
+//! What survives: kills of every process at every moment, dumps, drops, promotions, full disks.
+//!
+//! Every workflow here writes what it does into one table, and the tests count.
+
+mod recovery {
+    mod campaign;
+    mod cluster;
+    mod cpu;
+    mod death;
+    mod fairness;
+    mod flow;
+    mod kinds;
+    mod lifecycle;
+    mod standby;
+}
