@@ -330,6 +330,20 @@ impl Board {
     /// How often the extension of this database was created or dropped.
     pub fn changes(&mut self, database: Oid) -> u32 {
         self.database(database).map_or(0, |entry| entry.changes)
+    /// A step has ended its own process.
+    pub fn suspect(&mut self, step: InFlight) -> Wake {
+        let mut wake = Wake::default();
+        if let Some(free) = self.suspects.iter_mut().find(|suspect| suspect.instance == 0) {
+            *free = step;
+        }
+        if let Some(entry) = self.database(Oid::from(step.database))
+            && entry.scheduler_pid != 0
+        {
+            wake.add(entry.scheduler_place);
+        }
+        wake
+    }
+
     }
 
     /// Settles whether the database is served by what its catalogs said at a time when there had been so many

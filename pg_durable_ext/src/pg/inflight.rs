@@ -18,14 +18,20 @@ static SLOTS: AtomicPtr<Slots> = AtomicPtr::new(std::ptr::null_mut());
 
 /// What was being carried out by executors that died without a word, and forgets it. From the postmaster, before
 /// any executor runs.
+///
+/// While the postmaster lives on, the one process that was killed is to blame: the others were told to end, and have
+/// said so. When the postmaster itself is new, the whole server was killed, and only a step that ran alone is
+/// suspected of it.
 pub fn take_suspects() -> Vec<InFlight> {
-    let Some(slots) = map() else { return Vec::new() };
+    let known = SLOTS.load(Ordering::Relaxed);
+    let is_new_server = known.is_null();
+    let Some(slots) = (if is_new_server { map() } else { Some(known) }) else { return Vec::new() };
     // SAFETY: the mapping holds exactly one `Slots`, plain data for which every bit pattern is valid, and no
     // executor runs yet.
     unsafe {
-        let suspects = (*slots).iter().filter(|slot| slot.instance != 0).copied().collect();
+        let suspects: Vec<_> = (*slots).iter().filter(|slot| slot.instance != 0).copied().collect();
         std::ptr::write_bytes(slots, 0, 1);
-        suspects
+        if is_new_server && suspects.len() > 1 { Vec::new() } else { suspects }
     }
 }
 
@@ -38,6 +44,17 @@ pub fn note(slot: usize, what: Option<InFlight>) {
     }
     // SAFETY: each slot is written by the one executor that holds it.
     unsafe { (&raw mut (*slots)[slot]).write(what.unwrap_or_default()) }
+}
+
+/// What the executor in `slot` is carrying out, and forgets it.
+pub fn take(slot: usize) -> Option<InFlight> {
+    let slots = SLOTS.load(Ordering::Relaxed);
+    if slots.is_null() {
+        return None;
+    }
+    // SAFETY: as for `note`.
+    let step = unsafe { (&raw mut (*slots)[slot]).replace(InFlight::default()) };
+    (step.instance != 0).then_some(step)
 }
 
 /// When another process crashes, the server ends this one in mid-step: then it is not this step that is to blame.

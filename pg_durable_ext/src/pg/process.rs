@@ -1,6 +1,7 @@
 //! Background workers: registering, starting and becoming one.
 
 use std::ffi::{CString, c_char, c_int};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use pgrx::pg_sys;
@@ -118,17 +119,36 @@ pub fn take_signals() {
     // workers with a database connection.
     unsafe {
         for (signal, handler) in [
-            (libc::SIGTERM, die as unsafe extern "C" fn(c_int)),
-            (libc::SIGHUP, SignalHandlerForConfigReload as unsafe extern "C" fn(c_int)),
+            (libc::SIGTERM, on_terminate as *const ()),
+            (libc::SIGHUP, SignalHandlerForConfigReload as *const ()),
         ] {
             let mut action: libc::sigaction = std::mem::zeroed();
-            action.sa_sigaction = handler as *const () as usize;
-            action.sa_flags = libc::SA_RESTART;
+            action.sa_sigaction = handler as usize;
+            action.sa_flags = libc::SA_RESTART | libc::SA_SIGINFO;
             libc::sigemptyset(&mut action.sa_mask);
             libc::sigaction(signal, &action, std::ptr::null_mut());
         }
         pg_sys::BackgroundWorkerUnblockSignals();
     }
+}
+
+static WAS_TOLD_TO_END: AtomicBool = AtomicBool::new(false);
+
+/// `die`, which also remembers who sent the signal. A handler of one argument is called rightly with three.
+unsafe extern "C" fn on_terminate(signal: c_int, info: *mut libc::siginfo_t, _context: *mut core::ffi::c_void) {
+    // SAFETY: the kernel hands over a valid description; `die` is made for signal handlers.
+    unsafe {
+        if (*info).si_pid() != libc::getpid() {
+            WAS_TOLD_TO_END.store(true, Ordering::Relaxed);
+        }
+        die(signal);
+    }
+}
+
+/// Whether somebody else has told this process to end, or the postmaster is no more.
+pub fn was_told_to_end() -> bool {
+    // SAFETY: asks the kernel; a process whose parent has died gets another one.
+    WAS_TOLD_TO_END.load(Ordering::Relaxed) || unsafe { libc::getppid() != pg_sys::PostmasterPid }
 }
 
 /// Has this process told to end, as by `pg_terminate_backend`, when the postmaster dies: a step that computes without

@@ -151,7 +151,8 @@ macro_rules! write_statement {
             c_text(concat!(
                 "UPDATE df.nodes AS n
                  SET status = $4, generation = $5, iteration = $6, updated_at = pg_catalog.now(), wake_at = $7,
-                     waiting_for = $8, result = $9, result_columns = $10, at_least_once = $11
+                     waiting_for = $8, result = $9, result_columns = $10, at_least_once = $11,
+                     deaths = CASE WHEN n.generation OPERATOR(pg_catalog.=) $5 THEN n.deaths END
                  WHERE ",
                 $row,
                 " AND n.instance_id OPERATOR(pg_catalog.=) $2::pg_catalog.varchar
@@ -292,7 +293,9 @@ statement!(
     c"UPDATE df.nodes AS n SET deaths = COALESCE(n.deaths, 0) OPERATOR(pg_catalog.+) 1
       WHERE n.instance_id OPERATOR(pg_catalog.=) $1::pg_catalog.varchar
         AND n.id OPERATOR(pg_catalog.=) $2::pg_catalog.varchar
-        AND n.generation OPERATOR(pg_catalog.<=) $3
+        AND (n.generation OPERATOR(pg_catalog.<) $3
+             OR n.generation OPERATOR(pg_catalog.=) $3
+                AND n.status OPERATOR(pg_catalog.<>) ALL (ARRAY['completed', 'failed']))
       RETURNING n.deaths",
     [TEXTOID, TEXTOID, INT8OID]
 );

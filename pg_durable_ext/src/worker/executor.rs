@@ -78,7 +78,11 @@ pub fn run(slot: usize) {
 
 fn leave() {
     if let Some(slot) = SLOT.get() {
-        inflight::note(slot, None);
+        if let Some(step) = inflight::take(slot)
+            && !process::was_told_to_end()
+        {
+            shmem::board().suspect(step).send();
+        }
         shmem::board().leave_executor(slot, clock::now()).send();
     }
 }

@@ -94,6 +94,7 @@ impl Scheduler {
     fn pass(&mut self) -> Option<i64> {
         let now = clock::now();
         let mut next_at = i64::MAX;
+        self.count_deaths();
         let mut at = |moment: i64| next_at = next_at.min(moment);
         self.take_timers();
         self.fire_timers(now);
