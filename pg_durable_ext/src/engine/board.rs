@@ -105,6 +105,8 @@ struct Queue {
     /// No executor is started before this moment: the last ones could not start.
     blocked_until: i64,
     failures: u32,
+    /// When an executor was opened for it last.
+    served_at: i64,
 }
 
 /// How a database stands with the engine.
@@ -157,6 +159,7 @@ struct Executor {
     pid: i32,
     place: ProcNumber,
     since: i64,
+    born_at: i64,
     steps: u64,
     lease: Target,
     has_lease: bool,
@@ -327,9 +330,6 @@ impl Board {
         wake
     }
 
-    /// How often the extension of this database was created or dropped.
-    pub fn changes(&mut self, database: Oid) -> u32 {
-        self.database(database).map_or(0, |entry| entry.changes)
     /// A step has ended its own process.
     pub fn suspect(&mut self, step: InFlight) -> Wake {
         let mut wake = Wake::default();
@@ -344,6 +344,9 @@ impl Board {
         wake
     }
 
+    /// How often the extension of this database was created or dropped.
+    pub fn changes(&mut self, database: Oid) -> u32 {
+        self.database(database).map_or(0, |entry| entry.changes)
     }
 
     /// Settles whether the database is served by what its catalogs said at a time when there had been so many
@@ -501,11 +504,15 @@ impl Board {
         let mut openings = Vec::new();
         let mut ask_again: Option<i64> = None;
         let mut later = |at: i64| ask_again = Some(ask_again.map_or(at, |known: i64| known.min(at)));
-        for place in 0..QUEUES_MAX {
+        let mut waiting: Vec<usize> = (0..QUEUES_MAX)
+            .filter(|&place| {
+                self.queues[place].database == database.to_u32() && self.queues[place].list.len > 0
+            })
+            .collect();
+        // The one that was served longest ago has the first claim on what is free.
+        waiting.sort_by_key(|&place| self.queues[place].served_at);
+        for place in waiting {
             let queue = self.queues[place];
-            if queue.database != database.to_u32() || queue.list.len == 0 {
-                continue;
-            }
             if queue.blocked_until > now {
                 later(queue.blocked_until);
                 continue;
@@ -537,7 +544,7 @@ impl Board {
                 }
             }
             if !self.has_room(all, limit) {
-                self.retire_an_idle_one(queue.role, queue.database);
+                self.make_room(&queue, all == 0, now);
                 later(now + 50_000);
                 continue;
             }
@@ -549,8 +556,10 @@ impl Board {
                 database: queue.database,
                 role: queue.role,
                 since: now,
+                born_at: now,
                 ..EMPTY_EXECUTOR
             };
+            self.queues[place].served_at = now;
             openings.push(Opening { slot, role: Oid::from(queue.role) });
             if queue.list.len > 1 {
                 later(now + PATIENCE_US);
@@ -569,13 +578,24 @@ impl Board {
         in_use < limit.saturating_sub(reserve)
     }
 
-    fn retire_an_idle_one(&mut self, role: u32, database: u32) {
-        let idle = self.executors.iter_mut().find(|executor| {
-            executor.state == ExecutorState::Idle
-                && !executor.retire
-                && (executor.role, executor.database) != (role, database)
-        });
-        if let Some(executor) = idle {
+    /// Has an executor of others leave: an idle one, or, for a role that has none, one that is between two steps
+    /// soonest. It is not asked twice, and has had its turn.
+    fn make_room(&mut self, queue: &Queue, has_none: bool, now: i64) {
+        /// How long an executor runs before it has to make room; starting one takes a tenth of it.
+        const TURN_US: i64 = 250_000;
+        let victim = self
+            .executors
+            .iter_mut()
+            .filter(|executor| {
+                !executor.retire && (executor.role, executor.database) != (queue.role, queue.database)
+            })
+            .filter(|executor| match executor.state {
+                ExecutorState::Free | ExecutorState::Starting => false,
+                ExecutorState::Idle => true,
+                ExecutorState::Busy => has_none && executor.born_at + TURN_US <= now,
+            })
+            .max_by_key(|executor| (executor.state == ExecutorState::Idle, executor.since));
+        if let Some(executor) = victim {
             executor.retire = true;
             crate::pg::latch::wake(executor.place);
         }
@@ -818,6 +838,11 @@ impl Board {
         let executor = &mut self.executors[slot];
         (executor.pid, executor.place, executor.since) = (pid, place, now);
         Some((Oid::from(executor.database), Oid::from(executor.role)))
+    }
+
+    /// Whether the executor in `slot` is to leave as soon as it can.
+    pub fn retires(&self, slot: usize) -> bool {
+        self.executors[slot].retire
     }
 
     /// The executor in `slot` has connected.
@@ -1130,7 +1155,7 @@ impl Board {
 }
 
 const EMPTY_LIST: List = List { head: 0, tail: 0, len: 0 };
-const EMPTY_QUEUE: Queue = Queue { database: 0, role: 0, list: EMPTY_LIST, blocked_until: 0, failures: 0 };
+const EMPTY_QUEUE: Queue = Queue { database: 0, role: 0, list: EMPTY_LIST, blocked_until: 0, failures: 0, served_at: 0 };
 const EMPTY_DATABASE: Database = Database {
     oid: 0,
     state: DatabaseState::Absent,
@@ -1151,6 +1176,7 @@ const EMPTY_EXECUTOR: Executor = Executor {
     pid: 0,
     place: 0,
     since: 0,
+    born_at: 0,
     steps: 0,
     lease: Target { instance: 0, branch: 0 },
     has_lease: false,
