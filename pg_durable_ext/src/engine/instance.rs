@@ -6,13 +6,14 @@ use pg_durable_graph::kind::NodeKind;
 use pg_durable_graph::progress::{Bindings, Next, Progress, ProgressError};
 use pg_durable_graph::status::NodeStatus;
 use pg_durable_graph::{NodeId, Outcome};
+use pgrx::pg_sys::Oid;
 
 use super::board::InstanceNumber;
 use super::failure::{EngineError, Failure, Stop};
 use super::steps::{self, After};
 use crate::pg::gucs::{self, Durability};
 use crate::pg::spi::{Session, Tid};
-use crate::pg::{clock, xact};
+use crate::pg::{catalog, clock, xact};
 use crate::store::{self, instances, nodes};
 
 /// See the module.
@@ -44,22 +45,30 @@ pub enum Flush {
 /// What a look at the tables found.
 pub enum Loaded {
     Instance(Box<Instance>),
-    /// Unknown, not committed, or terminal.
+    /// Unknown, not committed, terminal, or somebody else's.
     Gone,
+    /// Its role may not have any run, whatever let it in.
+    Blocked { id: String, role: String },
     /// There, but not readable.
     Broken(EngineError),
 }
 
 impl Instance {
     /// Loads an instance in a transaction of its own, and marks it as running at its first time.
-    pub fn load(number: InstanceNumber, load: u32) -> Loaded {
+    ///
+    /// `role` is whom this process runs steps as. Ready work may name an instance of another role, where the
+    /// extension was dropped and created again and the numbers began anew.
+    pub fn load(number: InstanceNumber, role: Oid, load: u32) -> Loaded {
         let id = super::wake::instance_id(number);
         let transaction = xact::Transaction::begin_internal();
         let owner = store::as_owner();
         let spi = Session::open();
         let Some(row) = instances::get(&spi, &id) else { return Loaded::Gone };
-        if row.status != "pending" && row.status != "running" {
+        if (row.status != "pending" && row.status != "running") || row.submitted_by != role {
             return Loaded::Gone;
+        }
+        if !gucs::enable_superuser_instances() && catalog::is_superuser(role) {
+            return Loaded::Blocked { id, role: catalog::role_name(role).unwrap_or_default() };
         }
         let nodes = match nodes::load(&spi, &id) {
             Ok(nodes) => nodes,

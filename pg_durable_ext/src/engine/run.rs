@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant as Moment};
 
 use pg_durable_graph::kind::NodeKind;
-use pg_durable_graph::progress::Next;
+use pg_durable_graph::progress::{Next, Progress};
 use pg_durable_graph::{NodeId, Outcome};
 use pgrx::pg_sys::Oid;
 
@@ -14,7 +14,7 @@ use super::steps::{self, After};
 use super::wake;
 use crate::pg::spi::Session;
 use crate::pg::xact::Transaction;
-use crate::pg::{activity, catalog, caught, clock, gucs, inflight, latch, process, session, shmem, value};
+use crate::pg::{activity, caught, clock, gucs, inflight, latch, process, session, shmem, value};
 use crate::store::{self, instances, nodes};
 
 /// How long an executor stays with one instance while others of its role wait.
@@ -29,6 +29,8 @@ pub struct Executor {
     pub role: Oid,
     /// The instance that was advanced last, as this process knows it.
     held: Option<Box<Instance>>,
+    /// When that instance was loaded.
+    held_since: Moment,
     loads: u32,
     /// A step has changed who the session is: this process must not run another.
     pub is_tainted: bool,
@@ -37,12 +39,14 @@ pub struct Executor {
 impl Executor {
     /// An executor that has just connected.
     pub fn new(slot: usize, database: Oid, role: Oid) -> Executor {
-        Executor { slot, database, role, held: None, loads: 0, is_tainted: false }
+        Executor { slot, database, role, held: None, held_since: Moment::now(), loads: 0, is_tainted: false }
     }
 
-    /// The instance whose work is preferred, being at hand.
+    /// The instance whose work is preferred, being at hand. Not for long: one that always has more work would keep
+    /// all others of its role waiting.
     pub fn preference(&self) -> Option<u64> {
-        self.held.as_ref().map(|held| held.number)
+        let is_young = self.held_since.elapsed() <= TIME_SLICE;
+        self.held.as_ref().filter(|_| is_young).map(|held| held.number)
     }
 
     /// Lets go of the instance at hand: nobody knows when its next work comes.
@@ -72,15 +76,17 @@ impl Executor {
             return Some((held, false));
         }
         self.loads += 1;
-        match caught::catch(|| Instance::load(work.target.instance, self.loads)) {
-            Ok(Loaded::Instance(instance)) => {
-                if let Some(failure) = self.blocked(&instance.id) {
-                    self.fail_whole(work.target.instance, failure);
-                    return None;
-                }
-                Some((instance, true))
-            }
+        self.held_since = Moment::now();
+        match caught::catch(|| Instance::load(work.target.instance, self.role, self.loads)) {
+            Ok(Loaded::Instance(instance)) => Some((instance, true)),
             Ok(Loaded::Gone) => None,
+            Ok(Loaded::Blocked { id, role }) => {
+                let message = format!(
+                    "pg_durable blocked instance {id}: submitted_by role \"{role}\" is a superuser, but pg_durable.enable_superuser_instances is off"
+                );
+                self.fail_whole(work.target.instance, Failure::new("42501", message));
+                None
+            }
             Ok(Loaded::Broken(error)) => {
                 self.fail_whole(work.target.instance, error.into());
                 None
@@ -116,7 +122,9 @@ impl Executor {
         }
         let mut after = internal(instance, |instance, spi| instance.settle(spi, branch, next, Flush::Later))?;
         loop {
-            latch::check_interrupts();
+            // First of all: whoever runs something that was given up by what has just been committed must hear of it,
+            // also when this process is to end.
+            self.interrupt_abandoned(instance);
             let next;
             (branch, next) = match after {
                 After::Next { branch, next } => (branch, next),
@@ -126,7 +134,6 @@ impl Executor {
                     return Ok(());
                 }
             };
-            self.interrupt_abandoned(instance);
             let leaf = match next {
                 Next::Run(leaf) => leaf,
                 Next::Pause { node, until } if until <= clock::now() => {
@@ -152,6 +159,9 @@ impl Executor {
                     return Ok(());
                 }
             };
+            // A cancellation that came late, for what ran before, must not end this process.
+            process::forget_cancellation();
+            latch::check_interrupts();
             if !self.holds(instance, branch) {
                 return Ok(());
             }
@@ -187,6 +197,7 @@ impl Executor {
                 let slot = self.slot;
                 let after = steps::sql::carry_out(instance, leaf, sql, || shmem::board().is_abandoned(slot));
                 inflight::note(self.slot, None);
+                self.interrupt_abandoned(instance);
                 self.clean_session();
                 after
             }
@@ -220,11 +231,13 @@ impl Executor {
     }
 
     fn yields(&self, instance: &Instance, branch: NodeId) -> bool {
-        if !shmem::board().others_wait(self.slot) {
-            return false;
+        let board = shmem::board();
+        let (others_wait, retires) = (board.others_wait(self.slot), board.retires(self.slot));
+        drop(board);
+        if others_wait || retires {
+            self.push(Target { instance: instance.number, branch: branch.0 }, Some(instance.load));
         }
-        self.push(Target { instance: instance.number, branch: branch.0 }, Some(instance.load));
-        true
+        others_wait || retires
     }
 
     fn push(&self, target: Target, load: Option<u32>) {
@@ -290,16 +303,14 @@ impl Executor {
 
     fn end_with(&mut self, instance: &Instance, target: Target, stop: Stop) {
         match stop {
-            Stop::Lost => self.push_if_live(target),
-            Stop::Abandoned => {}
+            // Somebody else was faster with what this process was about to store, or has given up the branch: the tables
+            // say what is left to do. The branch may have begun anew in a later generation by now.
+            Stop::Lost | Stop::Abandoned => self.push(target, None),
             Stop::Failed { node, failure } => self.record_failure(instance, target, node, &failure),
+            // The interruption hit a transaction of the engine's own.
+            Stop::Unstored(failure) if failure.sqlstate == "57014" => self.push(target, None),
             Stop::Unstored(failure) => self.retry_later(target, &failure),
         }
-    }
-
-    /// Somebody else was faster with what this process was about to store: look at the tables again.
-    fn push_if_live(&self, target: Target) {
-        self.push(target, None);
     }
 
     fn record_failure(&mut self, instance: &Instance, target: Target, node: NodeId, failure: &Failure) {
@@ -309,34 +320,16 @@ impl Executor {
         } else {
             pgrx::log!("pg_durable: instance {} failed at node {node} ({})", instance.id, failure.sqlstate);
         }
-        let generation = instance.progress.generation(node);
-        let stored = store_failure(&instance.id, Some((node, generation)), &text, failure);
+        let stored = store_failure_of_node(instance, node, &text, failure);
         match stored {
-            Ok(()) => {
+            // The branch has lost its race while it failed.
+            Ok(false) => self.push(target, None),
+            Ok(true) => {
                 wake::interrupt(self.database, instance.number, Some(self.slot), |_| true);
                 self.tell_ended(instance.number);
             }
             Err(failure) => self.retry_later(target, &failure),
         }
-    }
-
-    /// Why an instance of this role may not run, whatever let it in.
-    fn blocked(&self, id: &str) -> Option<Failure> {
-        if gucs::enable_superuser_instances() {
-            return None;
-        }
-        let name = caught::catch(|| {
-            let transaction = Transaction::begin_internal();
-            let name =
-                catalog::is_superuser(self.role).then(|| catalog::role_name(self.role).unwrap_or_default());
-            transaction.commit();
-            name
-        });
-        let name = name.ok()??;
-        let message = format!(
-            "pg_durable blocked instance {id}: submitted_by role \"{name}\" is a superuser, but pg_durable.enable_superuser_instances is off"
-        );
-        Some(Failure::new("42501", message))
     }
 
     /// Fails an instance that cannot be carried out at all.
@@ -378,6 +371,53 @@ fn failure_text(instance: &Instance, node: NodeId, failure: &Failure) -> String 
     }
 }
 
+/// Fails an instance at a node of it, in a transaction of its own; false where the node's branch has been given up by
+/// others meanwhile, so that its failure does not count.
+fn store_failure_of_node(
+    instance: &Instance,
+    node: NodeId,
+    text: &str,
+    failure: &Failure,
+) -> Result<bool, Failure> {
+    let graph = instance.progress.graph();
+    let (branch, generation) = (graph.branch(node), instance.progress.generation(node));
+    if branch == NodeId::ROOT {
+        return store_failure(&instance.id, Some((node, generation)), text, failure).map(|()| true);
+    }
+    // Who gives a branch up writes one of these.
+    let mut deciders = Vec::new();
+    let mut at = graph.parent(node);
+    while let Some(outer) = at {
+        if matches!(graph.kind(outer), NodeKind::Race(_) | NodeKind::Loop(_)) {
+            deciders.push(outer.to_string());
+        }
+        at = graph.parent(outer);
+    }
+    let deciders: Vec<_> = deciders.iter().map(|id| Some(id.as_str())).collect();
+    caught::catch(|| {
+        let transaction = Transaction::begin_internal();
+        let owner = store::as_owner();
+        let spi = Session::open();
+        nodes::hold(&spi, &instance.id, &deciders);
+        let is_live = match nodes::load(&spi, &instance.id) {
+            Ok(loaded) => {
+                let mut progress = Progress::new(loaded.graph, loaded.states, gucs::loop_min_interval_us());
+                let resumed = progress.resume();
+                resumed.is_err() || (progress.is_live(branch) && progress.generation(node) == generation)
+            }
+            Err(_) => true,
+        };
+        if is_live {
+            fail(&spi, &instance.id, Some((node, generation)), text, failure);
+        }
+        drop(spi);
+        drop(owner);
+        transaction.commit();
+        is_live
+    })
+    .map_err(Into::into)
+}
+
 /// Fails an instance, and the node it failed at, in a transaction of its own.
 pub fn store_failure(
     id: &str,
@@ -389,17 +429,21 @@ pub fn store_failure(
         let transaction = Transaction::begin_internal();
         let owner = store::as_owner();
         let spi = Session::open();
-        let node_id = node.map(|(node, _)| node.to_string());
-        if instances::fail(&spi, id, node_id.as_deref(), text, failure)
-            && let Some((node, generation)) = node
-        {
-            nodes::fail(&spi, id, node, generation, text, failure);
-        }
+        fail(&spi, id, node, text, failure);
         drop(spi);
         drop(owner);
         transaction.commit();
     })
     .map_err(Into::into)
+}
+
+fn fail(spi: &Session, id: &str, node: Option<(NodeId, i64)>, text: &str, failure: &Failure) {
+    let node_id = node.map(|(node, _)| node.to_string());
+    if instances::fail(spi, id, node_id.as_deref(), text, failure)
+        && let Some((node, generation)) = node
+    {
+        nodes::fail(spi, id, node, generation, text, failure);
+    }
 }
 
 /// Does something to an instance in a transaction of the engine's own.

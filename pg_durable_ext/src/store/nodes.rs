@@ -260,6 +260,20 @@ pub fn write_derived(spi: &Session, instance: &str, nodes: &[Option<&str>]) {
 }
 
 statement!(
+    HOLD,
+    c"SELECT 1 FROM df.nodes AS n
+      WHERE n.instance_id OPERATOR(pg_catalog.=) $1::pg_catalog.varchar
+        AND n.id OPERATOR(pg_catalog.=) ANY ($2::pg_catalog.varchar[])
+      FOR SHARE",
+    [TEXTOID, TEXTARRAYOID]
+);
+
+/// Keeps these nodes as they are until the end of the transaction.
+pub fn hold(spi: &Session, instance: &str, nodes: &[Option<&str>]) {
+    spi.run(&HOLD, &[Arg::Text(instance), Arg::TextArray(nodes)]);
+}
+
+statement!(
     FAIL,
     c"UPDATE df.nodes AS n
       SET status = 'failed', generation = $3, updated_at = pg_catalog.now(), wake_at = NULL, waiting_for = NULL,

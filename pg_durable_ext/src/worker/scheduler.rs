@@ -71,6 +71,7 @@ pub fn run(database: Oid) {
         reconcile_at: 0,
         warned_at: 0,
     };
+    // Before the first executor: a step that has had its chances gets no other.
     scheduler.count_deaths();
     scheduler.scan();
     if has_prepared_transactions() {
@@ -93,8 +94,8 @@ impl Scheduler {
     /// Does what is due; says until when there is nothing to do.
     fn pass(&mut self) -> Option<i64> {
         let now = clock::now();
-        let mut next_at = i64::MAX;
         self.count_deaths();
+        let mut next_at = i64::MAX;
         let mut at = |moment: i64| next_at = next_at.min(moment);
         self.take_timers();
         self.fire_timers(now);

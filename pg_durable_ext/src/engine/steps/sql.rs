@@ -94,7 +94,10 @@ fn here(instance: &mut Instance, leaf: NodeId, text: &str, phase: &Cell<Phase>) 
 fn is_servers(caught: &Caught, phase: Phase) -> bool {
     let class = &caught.sqlstate[..2];
     let is_resource = matches!(class, "53" | "58" | "XX") || caught.sqlstate.starts_with("57P");
-    is_resource || (phase == Phase::Checkpoint && !matches!(class, "40" | "57"))
+    // A serialisation failure or deadlock that comes up behind the user's statements: the transaction has left nothing
+    // behind, and the same may well succeed now.
+    let is_conflict = class == "40";
+    is_resource || is_conflict || (phase == Phase::Checkpoint && class != "57")
 }
 
 fn outcome(result: ScriptResult) -> Result<Outcome, Stop> {
