@@ -84,6 +84,10 @@ CREATE FUNCTION df.if_else_op(partial_if text, else_branch text) RETURNS text
     IMMUTABLE STRICT LANGUAGE c AS 'MODULE_PATHNAME', 'graph_if_else_op_wrapper';
 CREATE FUNCTION df.loop_prefix_op(body text) RETURNS text
     IMMUTABLE STRICT LANGUAGE c AS 'MODULE_PATHNAME', 'graph_loop_prefix_op_wrapper';
+COMMENT ON FUNCTION df.as_op(text, text) IS 'What the operator |=> calls: df.as().';
+COMMENT ON FUNCTION df.if_then_op(text, text) IS 'What the operator ?> calls: the first half of df.if().';
+COMMENT ON FUNCTION df.if_else_op(text, text) IS 'What the operator !> calls: the second half of df.if().';
+COMMENT ON FUNCTION df.loop_prefix_op(text) IS 'What the operator @> calls: df.loop() without a condition.';
 
 -- In pg_catalog, so that they are found whatever the search_path is. PostgreSQL gives all of them the same
 -- precedence and groups from the left: use parentheses.

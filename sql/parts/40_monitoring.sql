@@ -19,6 +19,9 @@ CREATE FUNCTION df._execution_count(i df.instances) RETURNS bigint
         UNION ALL SELECT 1 LIMIT 1;
     END;
 
+COMMENT ON FUNCTION df._output(df.instances) IS 'The result of an instance, or why it ended.';
+COMMENT ON FUNCTION df._execution_count(df.instances) IS 'How many generations its root loop has begun; 1 without one.';
+
 CREATE FUNCTION df.list_instances(status_filter text DEFAULT NULL, limit_count integer DEFAULT 100)
     RETURNS TABLE (
         instance_id text, label text, function_name text, status text, execution_count bigint, output text)
@@ -114,6 +117,8 @@ BEGIN
 END
 $$;
 
+COMMENT ON FUNCTION df._check_list_limit(integer) IS 'Raises unless a limit_count is allowed.';
+
 CREATE FUNCTION df.instance_info(instance_id text)
     RETURNS TABLE (
         instance_id text, label text, function_name text, function_version text,
@@ -183,6 +188,9 @@ CREATE FUNCTION df.instance_nodes(instance_id_param text, _last_n_executions int
                n.status, n.result, n.updated_at
         FROM df.instance_nodes(instance_id_param) AS n;
     END;
+
+COMMENT ON FUNCTION df.instance_nodes(text, integer) IS
+    'The nodes of an instance as clients of the reference system read them; the second argument is ignored.';
 
 CREATE FUNCTION df.metrics(
     OUT total_instances bigint, OUT running_instances bigint, OUT completed_instances bigint,

@@ -29,22 +29,31 @@ pub fn shared() -> &'static TestServer {
 
 /// Makes a role that may use pg_durable and a schema of the same name that it owns and looks in first.
 pub fn tester(server: &TestServer, name: &str) {
-    // Two sessions cannot grant rights to the same schema at once.
+    let role = identifier(name);
+    administer(
+        server,
+        &format!(
+            "CREATE ROLE {role} LOGIN; CREATE SCHEMA {role} AUTHORIZATION {role};
+             ALTER DEFAULT PRIVILEGES IN SCHEMA {role} GRANT ALL ON TABLES TO {role};
+             ALTER ROLE {role} SET search_path = {role}, public;
+             SELECT df.grant_usage({})",
+            literal(name)
+        ),
+    );
+}
+
+/// Runs SQL of the superuser that changes rights: two sessions cannot change those of one object at once.
+pub fn administer(server: &TestServer, sql: &str) {
+    administer_as(server, "postgres", sql);
+}
+
+/// [`administer`] as another role, which has been given the right to.
+pub fn administer_as(server: &TestServer, user: &str, sql: &str) {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
-    let role = identifier(name);
-    server
-        .psql(
-            "postgres",
-            &format!(
-                "CREATE ROLE {role} LOGIN; CREATE SCHEMA {role} AUTHORIZATION {role};
-                 ALTER DEFAULT PRIVILEGES IN SCHEMA {role} GRANT ALL ON TABLES TO {role};
-                 ALTER ROLE {role} SET search_path = {role}, public;
-                 SELECT df.grant_usage({})",
-                literal(name)
-            ),
-        )
-        .expect("the role is made");
+    if let Err(error) = server.psql_as(user, "postgres", sql) {
+        panic!("{sql}\n{error}");
+    }
 }
 
 /// Quotes a name.

@@ -76,8 +76,9 @@ impl Session {
         for message in self.runtime.block_on(self.client.simple_query(sql))? {
             match message {
                 SimpleQueryMessage::RowDescription(_) => rows.clear(),
-                SimpleQueryMessage::Row(row) => rows
-                    .push((0..row.len()).map(|column| row.get(column).map(str::to_owned)).collect()),
+                SimpleQueryMessage::Row(row) => {
+                    rows.push((0..row.len()).map(|column| row.get(column).map(str::to_owned)).collect())
+                }
                 _ => {}
             }
         }
@@ -154,7 +155,9 @@ impl Session {
         }
         let mut text = status;
         let rows = self
-            .rows(&format!("SELECT sqlstate, failed_node, message, detail, hint, context FROM df.error('{id}')"))
+            .rows(&format!(
+                "SELECT sqlstate, failed_node, message, detail, hint, context FROM df.error('{id}')"
+            ))
             .unwrap_or_else(|error| panic!("{error}"));
         let Some(row) = rows.into_iter().next() else { return text };
         let mut fields = row.into_iter();

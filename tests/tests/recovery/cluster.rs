@@ -127,7 +127,9 @@ impl<'a> Client<'a> {
             Ok(rows) => {
                 let lines: Vec<String> = rows
                     .iter()
-                    .map(|row| row.iter().map(|cell| cell.as_deref().unwrap_or("-")).collect::<Vec<_>>().join(" | "))
+                    .map(|row| {
+                        row.iter().map(|cell| cell.as_deref().unwrap_or("-")).collect::<Vec<_>>().join(" | ")
+                    })
                     .collect();
                 format!("{title}:\n  {}", lines.join("\n  "))
             }

@@ -32,7 +32,10 @@ fn step_whose_process_is_killed_three_times_fails_and_others_do_not() {
     assert!(error.contains("died 3 times"), "{error}");
     assert_eq!(bob.end_of(&innocent), "completed");
     others.check(&bob.rows(&effects_of(&innocent))).unwrap();
-    assert_eq!(bob.value(&format!("SELECT count(deaths) FROM df.nodes WHERE instance_id = '{innocent}'")), "0");
+    assert_eq!(
+        bob.value(&format!("SELECT count(deaths) FROM df.nodes WHERE instance_id = '{innocent}'")),
+        "0"
+    );
 }
 
 #[test]

@@ -9,19 +9,41 @@ use pg_durable_tests::session::Rows;
 #[derive(Debug, Clone)]
 pub enum Flow {
     /// Inserts its effect, then computes for some milliseconds.
-    Step { label: String, millis: u64 },
+    Step {
+        label: String,
+        millis: u64,
+    },
     Seq(Vec<Flow>),
     Join(Vec<Flow>),
     /// The first branch wins; the others never come to an end.
-    Race { winner: Box<Flow>, losers: Vec<Flow> },
+    Race {
+        winner: Box<Flow>,
+        losers: Vec<Flow>,
+    },
     /// The body so many times, by a condition.
-    Loop { body: Box<Flow>, label: String, times: u32 },
+    Loop {
+        body: Box<Flow>,
+        label: String,
+        times: u32,
+    },
     /// The body so many times, by `df.break`.
-    Break { body: Box<Flow>, label: String, times: u32 },
-    If { condition: bool, then: Box<Flow>, otherwise: Box<Flow> },
-    Sleep { millis: u64 },
+    Break {
+        body: Box<Flow>,
+        label: String,
+        times: u32,
+    },
+    If {
+        condition: bool,
+        then: Box<Flow>,
+        otherwise: Box<Flow>,
+    },
+    Sleep {
+        millis: u64,
+    },
     /// Waits for a signal that the test sends.
-    Signal { name: String },
+    Signal {
+        name: String,
+    },
     /// Never ends: a signal that nobody sends.
     Never,
     /// Never ends: a timer of a day.
@@ -115,11 +137,7 @@ impl Flow {
                 then.visit(see);
                 otherwise.visit(see);
             }
-            Flow::Step { .. }
-            | Flow::Sleep { .. }
-            | Flow::Signal { .. }
-            | Flow::Never
-            | Flow::Day => {}
+            Flow::Step { .. } | Flow::Sleep { .. } | Flow::Signal { .. } | Flow::Never | Flow::Day => {}
         }
     }
 
@@ -191,7 +209,9 @@ impl Flow {
                                 return Err(format!("{first:?} came before {before:?}"));
                             }
                             if first.at_us < before.at_us + waited_us {
-                                return Err(format!("{first:?} came less than {waited_us} us after {before:?}"));
+                                return Err(format!(
+                                    "{first:?} came less than {waited_us} us after {before:?}"
+                                ));
                             }
                         }
                         if last.is_some() {

@@ -64,10 +64,7 @@ fn flows() -> Vec<(&'static str, Flow)> {
                 otherwise: Box::new(Flow::step("c")),
             },
         ),
-        (
-            "sleep",
-            Flow::Seq(vec![Flow::step("a"), Flow::Sleep { millis: 2 * LONG_MS }, Flow::step("b")]),
-        ),
+        ("sleep", Flow::Seq(vec![Flow::step("a"), Flow::Sleep { millis: 2 * LONG_MS }, Flow::step("b")])),
         (
             "signal sent before",
             Flow::Seq(vec![held("a"), Flow::Signal { name: "go".to_owned() }, Flow::step("b")]),
@@ -98,7 +95,8 @@ fn check(kill: impl Fn(&TestServer, &Client<'_>)) {
         })
         .collect();
     let scheduled = alice.start("df.seq('SELECT 1', df.wait_for_schedule('* * * * *'))", "schedule", "step");
-    let wake_at = format!("SELECT wake_at FROM df.instance_nodes('{scheduled}') WHERE node_type = 'WAIT_SCHEDULE'");
+    let wake_at =
+        format!("SELECT wake_at FROM df.instance_nodes('{scheduled}') WHERE node_type = 'WAIT_SCHEDULE'");
     // Nine statements that take their time, one of them twice in a JOIN, and three that wait.
     admin.until(
         "SELECT count(*) >= 6 FROM pg_stat_activity
@@ -115,7 +113,13 @@ fn check(kill: impl Fn(&TestServer, &Client<'_>)) {
     }
     for ((name, flow), id) in flows.iter().zip(&ids) {
         let status = alice.end_of(id);
-        assert_eq!(status, "completed", "{name}: {}\n{}", alice.value(&format!("SELECT error FROM df.instances WHERE id = {}", literal(id))), alice.state());
+        assert_eq!(
+            status,
+            "completed",
+            "{name}: {}\n{}",
+            alice.value(&format!("SELECT error FROM df.instances WHERE id = {}", literal(id))),
+            alice.state()
+        );
         flow.check(&alice.rows(&effects_of(id))).unwrap_or_else(|error| panic!("{name}: {error}"));
     }
     let still_due = alice.value(&format!("SELECT coalesce(({wake_at})::text, 'fired')"));
@@ -159,6 +163,8 @@ fn terminated_executors_lose_and_double_nothing() {
 #[test]
 fn terminated_scheduler_and_launcher_lose_and_double_nothing() {
     check(|_, admin| {
-        admin.rows("SELECT pg_terminate_backend(pid) FROM df.workers() WHERE kind IN ('scheduler', 'launcher')");
+        admin.rows(
+            "SELECT pg_terminate_backend(pid) FROM df.workers() WHERE kind IN ('scheduler', 'launcher')",
+        );
     });
 }

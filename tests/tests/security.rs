@@ -1,0 +1,494 @@
+//! Who may do what, and as whom steps run: each row of the security checklist as a test.
+
+use pg_durable_tests::server::{administer, administer_as, identifier, literal, shared, tester};
+use pg_durable_tests::session::Session;
+
+fn superuser() -> Session {
+    Session::open(shared(), "postgres", "postgres").expect("the superuser gets in")
+}
+
+/// A new role that may use pg_durable, and a session of it.
+fn role(name: &str) -> Session {
+    tester(shared(), name);
+    Session::open(shared(), name, "postgres").expect("the role gets in")
+}
+
+/// Checks that a flow ends with an outcome that begins so.
+#[track_caller]
+fn check(session: &Session, name: &str, graph: &str, expected: &str) {
+    let found = session.flow(graph);
+    assert!(found.starts_with(expected), "{name}\n{graph}\n--- expected\n{expected}\n--- found\n{found}");
+}
+
+/// Checks that a statement is refused with this SQLSTATE.
+#[track_caller]
+fn check_refused(session: &Session, name: &str, sql: &str, sqlstate: &str) {
+    match session.rows(sql) {
+        Ok(rows) => panic!("{name}\n{sql}\nwas not refused but gave {rows:?}"),
+        Err(error) => assert_eq!(error.sqlstate, sqlstate, "{name}\n{sql}\n{error}"),
+    }
+}
+
+#[test]
+fn a_step_cannot_become_somebody_else() {
+    let mallory = role("sec_mallory");
+    superuser().run("CREATE ROLE sec_victim LOGIN; CREATE ROLE sec_group; GRANT sec_group TO sec_mallory");
+    let is_self = r#"{"rows": [{"s": "sec_mallory", "u": "sec_mallory"}], "row_count": 1}"#;
+    let who = "SELECT session_user AS s, current_user AS u";
+    mallory.run(
+        "CREATE FUNCTION dynamic(t text) RETURNS text LANGUAGE plpgsql AS $$ BEGIN EXECUTE t; RETURN current_user; END $$",
+    );
+    for (name, step, expected) in [
+        ("RESET ROLE", format!("RESET ROLE; {who}"), is_self),
+        ("SET ROLE none", format!("SET ROLE none; {who}"), is_self),
+        ("RESET SESSION AUTHORIZATION", format!("RESET SESSION AUTHORIZATION; {who}"), is_self),
+        ("RESET ALL", format!("RESET ALL; {who}"), is_self),
+        ("DISCARD ALL", "DISCARD ALL".to_owned(), r#"{"rows": []"#),
+        ("SET ROLE to a superuser", "SET ROLE postgres".to_owned(), "failed 42501"),
+        ("SET ROLE to another", "SET ROLE sec_victim".to_owned(), "failed 42501"),
+        ("SET SESSION AUTHORIZATION", "SET SESSION AUTHORIZATION postgres".to_owned(), "failed 42501"),
+        (
+            "SET SESSION AUTHORIZATION to another",
+            "SET SESSION AUTHORIZATION sec_victim".to_owned(),
+            "failed 42501",
+        ),
+        ("set_config role", "SELECT set_config('role', 'postgres', false)".to_owned(), "failed 42501"),
+        (
+            "set_config session_authorization",
+            "SELECT set_config('session_authorization', 'postgres', false)".to_owned(),
+            "failed 42501",
+        ),
+        ("dynamic SET ROLE", "SELECT dynamic('SET ROLE postgres')".to_owned(), "failed 42501"),
+        ("dynamic RESET ROLE", format!("SELECT dynamic('RESET ROLE'); {who}"), is_self),
+        ("DO", format!("DO $$ BEGIN EXECUTE 'RESET SESSION AUTHORIZATION'; END $$; {who}"), is_self),
+        ("ALTER ROLE", "ALTER ROLE sec_mallory SUPERUSER".to_owned(), "failed 42501"),
+        ("a file", "COPY (SELECT 1) TO '/tmp/sec_mallory'".to_owned(), "failed 42501"),
+        ("a program", "COPY (SELECT 1) TO PROGRAM 'id'".to_owned(), "failed 42501"),
+    ] {
+        check(&mallory, name, &format!("$g${step}$g$"), expected);
+    }
+    // A role that it is a member of it may take, but the next step is again its own.
+    check(
+        &mallory,
+        "SET ROLE to a group lasts for the step",
+        "'SET ROLE sec_group; SELECT current_user AS u' |=> 'a' ~> 'SELECT $a AS a, current_user AS u, session_user AS s'",
+        r#"{"rows": [{"a": "sec_group", "s": "sec_mallory", "u": "sec_mallory"}], "row_count": 1}"#,
+    );
+}
+
+#[test]
+fn other_users_instances_do_not_exist() {
+    let (alice, eve) = (role("sec_alice"), role("sec_eve"));
+    alice.run("SELECT df.setvar('secret', 'of alice')");
+    let id = alice.start("'SELECT ''{secret}'' AS s' ~> df.wait_for_signal('go'), 'alices'");
+    alice.until(&format!("SELECT count(*) = 1 FROM df.instance_nodes('{id}') WHERE waiting_for IS NOT NULL"));
+    alice.run(&format!("SELECT df.signal('{id}', 'other', '\"of alice\"')"));
+    for query in [
+        "SELECT count(*) FROM df.instances WHERE id = '{id}'",
+        "SELECT count(*) FROM df.nodes WHERE instance_id = '{id}'",
+        "SELECT count(*) FROM df.signals WHERE instance_id = '{id}'",
+        "SELECT count(*) FROM df.vars",
+        "SELECT count(df.status('{id}'))",
+        "SELECT count(df.result('{id}'))",
+        "SELECT count(*) FROM df.error('{id}')",
+        "SELECT count(*) FROM df.instance_info('{id}')",
+        "SELECT count(*) FROM df.instance_nodes('{id}')",
+        "SELECT count(*) FROM df.instance_nodes('{id}', 5)",
+        "SELECT count(*) FROM df.instance_executions('{id}')",
+        "SELECT count(*) FROM df.list_instances()",
+        "SELECT count(*) FROM df.list_instances(NULL, 100, 'alices')",
+        "SELECT count(*) FROM df.await_any(ARRAY['{id}'], 0.05)",
+        "SELECT count(df.getvar('secret'))",
+    ] {
+        let query = query.replace("{id}", &id);
+        assert_eq!(eve.value(&query), "0", "{query}");
+    }
+    for query in [
+        "SELECT df.cancel('{id}')",
+        "SELECT df.signal('{id}', 'go')",
+        "SELECT df.run('{id}')",
+        "SELECT df.explain('{id}')",
+        "SELECT df.await_instance('{id}', 1)",
+    ] {
+        check_refused(&eve, "another user's instance", &query.replace("{id}", &id), "42704");
+    }
+    // Helpers of ours that take a row must not be a way round either.
+    let forged = format!(
+        "SELECT df._output(ROW('{id}', NULL, '00000000', 'sec_alice', NULL, NULL, NULL, NULL, now(), 'completed', now(), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)::df.instances)"
+    );
+    assert_eq!(eve.value(&forged), "NULL");
+    assert_eq!(
+        eve.flow("'SELECT ''{secret}'' AS s, count(*) AS n FROM df.instances WHERE label = ''alices'''"),
+        r#"{"rows": [{"n": 0, "s": "{secret}"}], "row_count": 1}"#
+    );
+    alice.run(&format!("SELECT df.signal('{id}', 'go')"));
+    alice.end_of(&id);
+    // The same key of another user is another instance, and the owner's stays unseen.
+    let own = alice.value("SELECT df.start('SELECT 1', idempotency_key => 'shared key')");
+    assert_ne!(eve.value("SELECT df.start('SELECT 1', idempotency_key => 'shared key')"), own);
+}
+
+#[test]
+fn nothing_can_be_forged_by_writing_the_tables() {
+    let forger = role("sec_forger");
+    let id = forger.start("df.sleep(600)");
+    for (name, sql) in [
+        (
+            "an instance",
+            "INSERT INTO df.instances (id, root_node, submitted_by) VALUES ('0badc0de', '00000000', 'postgres')",
+        ),
+        (
+            "an own instance",
+            "INSERT INTO df.instances (id, root_node, submitted_by) VALUES ('0badc0de', '00000000', 'sec_forger')",
+        ),
+        ("the submitter", "UPDATE df.instances SET submitted_by = 'postgres'"),
+        ("the status", "UPDATE df.instances SET status = 'completed'"),
+        (
+            "a node",
+            "INSERT INTO df.nodes (id, instance_id, node_type, query) VALUES ('00000009', '{id}', 'SQL', 'SELECT 1')",
+        ),
+        ("a node's text", "UPDATE df.nodes SET query = 'SELECT 1'"),
+        ("a result", "UPDATE df.nodes SET result = '{}'"),
+        ("a signal", "INSERT INTO df.signals (instance_id, name, sent_by) VALUES ('{id}', 'x', 'postgres')"),
+        ("deleting", "DELETE FROM df.instances"),
+        ("deleting nodes", "DELETE FROM df.nodes"),
+        ("truncating", "TRUNCATE df.instances"),
+        ("locking", "DO $$ BEGIN LOCK df.instances; END $$"),
+        ("locking rows", "SELECT * FROM df.instances FOR UPDATE"),
+        ("a reference", "CREATE TABLE sec_forger.r (id varchar(16) REFERENCES df.instances (id))"),
+        (
+            "a trigger",
+            "CREATE TRIGGER t BEFORE UPDATE ON df.instances FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger()",
+        ),
+        ("a policy", "ALTER TABLE df.instances DISABLE ROW LEVEL SECURITY"),
+        ("the sequence", "SELECT setval('df.instance_number', 1)"),
+        ("somebody else's variable", "INSERT INTO df.vars VALUES ('x', 'y', 'postgres')"),
+        (
+            "giving a variable away",
+            "INSERT INTO df.vars VALUES ('x', 'y'); UPDATE df.vars SET owner = 'postgres'",
+        ),
+        ("an object in the schema", "CREATE FUNCTION df.evil() RETURNS int LANGUAGE sql AS 'SELECT 1'"),
+        (
+            "a function replaced",
+            "CREATE OR REPLACE FUNCTION df.version() RETURNS text LANGUAGE sql AS $$ SELECT 'x' $$",
+        ),
+        ("metrics", "SELECT * FROM df.metrics()"),
+        ("granting", "SELECT df.grant_usage('sec_forger')"),
+        ("dropping", "DROP EXTENSION pg_durable"),
+    ] {
+        check_refused(&forger, name, &sql.replace("{id}", &id), "42501");
+    }
+    assert_eq!(forger.value(&format!("SELECT df.status('{id}')")), "running");
+    forger.run(&format!("SELECT df.cancel('{id}')"));
+}
+
+#[test]
+fn a_superusers_row_is_not_run_even_when_it_was_forged() {
+    let superuser = superuser();
+    check_refused(&superuser, "a superuser's start", "SELECT df.start('SELECT 1')", "42501");
+    let forger = role("sec_forger_of_rows");
+    let id = forger.start("df.sleep(1) ~> 'SELECT current_user AS u'");
+    superuser.run(&format!(
+        "UPDATE df.instances SET submitted_by = 'postgres' WHERE id = '{id}'; UPDATE df.nodes SET submitted_by = 'postgres' WHERE instance_id = '{id}'"
+    ));
+    superuser.run("SELECT df.run()");
+    superuser.until(&format!("df.status('{id}') IN ('completed', 'failed')"));
+    let outcome = superuser.outcome(&id);
+    let is_safe = outcome.contains("pg_durable blocked instance") || outcome.contains("sec_forger_of_rows");
+    assert!(is_safe, "{outcome}");
+}
+
+#[test]
+fn shadowing_does_not_change_what_the_engine_calls() {
+    let superuser = superuser();
+    let shadow = role("sec_shadow");
+    // The submitter owns public's operators and looks there first.
+    administer(
+        shared(),
+        "GRANT CREATE ON SCHEMA public TO sec_shadow; ALTER ROLE sec_shadow SET search_path = public, sec_shadow, pg_catalog",
+    );
+    superuser.run("CREATE TABLE public.traps (who text, what text); GRANT ALL ON public.traps TO PUBLIC");
+    let trap = |name: &str, arguments: &str, result: &str, value: &str| {
+        format!(
+            "CREATE FUNCTION public.{name}({arguments}) RETURNS {result} LANGUAGE plpgsql AS $$ BEGIN INSERT INTO public.traps VALUES (current_user, '{name}'); RETURN {value}; END $$"
+        )
+    };
+    shadow.run(&trap("sec_eq_text", "a text, b text", "boolean", "true"));
+    shadow.run(&trap("sec_eq_varchar", "a varchar, b varchar", "boolean", "true"));
+    shadow.run(&trap("sec_eq_oid", "a regrole, b regrole", "boolean", "true"));
+    shadow.run(
+        "CREATE OPERATOR public.= (FUNCTION = public.sec_eq_text, LEFTARG = text, RIGHTARG = text);
+         CREATE OPERATOR public.= (FUNCTION = public.sec_eq_varchar, LEFTARG = varchar, RIGHTARG = varchar);
+         CREATE OPERATOR public.= (FUNCTION = public.sec_eq_oid, LEFTARG = regrole, RIGHTARG = regrole)",
+    );
+    shadow.run(&trap("quote_ident", "a name", "text", "'postgres'"));
+    shadow.run(&trap("format", "a text, b text", "text", "'x'"));
+    shadow.run(&trap("now", "", "timestamptz", "pg_catalog.now()"));
+    shadow.run(&trap("to_jsonb", "a text", "jsonb", "'{}'::jsonb"));
+    shadow.run(&trap("lower", "a text", "text", "a"));
+    shadow.run(
+        "CREATE FUNCTION pg_temp.quote_ident(a text) RETURNS text LANGUAGE sql AS $$ SELECT 'postgres' $$;
+         CREATE TEMP TABLE instances (id text); CREATE TEMP TABLE nodes (id text); CREATE TABLE sec_shadow.instances (id text)",
+    );
+    let session = Session::open(shared(), "sec_shadow", "postgres").expect("the role gets in again");
+    assert_eq!(
+        session.flow("('SELECT 1 AS a' |=> 'x') ~> ('SELECT $x + 1 AS a' & df.sleep(0.01)) ~> df.wait_for_signal('s', 1) ~> df.loop('SELECT 5 AS five', 'SELECT false')"),
+        r#"{"rows": [{"five": 5}], "row_count": 1}"#
+    );
+    assert!(session.flow("'SELECT 1/0'").starts_with("failed 22012"));
+    session.run("SELECT * FROM df.list_instances('completed', 5, NULL)");
+    session.run("SELECT * FROM df.list_instances()");
+    session.run("SELECT df.setvar('a', 'b'), df.getvar('a'), df.unsetvar('a')");
+    let id = session.start("df.sleep(600)");
+    session.run(&format!("SELECT df.signal('{id}', 'x'), df.explain('{id}'), df.cancel('{id}')"));
+    // What the submitter's own SQL calls is the submitter's matter; the engine's must not have sprung a trap.
+    assert_eq!(
+        superuser.value(
+            "SELECT coalesce(string_agg(DISTINCT who || ' ' || what, ', '), 'none') FROM public.traps"
+        ),
+        "none"
+    );
+    // Somebody with rights who looks into the extension with the trapped path must not spring one either.
+    superuser.run("SET search_path = public; SELECT * FROM df.list_instances('completed', 5, 'x'); SELECT * FROM df.list_instances(); SELECT * FROM df.metrics(); RESET search_path");
+    assert_eq!(
+        superuser.value(
+            "SELECT coalesce(string_agg(DISTINCT who || ' ' || what, ', '), 'none') FROM public.traps"
+        ),
+        "none"
+    );
+    administer(shared(), "DROP OWNED BY sec_shadow; DROP TABLE public.traps");
+}
+
+#[test]
+fn roles_with_odd_names_are_themselves() {
+    for name in [
+        "sec Space",
+        "sec\"quote",
+        "sec'single",
+        "Sec_Größe_日本",
+        "sec;DROP ROLE x;--",
+        "sec\\back",
+        "sec$n{v}",
+        "SEC_UPPER",
+    ] {
+        let session = role(name);
+        let expected = format!(r#"{{"rows": [{{"s": {0}, "u": {0}}}], "row_count": 1}}"#, json(name));
+        for graph in [
+            "'SELECT current_user AS u, session_user AS s'",
+            "df.sleep(0.01) ~> 'SELECT current_user AS u, session_user AS s'",
+        ] {
+            assert_eq!(session.flow(graph), expected, "{name}");
+        }
+        assert_eq!(session.value("SELECT count(*) FROM df.instances"), "2", "{name}");
+        assert_eq!(session.value("SELECT df.setvar('v', 'x') || df.getvar('v')"), "OKx", "{name}");
+        let id = session.value("SELECT df.start('SELECT 1', transaction_mode => 'new')");
+        assert!(session.end_of(&id).starts_with('{'), "{name}");
+        administer(shared(), &format!("SELECT df.revoke_usage({})", literal(name)));
+        check_refused(&session, name, "SELECT df.start('SELECT 1')", "42501");
+    }
+}
+
+fn json(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
+#[test]
+fn labels_keys_names_and_data_are_never_sql() {
+    let session = role("sec_injection");
+    for text in ["'; DROP TABLE x; --", "\" OR true", "$1", "{v}", "\\", "%s", "größe 日本 🦀"] {
+        let quoted = literal(text);
+        let id = session.value(&format!(
+            "SELECT df.start(df.wait_for_signal({quoted}), {quoted}, idempotency_key => {quoted})"
+        ));
+        session.run(&format!("SELECT df.signal('{id}', {quoted}, {quoted})"));
+        session.end_of(&id);
+        assert_eq!(
+            session.value(&format!("SELECT df.result('{id}')::jsonb->>'data' = {quoted}")),
+            "t",
+            "{text}"
+        );
+        let count = format!("SELECT count(*) FROM df.list_instances(NULL, 5, {quoted})");
+        assert_eq!(session.value(&count), "1", "{text}");
+        session.run(&format!("SELECT df.setvar('v', {quoted})"));
+        assert_eq!(session.value("SELECT df.getvar('v')"), text);
+        let cancelled = session.start("df.sleep(600)");
+        session.run(&format!("SELECT df.cancel('{cancelled}', {quoted})"));
+        assert_eq!(session.value(&format!("SELECT message FROM df.error('{cancelled}')")), text);
+    }
+}
+
+#[test]
+fn a_role_without_usage_can_do_nothing() {
+    superuser().run("CREATE ROLE sec_nobody LOGIN");
+    let nobody = Session::open(shared(), "sec_nobody", "postgres").expect("the role gets in");
+    let functions = superuser()
+        .rows("SELECT DISTINCT proname FROM pg_proc WHERE pronamespace = 'df'::regnamespace")
+        .expect("the functions are listed");
+    assert!(functions.len() > 30);
+    for row in functions {
+        let name = identifier(row[0].as_deref().unwrap_or_default());
+        check_refused(&nobody, "no USAGE", &format!("SELECT df.{name}()"), "42501");
+    }
+    // Operators are found in pg_catalog and only put texts together; nobody gets further with what they make.
+    assert_eq!(nobody.value("SELECT ('a' ~> 'b') IS NOT NULL"), "t");
+    check_refused(&nobody, "operators", "SELECT df.start('a' ~> 'b')", "42501");
+    for table in ["instances", "nodes", "signals", "vars"] {
+        check_refused(&nobody, "tables", &format!("SELECT * FROM df.{table}"), "42501");
+    }
+}
+
+#[test]
+fn a_security_definer_function_starts_as_its_owner() {
+    let (owner, caller) = (role("sec_owner"), role("sec_caller"));
+    owner.run(
+        "CREATE FUNCTION sec_owner.starts() RETURNS text SECURITY DEFINER LANGUAGE sql AS $$ SELECT df.start('SELECT current_user AS u, session_user AS s', 'by definer') $$;
+         CREATE FUNCTION sec_owner.starts_new() RETURNS text SECURITY DEFINER LANGUAGE sql AS $$ SELECT df.start('SELECT current_user AS u, session_user AS s', 'by definer', transaction_mode => 'new') $$;
+         GRANT USAGE ON SCHEMA sec_owner TO sec_caller",
+    );
+    for function in ["starts", "starts_new"] {
+        let id = caller.value(&format!("SELECT sec_owner.{function}()"));
+        assert_eq!(caller.value(&format!("SELECT count(*) FROM df.instances WHERE id = '{id}'")), "0");
+        assert_eq!(owner.end_of(&id), r#"{"rows": [{"s": "sec_owner", "u": "sec_owner"}], "row_count": 1}"#);
+        assert_eq!(
+            owner.value(&format!("SELECT submitted_by FROM df.instances WHERE id = '{id}'")),
+            "sec_owner"
+        );
+    }
+    // SET ROLE before the start counts as well.
+    superuser().run("GRANT sec_owner TO sec_caller");
+    caller.run("SET ROLE sec_owner");
+    let id = caller.start("'SELECT session_user AS s'");
+    assert_eq!(caller.end_of(&id), r#"{"rows": [{"s": "sec_owner"}], "row_count": 1}"#);
+}
+
+#[test]
+fn a_role_that_may_not_log_in_is_refused_or_run() {
+    let superuser = superuser();
+    tester(shared(), "sec_nologin");
+    superuser
+        .run("ALTER ROLE sec_nologin NOLOGIN; CREATE ROLE sec_enters LOGIN; GRANT sec_nologin TO sec_enters");
+    let session = Session::open(shared(), "sec_enters", "postgres").expect("the role gets in");
+    session.run("SET ROLE sec_nologin");
+    match session.try_value("SELECT df.start('SELECT current_user AS u')") {
+        Ok(id) => {
+            let id = id.unwrap_or_default();
+            assert_eq!(session.end_of(&id), r#"{"rows": [{"u": "sec_nologin"}], "row_count": 1}"#);
+        }
+        Err(error) => {
+            assert_eq!(error.sqlstate, "42501", "{error}");
+            assert!(error.message.contains("does not have LOGIN privilege"), "{error}");
+        }
+    }
+}
+
+#[test]
+fn a_role_dropped_in_flight_fails_what_it_started() {
+    let superuser = superuser();
+    let session = role("sec_dropped");
+    let id = session.start("df.sleep(1) ~> 'SELECT 1'");
+    drop(session);
+    superuser.until("NOT EXISTS (SELECT FROM pg_stat_activity WHERE usename = 'sec_dropped' AND backend_type = 'client backend')");
+    administer(shared(), "DROP OWNED BY sec_dropped; DROP ROLE sec_dropped");
+    superuser.until(&format!("df.status('{id}') = 'failed'"));
+    let outcome = superuser.outcome(&id);
+    assert!(outcome.starts_with("failed "), "{outcome}");
+    assert_eq!(
+        superuser.value(&format!("SELECT completed_at IS NOT NULL FROM df.instances WHERE id = '{id}'")),
+        "t"
+    );
+    // Others go on.
+    assert!(role("sec_survivor").flow("'SELECT 1'").starts_with('{'));
+}
+
+#[test]
+fn rights_taken_away_in_flight_are_gone_for_the_next_step() {
+    let superuser = superuser();
+    let session = role("sec_stripped");
+    superuser.run("CREATE TABLE public.sec_data (i int); GRANT SELECT ON public.sec_data TO sec_stripped");
+    let id = session.start("'SELECT count(*) FROM public.sec_data' ~> df.wait_for_signal('go') ~> 'SELECT count(*) FROM public.sec_data'");
+    session
+        .until(&format!("SELECT count(*) = 1 FROM df.instance_nodes('{id}') WHERE waiting_for IS NOT NULL"));
+    superuser.run("REVOKE SELECT ON public.sec_data FROM sec_stripped");
+    session.run(&format!("SELECT df.signal('{id}', 'go')"));
+    assert!(session.end_of(&id).starts_with("failed 42501 at "));
+    // Without USAGE on the schema no more starts; what was started ends.
+    let id = session.start("df.wait_for_signal('go', 1) ~> 'SELECT 7 AS seven'");
+    administer(shared(), "SELECT df.revoke_usage('sec_stripped')");
+    check_refused(&session, "after revoke_usage", "SELECT df.start('SELECT 1')", "42501");
+    superuser.until(&format!("df.status('{id}') = 'completed'"));
+}
+
+#[test]
+fn a_group_that_is_left_in_flight_is_left() {
+    let superuser = superuser();
+    let session = role("sec_member");
+    superuser.run("CREATE ROLE sec_club; CREATE TABLE public.sec_club_data (i int); GRANT SELECT ON public.sec_club_data TO sec_club; GRANT sec_club TO sec_member");
+    let id = session.start("'SELECT * FROM public.sec_club_data' ~> df.wait_for_signal('go') ~> 'SELECT * FROM public.sec_club_data'");
+    session
+        .until(&format!("SELECT count(*) = 1 FROM df.instance_nodes('{id}') WHERE waiting_for IS NOT NULL"));
+    superuser.run("REVOKE sec_club FROM sec_member");
+    session.run(&format!("SELECT df.signal('{id}', 'go')"));
+    assert!(session.end_of(&id).starts_with("failed 42501 at "));
+}
+
+#[test]
+fn delegated_administrators_give_what_they_have() {
+    let superuser = superuser();
+    let delegate = role("sec_delegate");
+    superuser.run("CREATE ROLE sec_user LOGIN; CREATE ROLE sec_user2 LOGIN");
+    check_refused(&delegate, "before the grant option", "SELECT df.grant_usage('sec_user')", "42501");
+    administer(shared(), "SELECT df.grant_usage('sec_delegate', with_grant => true)");
+    administer_as(shared(), "sec_delegate", "SELECT df.grant_usage('sec_user')");
+    let user = Session::open(shared(), "sec_user", "postgres").expect("the role gets in");
+    assert!(user.flow("'SELECT 1'").starts_with('{'));
+    check_refused(&user, "a plain user", "SELECT df.grant_usage('sec_user2')", "42501");
+    check_refused(&user, "a plain user", "SELECT * FROM df.metrics()", "42501");
+    assert!(delegate.value("SELECT total_instances > 0 FROM df.metrics()") == "t");
+    administer_as(shared(), "sec_delegate", "SELECT df.revoke_usage('sec_user')");
+    check_refused(&user, "after its revocation", "SELECT df.start('SELECT 1')", "42501");
+    // What the delegate gave goes with what it had.
+    administer_as(shared(), "sec_delegate", "SELECT df.grant_usage('sec_user')");
+    administer(shared(), "SELECT df.revoke_usage('sec_delegate')");
+    check_refused(&user, "after the delegate's revocation", "SELECT df.start('SELECT 1')", "42501");
+    check_refused(&delegate, "after its own revocation", "SELECT df.grant_usage('sec_user')", "42501");
+}
+
+#[test]
+fn an_error_in_a_step_leaves_the_engine_alive() {
+    let session = role("sec_errors");
+    session.run(
+        "CREATE FUNCTION deep(n int) RETURNS int LANGUAGE plpgsql AS $$ BEGIN RETURN deep(n + 1); END $$",
+    );
+    for (name, step, sqlstate) in [
+        ("stack", "SELECT deep(0)", "54001"),
+        ("memory", "SELECT repeat('x', 1073741824)", "54000"),
+        (
+            "fatal words",
+            "DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = 'XX000', MESSAGE = 'our bug?'; END $$",
+            "XX000",
+        ),
+        (
+            "resource words",
+            "DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '53100', MESSAGE = 'disk full, says the user'; END $$",
+            "53100",
+        ),
+        (
+            "shutdown words",
+            "DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '57P01', MESSAGE = 'gone, says the user'; END $$",
+            "57P01",
+        ),
+        (
+            "cancel words",
+            "DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '57014', MESSAGE = 'cancelled, says the user'; END $$",
+            "57014",
+        ),
+        (
+            "serialization words",
+            "DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '40001', MESSAGE = 'try again, says the user'; END $$",
+            "40001",
+        ),
+    ] {
+        check(&session, name, &format!("$g${step}$g$"), &format!("failed {sqlstate} at 00000000"));
+        check(&session, name, "'SELECT 1 AS a'", "{");
+    }
+}
