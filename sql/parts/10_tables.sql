@@ -84,7 +84,7 @@ CREATE TABLE df.nodes (
     context         text,
     status_details  jsonb,
     CONSTRAINT nodes_pkey PRIMARY KEY (instance_id, id)
-) WITH (fillfactor = 50);
+) USING heap WITH (fillfactor = 50);
 
 COMMENT ON TABLE df.nodes IS 'The graph of every instance, and how far it has come.';
 COMMENT ON COLUMN df.nodes.submitted_by IS 'The role that called df.start().';

@@ -13,7 +13,7 @@ use super::helper;
 use crate::engine::wake;
 use crate::pg::spi::Session;
 use crate::pg::{catalog, gucs, latch, process, role, shmem};
-use crate::store::{self, instances, nodes, vars};
+use crate::store::{self, instances, nodes};
 use crate::worker::executor;
 
 /// What was asked of `df.start`.
@@ -77,15 +77,13 @@ fn start_here(start: &Start<'_>) -> Result<String, ApiError> {
     {
         return Ok(id);
     }
-    let number = instance_number(instances::next_number(&spi));
+    let number = instance_number(instances::next_number());
     let id = wake::instance_id(number);
-    let vars = vars::snapshot(&spi, submitter);
     let new = instances::NewInstance {
         id: &id,
         label: start.label,
         submitted_by: submitter,
         database,
-        vars: vars.as_deref(),
         durability,
         idempotency_key: start.idempotency_key,
     };

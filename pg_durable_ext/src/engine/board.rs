@@ -351,7 +351,12 @@ impl Board {
 
     /// Settles whether the database is served by what its catalogs said at a time when there had been so many
     /// `changes`. `None` when there have been more since, so that one has to look again.
-    pub fn decide_served(&mut self, database: Oid, changes: u32, has_extension: bool) -> (Option<bool>, Wake) {
+    pub fn decide_served(
+        &mut self,
+        database: Oid,
+        changes: u32,
+        has_extension: bool,
+    ) -> (Option<bool>, Wake) {
         if self.changes(database) != changes {
             return (None, Wake::default());
         }
@@ -1155,7 +1160,8 @@ impl Board {
 }
 
 const EMPTY_LIST: List = List { head: 0, tail: 0, len: 0 };
-const EMPTY_QUEUE: Queue = Queue { database: 0, role: 0, list: EMPTY_LIST, blocked_until: 0, failures: 0, served_at: 0 };
+const EMPTY_QUEUE: Queue =
+    Queue { database: 0, role: 0, list: EMPTY_LIST, blocked_until: 0, failures: 0, served_at: 0 };
 const EMPTY_DATABASE: Database = Database {
     oid: 0,
     state: DatabaseState::Absent,

@@ -48,7 +48,10 @@ pub enum Loaded {
     /// Unknown, not committed, terminal, or somebody else's.
     Gone,
     /// Its role may not have any run, whatever let it in.
-    Blocked { id: String, role: String },
+    Blocked {
+        id: String,
+        role: String,
+    },
     /// There, but not readable.
     Broken(EngineError),
 }
@@ -212,12 +215,17 @@ impl Instance {
             NodeKind::Sql(_) => self.at_least_once.take(),
             _ => None,
         };
+        // Two branches may decide a RACE at the same moment: the second waits for the first, and then sees it.
+        let place = match self.progress.graph().kind(node) {
+            NodeKind::Race(_) => None,
+            _ => self.places[node.index()],
+        };
         let place = nodes::write(
             spi,
             &nodes::NodeWrite {
                 instance: &self.id,
                 node: &node.to_string(),
-                place: self.places[node.index()],
+                place,
                 state,
                 result: result.as_deref(),
                 columns: columns.as_deref(),

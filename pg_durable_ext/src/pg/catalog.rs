@@ -99,7 +99,8 @@ pub fn extension() -> Option<pg_sys::Oid> {
     (oid != pg_sys::InvalidOid).then_some(oid)
 }
 
-fn relation(name: &CStr) -> Option<pg_sys::Oid> {
+/// The extension's relation of this name, or `None` where it is not there.
+pub fn relation(name: &CStr) -> Option<pg_sys::Oid> {
     // SAFETY: `missing_ok` is true; look-ups by name and schema, so that no search_path matters.
     unsafe {
         let schema = pg_sys::get_namespace_oid(c"df".as_ptr(), true);

@@ -2,8 +2,8 @@
 
 use std::panic::{AssertUnwindSafe, UnwindSafe};
 
-use pgrx::pg_sys::panic::CaughtError;
 use pgrx::PgTryBuilder;
+use pgrx::pg_sys::panic::CaughtError;
 
 /// An error as PostgreSQL reported it.
 #[derive(Debug, Clone, PartialEq, Eq)]

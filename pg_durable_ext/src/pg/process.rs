@@ -135,7 +135,11 @@ pub fn take_signals() {
 static WAS_TOLD_TO_END: AtomicBool = AtomicBool::new(false);
 
 /// `die`, which also remembers who sent the signal. A handler of one argument is called rightly with three.
-unsafe extern "C" fn on_terminate(signal: c_int, info: *mut libc::siginfo_t, _context: *mut core::ffi::c_void) {
+unsafe extern "C" fn on_terminate(
+    signal: c_int,
+    info: *mut libc::siginfo_t,
+    _context: *mut core::ffi::c_void,
+) {
     // SAFETY: the kernel hands over a valid description; `die` is made for signal handlers.
     unsafe {
         if (*info).si_pid() != libc::getpid() {

@@ -42,7 +42,6 @@ pub enum Arg<'a> {
     Jsonb(&'a str),
     /// Microseconds since 2000-01-01 UTC for a `timestamptz` parameter.
     Timestamp(i64),
-    Tid(Tid),
     TextArray(&'a [Option<&'a str>]),
 }
 
@@ -68,6 +67,20 @@ impl<'a> Arg<'a> {
 pub struct Tid {
     block: u32,
     offset: u16,
+}
+
+impl Tid {
+    /// The server's form.
+    pub fn to_pointer(self) -> pg_sys::ItemPointerData {
+        let ip_blkid = pg_sys::BlockIdData { bi_hi: (self.block >> 16) as u16, bi_lo: self.block as u16 };
+        pg_sys::ItemPointerData { ip_blkid, ip_posid: self.offset }
+    }
+
+    /// From the server's form.
+    pub fn from_pointer(pointer: pg_sys::ItemPointerData) -> Tid {
+        let block = (u32::from(pointer.ip_blkid.bi_hi) << 16) | u32::from(pointer.ip_blkid.bi_lo);
+        Tid { block, offset: pointer.ip_posid }
+    }
 }
 
 /// The rows of a statement, until the [`Session`] ends.
@@ -206,8 +219,7 @@ impl Rows<'_> {
         let (datum, _) = self.datum(row, column)?;
         // SAFETY: the column is a tid, passed by reference.
         let pointer = unsafe { *datum.cast_mut_ptr::<pg_sys::ItemPointerData>() };
-        let block = (u32::from(pointer.ip_blkid.bi_hi) << 16) | u32::from(pointer.ip_blkid.bi_lo);
-        Some(Tid { block, offset: pointer.ip_posid })
+        Some(Tid::from_pointer(pointer))
     }
 
     fn datum(&self, row: usize, column: i32) -> Option<(pg_sys::Datum, pg_sys::Oid)> {
@@ -267,7 +279,8 @@ impl Drop for PlannerSettings {
     }
 }
 
-fn datum(arg: Arg<'_>) -> (pg_sys::Datum, bool) {
+/// A parameter's value, and whether it is NULL.
+pub(super) fn datum(arg: Arg<'_>) -> (pg_sys::Datum, bool) {
     let value = match arg {
         Arg::Null => return (pg_sys::Datum::from(0usize), true),
         Arg::Bool(value) => pg_sys::Datum::from(value),
@@ -285,17 +298,6 @@ fn datum(arg: Arg<'_>) -> (pg_sys::Datum, bool) {
                     pg_sys::InvalidOid,
                     -1,
                 )
-            }
-        }
-        Arg::Tid(tid) => {
-            // SAFETY: palloc gives memory for one item pointer, which is filled in whole.
-            unsafe {
-                let pointer =
-                    pg_sys::palloc(size_of::<pg_sys::ItemPointerData>()).cast::<pg_sys::ItemPointerData>();
-                (*pointer).ip_blkid.bi_hi = (tid.block >> 16) as u16;
-                (*pointer).ip_blkid.bi_lo = tid.block as u16;
-                (*pointer).ip_posid = tid.offset;
-                pg_sys::Datum::from(pointer)
             }
         }
         Arg::TextArray(values) => text_array(values),

@@ -177,3 +177,9 @@ pub fn ensure_snapshot() {
         }
     }
 }
+
+/// When the current transaction began, as `now()` gives it: microseconds since 2000-01-01 UTC.
+pub fn started_at() -> i64 {
+    // SAFETY: a transaction is in progress.
+    unsafe { pg_sys::GetCurrentTransactionStartTimestamp() }
+}

@@ -7,6 +7,7 @@
 use pgrx::pg_sys::Oid;
 
 use crate::engine::failure::Failure;
+use crate::pg::sequence;
 use crate::pg::spi::{Arg, Session, statement};
 
 /// A row of `df.instances` to be inserted.
@@ -15,7 +16,6 @@ pub struct NewInstance<'a> {
     pub label: Option<&'a str>,
     pub submitted_by: Oid,
     pub database: Option<&'a str>,
-    pub vars: Option<&'a str>,
     pub durability: &'a str,
     pub idempotency_key: Option<&'a str>,
 }
@@ -32,30 +32,30 @@ pub struct Instance {
     pub durability: Option<String>,
 }
 
-statement!(NEXT_NUMBER, c"SELECT pg_catalog.nextval('df.instance_number'::pg_catalog.regclass)", []);
-
 /// The number of the next instance, from 1.
-pub fn next_number(spi: &Session) -> u64 {
-    spi.run(&NEXT_NUMBER, &[]).int(0, 1).unwrap_or_default() as u64
+pub fn next_number() -> u64 {
+    sequence::next(c"instance_number")
 }
 
 statement!(
     INSERT,
     c"INSERT INTO df.instances
           (id, label, root_node, submitted_by, database, vars, durability, idempotency_key)
-      VALUES ($1, $2, '00000000', $3::pg_catalog.regrole, $4, $5, $6, $7)
+      VALUES ($1, $2, '00000000', $3::pg_catalog.regrole, $4,
+              (SELECT pg_catalog.jsonb_object_agg(v.name, v.value) FROM df.vars AS v
+               WHERE v.owner OPERATOR(pg_catalog.=) $3::pg_catalog.regrole),
+              $5, $6)
       ON CONFLICT (submitted_by, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING",
-    [TEXTOID, TEXTOID, OIDOID, TEXTOID, JSONBOID, TEXTOID, TEXTOID]
+    [TEXTOID, TEXTOID, OIDOID, TEXTOID, TEXTOID, TEXTOID]
 );
 
-/// Inserts an instance; false where the role has used the idempotency key before.
+/// Inserts an instance with a copy of the submitter's variables; false where the role has used the idempotency key before.
 pub fn insert(spi: &Session, new: &NewInstance<'_>) -> bool {
     let args = [
         Arg::Text(new.id),
         Arg::text(new.label),
         Arg::Oid(new.submitted_by),
         Arg::text(new.database),
-        Arg::jsonb(new.vars),
         Arg::Text(new.durability),
         Arg::text(new.idempotency_key),
     ];

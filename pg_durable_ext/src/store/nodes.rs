@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::ffi::CStr;
 use std::sync::Arc;
 
 use pg_durable_graph::progress::NodeState;
@@ -13,6 +12,7 @@ use pgrx::pg_sys::Oid;
 
 use crate::engine::failure::{EngineError, Failure};
 use crate::pg::spi::{Arg, Rows, Session, Tid, statement};
+use crate::pg::{heap, xact};
 
 statement!(
     INSERT,
@@ -36,9 +36,29 @@ statement!(
     ]
 );
 
+statement!(
+    INSERT_ONE,
+    c"INSERT INTO df.nodes (instance_id, submitted_by, database, id, node_type, query, result_name)
+      VALUES ($1, $2::pg_catalog.regrole, $3, '00000000', $4, $5, $6)",
+    [TEXTOID, OIDOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID]
+);
+
 /// Inserts the nodes of a graph, parents first.
 pub fn insert(spi: &Session, instance: &str, role: Oid, database: Option<&str>, graph: &Graph) {
     let nodes = graph.to_stored();
+    if let [root] = nodes.as_slice() {
+        // The commonest graph of all, without the detour over arrays.
+        let args = [
+            Arg::Text(instance),
+            Arg::Oid(role),
+            Arg::text(database),
+            Arg::Text(&root.node_type),
+            Arg::text(root.query.as_deref()),
+            Arg::text(root.result_name.as_deref()),
+        ];
+        spi.run(&INSERT_ONE, &args);
+        return;
+    }
     let text = |id: Option<NodeId>| id.map(|id| id.to_string());
     let ids: Vec<String> = nodes.iter().map(|node| node.id.to_string()).collect();
     let left: Vec<Option<String>> = nodes.iter().map(|node| text(node.left_node)).collect();
@@ -142,52 +162,63 @@ fn parse_json(json: &str) -> Result<serde_json::Value, EngineError> {
     Ok(serde_json::from_str(json)?)
 }
 
-/// The statement that writes a node's state where `$row` is true, and the row does not yet say that this or a later
-/// generation of the node is over: the fence that keeps a step from counting twice.
-macro_rules! write_statement {
-    ($name:ident, $row:literal) => {
-        statement!(
-            $name,
-            c_text(concat!(
-                "UPDATE df.nodes AS n
-                 SET status = $4, generation = $5, iteration = $6, updated_at = pg_catalog.now(), wake_at = $7,
-                     waiting_for = $8, result = $9, result_columns = $10, at_least_once = $11,
-                     deaths = CASE WHEN n.generation OPERATOR(pg_catalog.=) $5 THEN n.deaths END
-                 WHERE ",
-                $row,
-                " AND n.instance_id OPERATOR(pg_catalog.=) $2::pg_catalog.varchar
-                  AND n.id OPERATOR(pg_catalog.=) $3::pg_catalog.varchar
-                  AND (n.generation OPERATOR(pg_catalog.<) $5
-                       OR n.generation OPERATOR(pg_catalog.=) $5 AND n.iteration OPERATOR(pg_catalog.<=) $6
-                          AND n.status OPERATOR(pg_catalog.<>) ALL (ARRAY['completed', 'failed']))
-                 RETURNING n.ctid\0"
-            )),
-            [
-                TIDOID,
-                TEXTOID,
-                TEXTOID,
-                TEXTOID,
-                INT8OID,
-                INT8OID,
-                TIMESTAMPTZOID,
-                TEXTOID,
-                JSONBOID,
-                JSONBOID,
-                BOOLOID
-            ]
-        );
+statement!(
+    WRITE,
+    c"UPDATE df.nodes AS n
+      SET status = $3, generation = $4, iteration = $5, updated_at = pg_catalog.now(), wake_at = $6,
+          waiting_for = $7, result = $8, result_columns = $9, at_least_once = $10
+      WHERE n.instance_id OPERATOR(pg_catalog.=) $1::pg_catalog.varchar
+        AND n.id OPERATOR(pg_catalog.=) $2::pg_catalog.varchar
+        AND (n.generation OPERATOR(pg_catalog.<) $4
+             OR n.generation OPERATOR(pg_catalog.=) $4 AND n.iteration OPERATOR(pg_catalog.<=) $5
+                AND n.status OPERATOR(pg_catalog.<>) ALL (ARRAY['completed', 'failed']))
+      RETURNING n.ctid",
+    [TEXTOID, TEXTOID, TEXTOID, INT8OID, INT8OID, TIMESTAMPTZOID, TEXTOID, JSONBOID, JSONBOID, BOOLOID]
+);
+
+/// The columns of a checkpoint: those that the fence reads, then those that change.
+static CHECKPOINT: heap::Table = heap::Table {
+    name: c"nodes",
+    columns: &[
+        c"instance_id",
+        c"id",
+        c"status",
+        c"generation",
+        c"iteration",
+        c"updated_at",
+        c"wake_at",
+        c"waiting_for",
+        c"result",
+        c"result_columns",
+        c"at_least_once",
+    ],
+};
+
+/// [`WRITE`] for a row whose place is known; `None` where it is not there any more, or the fence holds.
+fn write_at(place: Tid, write: &NodeWrite<'_>) -> Option<Tid> {
+    let state = write.state;
+    let may_change = |row: &mut heap::Row<'_>| {
+        let (generation, iteration) = (row.int8(3), row.int8(4));
+        row.text(0) == write.instance
+            && row.text(1) == write.node
+            && (generation < state.generation
+                || generation == state.generation
+                    && iteration <= state.iteration
+                    && !matches!(row.text(2).as_str(), "completed" | "failed"))
     };
+    let values = [
+        Arg::Text(state.status.as_str()),
+        Arg::Int8(state.generation),
+        Arg::Int8(state.iteration),
+        Arg::Timestamp(xact::started_at()),
+        Arg::timestamp(state.wake_at),
+        Arg::text(write.waiting_for),
+        Arg::jsonb(write.result),
+        Arg::jsonb(write.columns),
+        write.at_least_once.map_or(Arg::Null, Arg::Bool),
+    ];
+    heap::update(&CHECKPOINT, place, may_change, 2, &values)
 }
-
-const fn c_text(text: &'static str) -> &'static CStr {
-    match CStr::from_bytes_with_nul(text.as_bytes()) {
-        Ok(text) => text,
-        Err(_) => panic!("the text ends with its only NUL"),
-    }
-}
-
-write_statement!(WRITE_BY_PLACE, "n.ctid OPERATOR(pg_catalog.=) $1");
-write_statement!(WRITE_BY_KEY, "$1 IS NULL");
 
 /// What a node's row is to say.
 pub struct NodeWrite<'a> {
@@ -205,29 +236,25 @@ pub struct NodeWrite<'a> {
 /// Writes a node's state, if the row does not yet say that this or a later generation of it is over. Returns where
 /// the row lies now; `None` means that somebody else was faster, and the caller's transaction must not commit.
 pub fn write(spi: &Session, write: &NodeWrite<'_>) -> Option<Tid> {
-    let args = |place| {
-        [
-            place,
-            Arg::Text(write.instance),
-            Arg::Text(write.node),
-            Arg::Text(write.state.status.as_str()),
-            Arg::Int8(write.state.generation),
-            Arg::Int8(write.state.iteration),
-            Arg::timestamp(write.state.wake_at),
-            Arg::text(write.waiting_for),
-            Arg::jsonb(write.result),
-            Arg::jsonb(write.columns),
-            write.at_least_once.map_or(Arg::Null, Arg::Bool),
-        ]
-    };
+    let args = [
+        Arg::Text(write.instance),
+        Arg::Text(write.node),
+        Arg::Text(write.state.status.as_str()),
+        Arg::Int8(write.state.generation),
+        Arg::Int8(write.state.iteration),
+        Arg::timestamp(write.state.wake_at),
+        Arg::text(write.waiting_for),
+        Arg::jsonb(write.result),
+        Arg::jsonb(write.columns),
+        write.at_least_once.map_or(Arg::Null, Arg::Bool),
+    ];
     // By its place first: looking a row up by key visits every version of it that an old snapshot keeps alive.
-    if let Some(place) = write.place {
-        let rows = spi.run(&WRITE_BY_PLACE, &args(Arg::Tid(place)));
-        if rows.count == 1 {
-            return rows.tid(0, 1);
-        }
+    if let Some(place) = write.place
+        && let Some(place) = write_at(place, write)
+    {
+        return Some(place);
     }
-    let rows = spi.run(&WRITE_BY_KEY, &args(Arg::Null));
+    let rows = spi.run(&WRITE, &args);
     if rows.count == 1 { rows.tid(0, 1) } else { None }
 }
 

@@ -5,18 +5,6 @@ use pgrx::pg_sys::Oid;
 use crate::pg::spi::{Arg, Session, statement};
 
 statement!(
-    SNAPSHOT,
-    c"SELECT pg_catalog.jsonb_object_agg(v.name, v.value) FROM df.vars AS v
-      WHERE v.owner OPERATOR(pg_catalog.=) $1::pg_catalog.regrole",
-    [OIDOID]
-);
-
-/// A role's variables as a JSON object; `None` where it has none.
-pub fn snapshot(spi: &Session, role: Oid) -> Option<String> {
-    spi.run(&SNAPSHOT, &[Arg::Oid(role)]).text(0, 1)
-}
-
-statement!(
     SET,
     c"INSERT INTO df.vars (name, value, owner) VALUES ($1, $2, $3::pg_catalog.regrole)
       ON CONFLICT (owner, name) DO UPDATE SET value = EXCLUDED.value",

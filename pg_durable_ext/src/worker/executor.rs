@@ -31,7 +31,8 @@ pub fn run(slot: usize) {
     process::leave_with_postmaster();
     IS_STEP.set(true);
     process::before_exit(leave);
-    let entered = shmem::board().enter_executor(slot, process::my_pid(), latch::my_proc_number(), clock::now());
+    let entered =
+        shmem::board().enter_executor(slot, process::my_pid(), latch::my_proc_number(), clock::now());
     let Some((database, role)) = entered else { process::exit() };
     SLOT.set(Some(slot));
     inflight::forget_on_crash_of_others(slot);
