@@ -45,7 +45,7 @@ pub enum Flush {
 /// What a look at the tables found.
 pub enum Loaded {
     Instance(Box<Instance>),
-    /// Unknown, not committed, terminal, or somebody else's.
+    /// Unknown, not committed, terminal, somebody else's, or without its nodes, as in the middle of a restore.
     Gone,
     /// Its role may not have any run, whatever let it in.
     Blocked {
@@ -74,7 +74,8 @@ impl Instance {
             return Loaded::Blocked { id, role: catalog::role_name(role).unwrap_or_default() };
         }
         let nodes = match nodes::load(&spi, &id) {
-            Ok(nodes) => nodes,
+            Ok(Some(nodes)) => nodes,
+            Ok(None) => return Loaded::Gone,
             Err(error) => return Loaded::Broken(error),
         };
         let vars = match row.vars.as_deref().map(serde_json::from_str).transpose() {

@@ -400,7 +400,8 @@ fn store_failure_of_node(
         let spi = Session::open();
         nodes::hold(&spi, &instance.id, &deciders);
         let is_live = match nodes::load(&spi, &instance.id) {
-            Ok(loaded) => {
+            Ok(None) => false,
+            Ok(Some(loaded)) => {
                 let mut progress = Progress::new(loaded.graph, loaded.states, gucs::loop_min_interval_us());
                 let resumed = progress.resume();
                 resumed.is_err() || (progress.is_live(branch) && progress.generation(node) == generation)

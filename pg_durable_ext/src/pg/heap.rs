@@ -92,9 +92,9 @@ pub fn update(
                 let new = pg_sys::heap_modify_tuple(
                     &mut row.tuple,
                     descriptor,
-                    new_values.as_ptr(),
-                    nulls.as_ptr(),
-                    replaced.as_ptr(),
+                    new_values.as_mut_ptr(),
+                    nulls.as_mut_ptr(),
+                    replaced.as_mut_ptr(),
                 );
                 pg_sys::ReleaseBuffer(buffer);
                 pg_sys::CatalogTupleUpdate(relation, &mut tuple.t_self, new);

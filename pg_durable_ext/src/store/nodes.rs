@@ -100,9 +100,12 @@ pub struct LoadedNodes {
     pub places: Vec<Option<Tid>>,
 }
 
-/// Loads the nodes of an instance.
-pub fn load(spi: &Session, instance: &str) -> Result<LoadedNodes, EngineError> {
+/// Loads the nodes of an instance; `None` where there are none.
+pub fn load(spi: &Session, instance: &str) -> Result<Option<LoadedNodes>, EngineError> {
     let rows = spi.run(&LOAD, &[Arg::Text(instance)]);
+    if rows.count == 0 {
+        return Ok(None);
+    }
     let mut stored = Vec::with_capacity(rows.count);
     let mut states = vec![NodeState::default(); rows.count];
     let mut places = vec![None; rows.count];
@@ -127,7 +130,7 @@ pub fn load(spi: &Session, instance: &str) -> Result<LoadedNodes, EngineError> {
         states[place] = state(&rows, row)?;
         places[place] = rows.tid(row, 13);
     }
-    Ok(LoadedNodes { graph: Arc::new(Graph::from_stored(stored)?), states, places })
+    Ok(Some(LoadedNodes { graph: Arc::new(Graph::from_stored(stored)?), states, places }))
 }
 
 fn node_id(rows: &Rows<'_>, row: usize, column: i32) -> Result<NodeId, EngineError> {
