@@ -932,6 +932,19 @@ impl Board {
         pids
     }
 
+    /// [`abandon`](Self::abandon) for all that runs in a database.
+    pub fn abandon_all(&mut self, database: Oid) -> Vec<i32> {
+        let concerned = |executor: &&mut Executor| executor.has_lease && executor.database == database.to_u32();
+        self.executors
+            .iter_mut()
+            .filter(concerned)
+            .map(|executor| {
+                executor.abandoned = true;
+                executor.pid
+            })
+            .collect()
+    }
+
     // ---- waiting for instances ----
 
     /// Waits for an instance, or with 0 for any instance, to end. `None` when too many wait.

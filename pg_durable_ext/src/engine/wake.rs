@@ -66,10 +66,17 @@ pub fn after_create() {
     xact::after_commit(move || send(|board| board.want_database(database)));
 }
 
-/// The extension was dropped.
+/// The extension was dropped: what runs of its workflows is interrupted, having nothing left to write to.
 pub fn extension_dropped() {
     let database = catalog::my_database();
-    xact::after_commit(move || send(|board| board.drop_database(database)));
+    xact::after_commit(move || {
+        send(|board| board.drop_database(database));
+        if let Some(mut board) = shmem::try_board() {
+            for pid in board.abandon_all(database) {
+                process::cancel_statement(pid);
+            }
+        }
+    });
 }
 
 /// The transaction was prepared: nobody tells when it commits.
