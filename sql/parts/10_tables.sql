@@ -52,7 +52,7 @@ COMMENT ON COLUMN df.instances.durability IS
 COMMENT ON COLUMN df.instances.completed_at IS 'When the instance became completed, failed or cancelled.';
 COMMENT ON COLUMN df.instances.failed_node IS 'The node whose failure failed the instance.';
 
--- The columns that a checkpoint changes stand last, so that the log holds little more than them; half of each
+-- The columns that a checkpoint changes stand last, so that the log holds little more than them; most of each
 -- page is left free, so that a checkpoint stays in its page (HOT).
 CREATE TABLE df.nodes (
     id              varchar(16) NOT NULL,
@@ -75,6 +75,7 @@ CREATE TABLE df.nodes (
     result_columns  jsonb,
     at_least_once   boolean,
     deaths          integer,
+    died_in         bigint,
     attempt         integer,
     error           text,
     sqlstate        text,
@@ -84,7 +85,7 @@ CREATE TABLE df.nodes (
     context         text,
     status_details  jsonb,
     CONSTRAINT nodes_pkey PRIMARY KEY (instance_id, id)
-) USING heap WITH (fillfactor = 50);
+) USING heap WITH (fillfactor = 40);
 
 COMMENT ON TABLE df.nodes IS 'The graph of every instance, and how far it has come.';
 COMMENT ON COLUMN df.nodes.submitted_by IS 'The role that called df.start().';
@@ -94,7 +95,8 @@ COMMENT ON COLUMN df.nodes.iteration IS 'LOOP: the present generation of its bod
 COMMENT ON COLUMN df.nodes.result_columns IS 'Names and types of the result''s columns, in order.';
 COMMENT ON COLUMN df.nodes.at_least_once IS
     'True when the step committed by itself, so that its effect and its checkpoint were not one transaction.';
-COMMENT ON COLUMN df.nodes.deaths IS 'How often a server process died while it carried out this node.';
+COMMENT ON COLUMN df.nodes.deaths IS
+    'How often a server process died while it carried out this node, in the generation died_in.';
 COMMENT ON COLUMN df.nodes.status_details IS 'Which generation the state belongs to.';
 
 -- Signals wait here until a node consumes them.

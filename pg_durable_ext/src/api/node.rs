@@ -97,7 +97,7 @@ impl Shown {
         }
         let spi = Session::open();
         let Some(instance) = instances::get(&spi, id) else { return Ok(None) };
-        let loaded = nodes::load(&spi, id)?;
+        let Some(loaded) = nodes::load(&spi, id)? else { return Ok(None) };
         let shown = nodes::show(&spi, id);
         let mut progress = Progress::new(loaded.graph.clone(), loaded.states, 0);
         // Derives what inner nodes are; an instance that cannot go on is shown as far as it came.

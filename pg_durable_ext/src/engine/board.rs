@@ -23,6 +23,9 @@ const SAME_INSTANCE_LOOK_AHEAD: usize = 64;
 /// How long work waits before a role gets one more executor.
 const PATIENCE_US: i64 = 2_000;
 
+/// How long an instance runs before its row says so, unless a checkpoint does.
+const PENDING_US: i64 = 100_000;
+
 /// An instance's id as a number: its hex digits' value.
 pub type InstanceNumber = u64;
 
@@ -138,6 +141,8 @@ struct Database {
     dropped: bool,
     /// How often it was created or dropped.
     changes: u32,
+    /// Its scheduler need not look for unfinished instances: there were none when the extension was created.
+    is_new: bool,
 }
 
 /// What an executor slot is doing.
@@ -164,6 +169,8 @@ struct Executor {
     lease: Target,
     has_lease: bool,
     node: u32,
+    /// Since when it runs an instance whose row says pending; 0 otherwise.
+    pending_since: i64,
     /// Somebody wanted what this executor holds: look again after letting go.
     look_again: bool,
     /// What it runs has been cancelled or has lost a race.
@@ -263,6 +270,22 @@ impl Board {
     /// The launcher runs.
     pub fn enter_launcher(&mut self, pid: i32, place: ProcNumber, now: i64) {
         (self.launcher_pid, self.launcher_place, self.launcher_since) = (pid, place, now);
+    }
+
+    /// The extension was created in this database. What a restore then puts into its tables is not run before
+    /// somebody says that all tables are there.
+    pub fn create_database(&mut self, database: Oid) -> Wake {
+        let is_new = self.database(database).is_none();
+        let wake = self.want_database(database);
+        if let Some(entry) = self.database(database) {
+            entry.is_new = is_new;
+        }
+        wake
+    }
+
+    /// Whether the scheduler that has just entered finds nothing in the tables; true once.
+    pub fn take_is_new(&mut self, database: Oid) -> bool {
+        self.database(database).is_some_and(|entry| std::mem::take(&mut entry.is_new))
     }
 
     /// A scheduler is wanted in this database.
@@ -895,12 +918,43 @@ impl Board {
         self.executors[slot].state == ExecutorState::Starting && self.executors[slot].pid == 0
     }
 
-    /// The executor in `slot` begins this node.
-    pub fn begin_node(&mut self, slot: usize, node: u32, now: i64) {
+    /// The executor in `slot` begins this node. With `is_pending`, the instance's row does not say yet that it runs:
+    /// should the node take long, the scheduler says so.
+    pub fn begin_node(&mut self, slot: usize, node: u32, is_pending: bool, now: i64) -> Wake {
         let executor = &mut self.executors[slot];
         executor.node = node;
         executor.since = now;
         executor.steps += 1;
+        executor.pending_since = if is_pending { now } else { 0 };
+        let database = Oid::from(executor.database);
+        let mut wake = Wake::default();
+        if is_pending
+            && let Some(entry) = self.database(database)
+            && entry.scheduler_pid != 0
+            && (entry.looks_at == 0 || entry.looks_at > now + PENDING_US)
+        {
+            wake.add(entry.scheduler_place);
+        }
+        wake
+    }
+
+    /// Instances that have run for long while their rows still call them pending, and when to ask again.
+    pub fn take_pending(&mut self, database: Oid, now: i64) -> (Vec<InstanceNumber>, Option<i64>) {
+        let mut taken = Vec::new();
+        let mut ask_again: Option<i64> = None;
+        for executor in &mut self.executors {
+            if !executor.has_lease || executor.pending_since == 0 || executor.database != database.to_u32() {
+                continue;
+            }
+            let due_at = executor.pending_since + PENDING_US;
+            if due_at <= now {
+                executor.pending_since = 0;
+                taken.push(executor.lease.instance);
+            } else {
+                ask_again = Some(ask_again.map_or(due_at, |known| known.min(due_at)));
+            }
+        }
+        (taken, ask_again)
     }
 
     /// Whether what the executor in `slot` runs has been cancelled or lost a race.
@@ -934,7 +988,8 @@ impl Board {
 
     /// [`abandon`](Self::abandon) for all that runs in a database.
     pub fn abandon_all(&mut self, database: Oid) -> Vec<i32> {
-        let concerned = |executor: &&mut Executor| executor.has_lease && executor.database == database.to_u32();
+        let concerned =
+            |executor: &&mut Executor| executor.has_lease && executor.database == database.to_u32();
         self.executors
             .iter_mut()
             .filter(concerned)
@@ -1187,6 +1242,7 @@ const EMPTY_DATABASE: Database = Database {
     sweep: false,
     dropped: false,
     changes: 0,
+    is_new: false,
 };
 const EMPTY_EXECUTOR: Executor = Executor {
     state: ExecutorState::Free,
@@ -1200,6 +1256,7 @@ const EMPTY_EXECUTOR: Executor = Executor {
     lease: Target { instance: 0, branch: 0 },
     has_lease: false,
     node: 0,
+    pending_since: 0,
     look_again: false,
     abandoned: false,
     retire: false,

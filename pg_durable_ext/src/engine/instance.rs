@@ -31,6 +31,11 @@ pub struct Instance {
     places: Vec<Option<Tid>>,
     /// Whether the step that is being written committed by itself.
     at_least_once: Option<bool>,
+    /// The instance's row says pending. The first checkpoint that does not end the instance changes that, so that an
+    /// instance of one step costs no write more than its step's.
+    pub is_pending: bool,
+    /// The transaction under way has written to a node.
+    has_written: bool,
 }
 
 /// When the commit of a transaction is flushed.
@@ -57,7 +62,7 @@ pub enum Loaded {
 }
 
 impl Instance {
-    /// Loads an instance in a transaction of its own, and marks it as running at its first time.
+    /// Loads an instance in a transaction of its own.
     ///
     /// `role` is whom this process runs steps as. Ready work may name an instance of another role, where the
     /// extension was dropped and created again and the numbers began anew.
@@ -82,10 +87,6 @@ impl Instance {
             Ok(vars) => vars.unwrap_or_default(),
             Err(error) => return Loaded::Broken(error.into()),
         };
-        if row.status == "pending" {
-            xact::commit_asynchronously();
-            instances::mark_running(&spi, &id);
-        }
         drop(spi);
         drop(owner);
         transaction.commit();
@@ -104,6 +105,8 @@ impl Instance {
             durability,
             places: nodes.places,
             at_least_once: None,
+            is_pending: row.status == "pending",
+            has_written: false,
         }))
     }
 
@@ -164,6 +167,10 @@ impl Instance {
             }
         };
         let is_end = matches!(after, After::Next { next: Next::Finished(_), .. });
+        if std::mem::take(&mut self.has_written) && self.is_pending && !is_end {
+            instances::mark_running(spi, &self.id);
+            self.is_pending = false;
+        }
         if !is_end && (flush == Flush::Later || self.durability == Durability::Barrier) {
             xact::commit_asynchronously();
         }
@@ -199,6 +206,7 @@ impl Instance {
     }
 
     fn write_node(&mut self, spi: &Session, node: NodeId) -> Result<(), Stop> {
+        self.has_written = true;
         let state = self.progress.state(node);
         let (result, columns) = match &state.outcome {
             Some(outcome) => texts(outcome),

@@ -29,8 +29,8 @@ pub struct Executor {
     pub role: Oid,
     /// The instance that was advanced last, as this process knows it.
     held: Option<Box<Instance>>,
-    /// When that instance was loaded.
-    held_since: Moment,
+    /// Which instance's turn it is, and since when.
+    turn: (u64, Moment),
     loads: u32,
     /// A step has changed who the session is: this process must not run another.
     pub is_tainted: bool,
@@ -39,14 +39,14 @@ pub struct Executor {
 impl Executor {
     /// An executor that has just connected.
     pub fn new(slot: usize, database: Oid, role: Oid) -> Executor {
-        Executor { slot, database, role, held: None, held_since: Moment::now(), loads: 0, is_tainted: false }
+        Executor { slot, database, role, held: None, turn: (0, Moment::now()), loads: 0, is_tainted: false }
     }
 
     /// The instance whose work is preferred, being at hand. Not for long: one that always has more work would keep
     /// all others of its role waiting.
     pub fn preference(&self) -> Option<u64> {
-        let is_young = self.held_since.elapsed() <= TIME_SLICE;
-        self.held.as_ref().filter(|_| is_young).map(|held| held.number)
+        let (number, since) = self.turn;
+        (self.held.is_some() && since.elapsed() <= TIME_SLICE).then_some(number)
     }
 
     /// Lets go of the instance at hand: nobody knows when its next work comes.
@@ -69,6 +69,9 @@ impl Executor {
     }
 
     fn hold(&mut self, work: Work) -> Option<(Box<Instance>, bool)> {
+        if self.turn.0 != work.target.instance {
+            self.turn = (work.target.instance, Moment::now());
+        }
         if let Some(held) = self.held.take()
             && held.number == work.target.instance
             && work.load == Some(held.load)
@@ -76,7 +79,6 @@ impl Executor {
             return Some((held, false));
         }
         self.loads += 1;
-        self.held_since = Moment::now();
         match caught::catch(|| Instance::load(work.target.instance, self.role, self.loads)) {
             Ok(Loaded::Instance(instance)) => Some((instance, true)),
             Ok(Loaded::Gone) => None,
@@ -181,7 +183,9 @@ impl Executor {
             if board.is_abandoned(self.slot) {
                 return Err(Stop::Abandoned);
             }
-            board.begin_node(self.slot, leaf.0, clock::now());
+            let wake = board.begin_node(self.slot, leaf.0, instance.is_pending, clock::now());
+            drop(board);
+            wake.send();
         }
         match graph.kind(leaf) {
             NodeKind::Sql(sql) => {

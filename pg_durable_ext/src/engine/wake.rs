@@ -63,7 +63,7 @@ pub fn interrupt(
 /// The extension was created: the database is served when the transaction commits.
 pub fn after_create() {
     let database = catalog::my_database();
-    xact::after_commit(move || send(|board| board.want_database(database)));
+    xact::after_commit(move || send(|board| board.create_database(database)));
 }
 
 /// The extension was dropped: what runs of its workflows is interrupted, having nothing left to write to.

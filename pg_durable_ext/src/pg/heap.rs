@@ -70,6 +70,11 @@ pub fn update(
             pg_sys::table_close(relation, pg_sys::NoLock as pg_sys::LOCKMODE);
             return None;
         }
+        // The versions that earlier steps have left on the page make room for this one: otherwise it would go to another
+        // page and need a new index entry. Scans do that by themselves, a look-up by place does not.
+        let page = pg_sys::ReadBuffer(relation, place.block());
+        pg_sys::heap_page_prune_opt(relation, page);
+        pg_sys::ReleaseBuffer(page);
         let descriptor = (*relation).rd_att;
         let mut tuple: pg_sys::HeapTupleData = std::mem::zeroed();
         tuple.t_self = place.to_pointer();

@@ -76,6 +76,11 @@ impl Tid {
         pg_sys::ItemPointerData { ip_blkid, ip_posid: self.offset }
     }
 
+    /// The page.
+    pub fn block(self) -> u32 {
+        self.block
+    }
+
     /// From the server's form.
     pub fn from_pointer(pointer: pg_sys::ItemPointerData) -> Tid {
         let block = (u32::from(pointer.ip_blkid.bi_hi) << 16) | u32::from(pointer.ip_blkid.bi_lo);

@@ -115,6 +115,7 @@ statement!(
     COMPLETE,
     c"UPDATE df.instances
       SET status = 'completed', updated_at = pg_catalog.now(),
+          started_at = COALESCE(started_at, pg_catalog.now()),
           completed_at = pg_catalog.clock_timestamp()
       WHERE id OPERATOR(pg_catalog.=) $1::pg_catalog.varchar
         AND status OPERATOR(pg_catalog.<>) ALL (ARRAY['completed', 'failed', 'cancelled'])",
@@ -129,7 +130,8 @@ pub fn complete(spi: &Session, id: &str) -> bool {
 statement!(
     FAIL,
     c"UPDATE df.instances
-      SET status = 'failed', updated_at = pg_catalog.now(), completed_at = pg_catalog.clock_timestamp(),
+      SET status = 'failed', updated_at = pg_catalog.now(),
+          started_at = COALESCE(started_at, pg_catalog.now()), completed_at = pg_catalog.clock_timestamp(),
           failed_node = $2, error = $3, sqlstate = $4, message = $5, detail = $6, hint = $7, context = $8
       WHERE id OPERATOR(pg_catalog.=) $1::pg_catalog.varchar
         AND status OPERATOR(pg_catalog.<>) ALL (ARRAY['completed', 'failed', 'cancelled'])",

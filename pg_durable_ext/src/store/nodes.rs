@@ -334,7 +334,9 @@ pub fn fail(spi: &Session, instance: &str, node: NodeId, generation: i64, text: 
 
 statement!(
     COUNT_DEATH,
-    c"UPDATE df.nodes AS n SET deaths = COALESCE(n.deaths, 0) OPERATOR(pg_catalog.+) 1
+    c"UPDATE df.nodes AS n
+      SET deaths = CASE WHEN n.died_in OPERATOR(pg_catalog.=) $3 THEN n.deaths OPERATOR(pg_catalog.+) 1 ELSE 1 END,
+          died_in = $3
       WHERE n.instance_id OPERATOR(pg_catalog.=) $1::pg_catalog.varchar
         AND n.id OPERATOR(pg_catalog.=) $2::pg_catalog.varchar
         AND (n.generation OPERATOR(pg_catalog.<) $3

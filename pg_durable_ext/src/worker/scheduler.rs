@@ -73,7 +73,9 @@ pub fn run(database: Oid) {
     };
     // Before the first executor: a step that has had its chances gets no other.
     scheduler.count_deaths();
-    scheduler.scan();
+    if !shmem::board().take_is_new(database) {
+        scheduler.scan();
+    }
     if has_prepared_transactions() {
         wake::expect_prepared();
     }
@@ -110,6 +112,9 @@ impl Scheduler {
             at(now + 20_000);
         }
         if let Some(moment) = self.start_executors(now) {
+            at(moment);
+        }
+        if let Some(moment) = self.mark_running(now) {
             at(moment);
         }
         if let Some(moment) = self.sweep(now) {
@@ -257,6 +262,19 @@ impl Scheduler {
                 process::max_worker_processes()
             );
         }
+    }
+
+    /// Says in their rows which instances run, where a long first step has not come to it.
+    fn mark_running(&self, now: i64) -> Option<i64> {
+        let (pending, ask_again) = shmem::board().take_pending(self.database, now);
+        if !pending.is_empty() {
+            in_transaction(|spi| {
+                for number in pending {
+                    instances::mark_running(spi, &wake::instance_id(number));
+                }
+            });
+        }
+        ask_again
     }
 
     /// Looks for instances whose start was part of a prepared transaction, while there may be such.
