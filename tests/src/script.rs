@@ -53,7 +53,8 @@ pub fn check(name: &str) {
         }
         let found = script.run(&record);
         let is_right = match &record.expected {
-            Some(expected) => &found.text == expected,
+            // Drawings are padded on the right, which a file cannot show.
+            Some(expected) => found.text.trim_end() == expected.trim_end(),
             None => !found.is_error,
         };
         if !is_right {

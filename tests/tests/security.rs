@@ -178,7 +178,7 @@ fn nothing_can_be_forged_by_writing_the_tables() {
     ] {
         check_refused(&forger, name, &sql.replace("{id}", &id), "42501");
     }
-    assert_eq!(forger.value(&format!("SELECT df.status('{id}')")), "running");
+    forger.until(&format!("df.status('{id}') = 'running'"));
     forger.run(&format!("SELECT df.cancel('{id}')"));
 }
 
