@@ -16,6 +16,7 @@ pub mod lint;
 pub mod mermaid;
 pub mod name;
 pub mod outcome;
+pub mod progress;
 pub mod schedule;
 mod seconds;
 pub mod status;

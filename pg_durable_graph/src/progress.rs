@@ -1,0 +1,909 @@
+//! How an instance moves through its graph: what is carried out next, given what the node rows say.
+//!
+//! `Progress` is the interpreter without any I/O. It is filled from stored node states, asked to
+//! [`resume`](Progress::resume) a branch, told the outcome of each leaf, and answers with the [`Next`] thing to
+//! do. What has to be stored for a restart to come to the same answer collects in
+//! [`take_writes`](Progress::take_writes), and the caller commits it together with the leaf's effect.
+//!
+//! # What is stored and what is derived
+//! A leaf's outcome is stored. Of the inner nodes only LOOP (which generation it is in) and RACE (who won) hold
+//! facts of their own; THEN, IF and JOIN follow from their children and are written only when they bear a name,
+//! because a later generation of an enclosing loop may still refer to it.
+//!
+//! # Generations
+//! Every LOOP counts its generations in `iteration`, upwards for the life of the instance. A node belongs to
+//! generation `iteration` of its nearest loop (0 outside loops), and a stored state of another generation counts
+//! as not there. An executor may know an old number only, of a loop in a branch that lost a RACE, say: a LOOP's row
+//! is therefore written for another generation of the loop around it only if its `iteration` grows.
+//!
+//! # Names
+//! A name means what bound it last. Across generations the rows of the nodes remember that, with three helps:
+//! - where several nodes of a loop bind the same name, a new generation forgets the outcomes that do not count any
+//!   more, so that at most one row answers for a name;
+//! - what branches of a JOIN or RACE have bound in earlier generations is copied into the row of the running LOOP,
+//!   because the branches overwrite their rows while their siblings still read the old values; likewise what a named
+//!   LOOP or IF on rows has bound before it was reached again;
+//! - once a loop has completed, there is no such copy: what a branch that may be given up (of a RACE, or of a JOIN
+//!   with a BREAK out of it) has bound in a generation before the last is unbound then.
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::graph::{Graph, NodeId};
+use crate::kind::{Condition, NodeKind};
+use crate::outcome::{Column, Outcome};
+use crate::status::NodeStatus;
+use crate::truth;
+
+/// Microseconds since 2000-01-01 UTC, as PostgreSQL counts them.
+pub type Instant = i64;
+
+/// The part of a node row that changes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NodeState {
+    /// Meant for [`NodeState::generation`] only.
+    pub status: NodeStatus,
+    /// The generation of the enclosing loop in which the rest was written.
+    pub generation: i64,
+    /// For a LOOP the generation its body is in; for a RACE the number of the winning branch, from 0.
+    pub iteration: i64,
+    /// The outcome of a completed node; for a running LOOP or IF the names that its generation began with, where
+    /// no other row knows them.
+    pub outcome: Option<Arc<Outcome>>,
+    /// When a running wait ends; `None` waits for ever.
+    pub wake_at: Option<Instant>,
+}
+
+impl Default for NodeState {
+    fn default() -> Self {
+        NodeState { status: NodeStatus::Pending, generation: 0, iteration: 0, outcome: None, wake_at: None }
+    }
+}
+
+/// The named results that a branch sees.
+pub type Bindings = HashMap<String, Arc<Outcome>>;
+
+/// What an instance does next in the branch that was asked about.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Next {
+    /// Carry out this leaf.
+    Run(NodeId),
+    /// Wait until then: an endless loop that never waits by itself is being held back.
+    Pause {
+        /// The LOOP.
+        node: NodeId,
+        /// When its next generation may start.
+        until: Instant,
+    },
+    /// A JOIN or RACE is under way; these branches of it have not completed.
+    Spawn {
+        /// The JOIN or RACE.
+        node: NodeId,
+        /// The roots of the branches to be carried out.
+        branches: Vec<NodeId>,
+    },
+    /// The branch has completed, its siblings (as far as this process knows) have not.
+    BranchCompleted(NodeId),
+    /// The root has completed.
+    Finished(Arc<Outcome>),
+}
+
+/// Why progress stopped; the node and with it the instance fails.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum ProgressError {
+    /// A BREAK that no LOOP encloses.
+    #[error("df.break() was called outside of a loop. df.break() may only be used inside df.loop().")]
+    BreakOutsideLoop(NodeId),
+    /// `df.if_rows` on a name that nothing has bound.
+    #[error("df.if_rows: result '{name}' not found")]
+    ConditionNotBound {
+        /// The IF.
+        node: NodeId,
+        /// The name it looks at.
+        name: String,
+    },
+    /// `df.if_rows` on a result that has no rows to count.
+    #[error("df.if_rows: result '{name}' is not a SQL result (missing row_count)")]
+    ConditionNotRows {
+        /// The IF.
+        node: NodeId,
+        /// The name it looks at.
+        name: String,
+    },
+}
+
+impl ProgressError {
+    /// The node that fails.
+    pub fn node(&self) -> NodeId {
+        match self {
+            ProgressError::BreakOutsideLoop(node)
+            | ProgressError::ConditionNotBound { node, .. }
+            | ProgressError::ConditionNotRows { node, .. } => *node,
+        }
+    }
+}
+
+/// The interpreter of one instance, as one process sees it.
+#[derive(Debug, Clone)]
+pub struct Progress {
+    graph: Arc<Graph>,
+    states: Vec<NodeState>,
+    /// What the branches that are under way see.
+    scopes: HashMap<NodeId, Scope>,
+    /// Each node to be written, with the branch whose owner writes it.
+    writes: Vec<(NodeId, NodeId)>,
+    /// Behind the last node of each subtree.
+    ends: Vec<u32>,
+    /// The nodes that bear names.
+    named: Vec<NodeId>,
+    breaks: Vec<NodeId>,
+    /// The least span between the generations of a loop that neither waits nor can end by itself.
+    loop_min_interval: Instant,
+    throttled: Vec<NodeId>,
+    abandoned: Vec<NodeId>,
+    /// What each branch does next, as far as the last walk came by.
+    frontier: Vec<(NodeId, Next)>,
+}
+
+/// The named results that a branch sees, and which nodes bound them.
+#[derive(Debug, Clone, Default)]
+struct Scope {
+    seen: Bindings,
+    from: HashMap<String, NodeId>,
+}
+
+impl Scope {
+    fn bind(&mut self, name: &str, node: NodeId, outcome: Arc<Outcome>) {
+        self.seen.insert(name.to_owned(), outcome);
+        self.from.insert(name.to_owned(), node);
+    }
+}
+
+/// A binding as the row of a running LOOP or IF keeps it.
+#[derive(Debug, Serialize, Deserialize)]
+struct Kept {
+    node: u32,
+    value: Value,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    columns: Option<Vec<Column>>,
+}
+
+enum At {
+    Enter(NodeId),
+    Completed(NodeId),
+}
+
+enum Entered {
+    At(At),
+    Next(Next),
+    /// A BREAK in this branch has completed this loop, which lies around the branch.
+    Broke(NodeId),
+}
+
+enum Walked {
+    Next(Next),
+    Broke(NodeId),
+}
+
+impl Progress {
+    /// An instance as its node rows describe it. `states` are in the order of the graph's nodes.
+    pub fn new(graph: Arc<Graph>, states: Vec<NodeState>, loop_min_interval: Instant) -> Progress {
+        assert_eq!(graph.len(), states.len(), "one state for each node");
+        let throttled = throttled_loops(&graph);
+        let ends = ends(&graph);
+        let named = graph.iter().filter(|(_, node)| node.result_name.is_some()).map(|(id, _)| id).collect();
+        let is_break = |kind: &NodeKind| matches!(kind, NodeKind::Break(_));
+        let breaks = graph.iter().filter(|(_, node)| is_break(&node.kind)).map(|(id, _)| id).collect();
+        Progress {
+            graph,
+            states,
+            scopes: HashMap::new(),
+            writes: Vec::new(),
+            ends,
+            named,
+            breaks,
+            loop_min_interval,
+            throttled,
+            abandoned: Vec::new(),
+            frontier: Vec::new(),
+        }
+    }
+
+    /// The graph.
+    pub fn graph(&self) -> &Arc<Graph> {
+        &self.graph
+    }
+
+    /// The state of a node as it stands, which may be of an earlier generation: see [`Progress::is_current`].
+    pub fn state(&self, node: NodeId) -> &NodeState {
+        &self.states[node.index()]
+    }
+
+    /// The generation that the node belongs to now.
+    pub fn generation(&self, node: NodeId) -> i64 {
+        self.graph.enclosing_loop(node).map_or(0, |outer| self.states[outer.index()].iteration)
+    }
+
+    /// Whether the stored state is of the present generation of every loop around the node.
+    pub fn is_current(&self, node: NodeId) -> bool {
+        let mut at = node;
+        loop {
+            if self.states[at.index()].generation != self.generation(at) {
+                return false;
+            }
+            match self.graph.enclosing_loop(at) {
+                Some(outer) => at = outer,
+                None => return true,
+            }
+        }
+    }
+
+    /// The stored status where it is current, else pending.
+    pub fn status(&self, node: NodeId) -> NodeStatus {
+        if self.is_current(node) { self.state(node).status } else { NodeStatus::Pending }
+    }
+
+    /// The named results that a node of this branch sees.
+    pub fn bindings(&self, branch: NodeId) -> Option<&Bindings> {
+        self.scopes.get(&branch).map(|scope| &scope.seen)
+    }
+
+    /// The nodes of `branch` whose state has changed since the last call, each once, in the order of their
+    /// first change. What changed in other branches stays until they are asked for: a walk over a JOIN looks
+    /// into branches that another process may be carrying out, and only their owner writes them.
+    pub fn take_writes(&mut self, branch: NodeId) -> Vec<NodeId> {
+        self.writes.extract_if(.., |(_, owner)| *owner == branch).map(|(node, _)| node).collect()
+    }
+
+    /// The subtrees that were given up by a decided RACE or a BREAK since the last call: whoever still runs
+    /// something in there is to be cancelled.
+    pub fn take_abandoned(&mut self) -> Vec<NodeId> {
+        std::mem::take(&mut self.abandoned)
+    }
+
+    /// What the branches that were come by since the last call do next: a leaf, a pause, or the end of all.
+    pub fn take_frontier(&mut self) -> Vec<(NodeId, Next)> {
+        std::mem::take(&mut self.frontier)
+    }
+
+    /// Whether `branch` is still to be carried out: the JOINs and RACEs that lead to it are under way.
+    /// Call [`Progress::resume`] on the root first.
+    pub fn is_live(&self, branch: NodeId) -> bool {
+        branch == NodeId::ROOT || self.scopes.contains_key(&branch)
+    }
+
+    /// Walks the whole graph from its root over what has completed and says what the root branch does next.
+    /// A JOIN or RACE that is under way is answered with its unfinished branches.
+    pub fn resume(&mut self) -> Result<Next, ProgressError> {
+        self.drop_stale_writes();
+        self.scopes.clear();
+        self.frontier.clear();
+        let next = self.walk_branch(NodeId::ROOT)?;
+        self.note_frontier(NodeId::ROOT, &next);
+        Ok(next)
+    }
+
+    fn note_frontier(&mut self, branch: NodeId, next: &Next) {
+        if matches!(next, Next::Run(_) | Next::Pause { .. } | Next::Finished(_)) {
+            self.frontier.push((branch, next.clone()));
+        }
+    }
+
+    /// What `branch` does next; its bindings are those of the moment at which its JOIN or RACE was reached.
+    pub fn resume_branch(&mut self, branch: NodeId) -> Result<Next, ProgressError> {
+        self.drop_stale_writes();
+        self.walk_branch(branch)
+    }
+
+    /// Records the outcome of a leaf and says what its branch does next.
+    pub fn complete(&mut self, leaf: NodeId, outcome: Outcome) -> Result<Next, ProgressError> {
+        self.set_completed(leaf, Arc::new(outcome), 0);
+        self.go_on(At::Completed(leaf), self.graph.branch(leaf))
+    }
+
+    /// Records that a BREAK was reached with this value: the nearest loop completes.
+    pub fn complete_break(&mut self, leaf: NodeId, value: Value) -> Result<Next, ProgressError> {
+        let outer = self.graph.enclosing_loop(leaf).ok_or(ProgressError::BreakOutsideLoop(leaf))?;
+        let outcome = Arc::new(Outcome::plain(value));
+        self.set_completed(leaf, outcome.clone(), 0);
+        self.bind(leaf, self.graph.branch(leaf));
+        let (inner, branch) = (self.graph.branch(leaf), self.graph.branch(outer));
+        if inner != branch {
+            let scope = self.scopes.remove(&inner).unwrap_or_default();
+            self.scopes.insert(branch, scope);
+            self.end_scopes(outer, branch);
+            self.abandoned.push(outer);
+        }
+        let at = self.complete_loop(outer, outcome, branch);
+        self.go_on(at, branch)
+    }
+
+    /// Records that a wait has begun.
+    pub fn arm(&mut self, leaf: NodeId, wake_at: Option<Instant>) {
+        let generation = self.generation(leaf);
+        let state = &mut self.states[leaf.index()];
+        *state = NodeState {
+            status: NodeStatus::Running,
+            generation,
+            iteration: state.iteration,
+            outcome: None,
+            wake_at,
+        };
+        self.mark_written(leaf);
+    }
+
+    /// Records that a leaf has failed.
+    pub fn fail(&mut self, leaf: NodeId, outcome: Outcome) {
+        self.set_completed(leaf, Arc::new(outcome), 0);
+        self.states[leaf.index()].status = NodeStatus::Failed;
+    }
+
+    /// Ends the pause of a loop and says what its branch does next.
+    pub fn end_pause(&mut self, node: NodeId) -> Result<Next, ProgressError> {
+        let NodeKind::Loop(repeat) = self.graph.kind(node) else { return self.resume() };
+        let body = repeat.body;
+        self.go_on(At::Enter(body), self.graph.branch(node))
+    }
+
+    /// Goes on behind a JOIN or RACE when, as far as this process knows, its branches have decided it.
+    /// `None` while they have not. The caller owns the branch that the JOIN or RACE stands in.
+    pub fn complete_branches(&mut self, branch: NodeId) -> Result<Option<Next>, ProgressError> {
+        let Some(parent) = self.graph.parent(branch) else { return Ok(None) };
+        let outer = self.graph.branch(parent);
+        match self.graph.kind(parent).clone() {
+            NodeKind::Race(race) => {
+                let winner = race.branches.iter().position(|&root| root == branch).unwrap_or_default();
+                self.decide_race(parent, winner, &race.branches, outer);
+            }
+            NodeKind::Join(join) => {
+                if !join.branches.iter().all(|&root| self.is_completed(root)) {
+                    return Ok(None);
+                }
+                self.merge_join(parent, &join.branches, outer);
+            }
+            NodeKind::Sql(_)
+            | NodeKind::Then(_)
+            | NodeKind::If(_)
+            | NodeKind::Loop(_)
+            | NodeKind::Break(_)
+            | NodeKind::Sleep(_)
+            | NodeKind::WaitSchedule(_)
+            | NodeKind::Signal(_) => return Ok(None),
+        }
+        self.go_on(At::Completed(parent), outer).map(Some)
+    }
+
+    /// Whether a node is known to have completed in its present generation.
+    pub fn is_completed(&self, node: NodeId) -> bool {
+        self.status(node) == NodeStatus::Completed
+    }
+
+    /// The inner nodes that have completed without being written, because their completion follows from their
+    /// children. The one who ends an instance writes them, for readers of the table.
+    pub fn derived(&self) -> Vec<NodeId> {
+        let is_derived =
+            |kind: &NodeKind| matches!(kind, NodeKind::Then(_) | NodeKind::If(_) | NodeKind::Join(_));
+        self.graph
+            .iter()
+            .filter(|(id, node)| {
+                is_derived(&node.kind) && node.result_name.is_none() && self.is_completed(*id)
+            })
+            .map(|(id, _)| id)
+            .collect()
+    }
+
+    /// Walks a branch from its root.
+    fn walk_branch(&mut self, branch: NodeId) -> Result<Next, ProgressError> {
+        self.open_scope(branch);
+        self.go_on(At::Enter(branch), branch)
+    }
+
+    fn go_on(&mut self, at: At, branch: NodeId) -> Result<Next, ProgressError> {
+        Ok(match self.advance(at, branch)? {
+            Walked::Next(next) => next,
+            // Asked about a branch that is not live.
+            Walked::Broke(_) => Next::BranchCompleted(branch),
+        })
+    }
+
+    fn advance(&mut self, mut at: At, stop: NodeId) -> Result<Walked, ProgressError> {
+        loop {
+            at = match at {
+                At::Enter(node) => match self.enter(node, stop)? {
+                    Entered::At(at) => at,
+                    Entered::Next(next) => return Ok(Walked::Next(next)),
+                    Entered::Broke(outer) => return Ok(Walked::Broke(outer)),
+                },
+                At::Completed(node) => {
+                    self.bind(node, stop);
+                    if node == stop {
+                        return Ok(Walked::Next(match self.graph.parent(node) {
+                            None => Next::Finished(self.outcome(node)),
+                            Some(_) => Next::BranchCompleted(node),
+                        }));
+                    }
+                    match self.leave(node, stop) {
+                        Entered::At(at) => at,
+                        Entered::Next(next) => return Ok(Walked::Next(next)),
+                        Entered::Broke(outer) => return Ok(Walked::Broke(outer)),
+                    }
+                }
+            }
+        }
+    }
+
+    /// Steps into a node that may have been carried out already.
+    fn enter(&mut self, node: NodeId, branch: NodeId) -> Result<Entered, ProgressError> {
+        let graph = self.graph.clone();
+        Ok(match graph.kind(node) {
+            NodeKind::Break(_) if self.is_completed(node) => {
+                self.bind(node, branch);
+                let outer = graph.enclosing_loop(node).ok_or(ProgressError::BreakOutsideLoop(node))?;
+                if graph.branch(outer) == branch {
+                    Entered::At(At::Completed(outer))
+                } else {
+                    Entered::Broke(outer)
+                }
+            }
+            NodeKind::Sql(_)
+            | NodeKind::Break(_)
+            | NodeKind::Sleep(_)
+            | NodeKind::WaitSchedule(_)
+            | NodeKind::Signal(_) => {
+                if self.is_completed(node) {
+                    Entered::At(At::Completed(node))
+                } else {
+                    Entered::Next(Next::Run(node))
+                }
+            }
+            NodeKind::Then(then) => Entered::At(At::Enter(then.first)),
+            NodeKind::If(choice) => match &choice.condition {
+                Condition::Node(condition) => Entered::At(At::Enter(*condition)),
+                Condition::HasRows(name) => {
+                    let has_rows = self.decide_has_rows(node, name, branch)?;
+                    Entered::At(At::Enter(if has_rows { choice.then } else { choice.otherwise }))
+                }
+            },
+            NodeKind::Loop(repeat) => {
+                match self.status(node) {
+                    // Its last generation is walked once more, for the names that it has bound.
+                    NodeStatus::Completed => self.bind_left_behind(node, branch),
+                    NodeStatus::Running => {
+                        self.bind_left_behind(node, branch);
+                        // Once the pause is over the body may be under way, in other branches too.
+                        if let Some(until) = self.state(node).wake_at.filter(|&until| until > now()) {
+                            return Ok(Entered::Next(Next::Pause { node, until }));
+                        }
+                    }
+                    NodeStatus::Pending | NodeStatus::Failed => self.begin_generation(node, None, branch),
+                }
+                Entered::At(At::Enter(repeat.body))
+            }
+            NodeKind::Join(join) => {
+                if let Some(root) = self.broken_out(node, &join.branches) {
+                    return self.break_out(node, root, branch);
+                }
+                let mut unfinished = Vec::new();
+                for &root in &join.branches {
+                    let next = self.walk_branch(root)?;
+                    self.note_frontier(root, &next);
+                    if !matches!(next, Next::BranchCompleted(_)) {
+                        unfinished.push(root);
+                    }
+                }
+                if unfinished.is_empty() {
+                    self.merge_join(node, &join.branches, branch);
+                    Entered::At(At::Completed(node))
+                } else {
+                    Entered::Next(Next::Spawn { node, branches: unfinished })
+                }
+            }
+            NodeKind::Race(race) => {
+                if self.is_completed(node) {
+                    let winner = race.branches[self.state(node).iteration as usize];
+                    self.walk_branch(winner)?;
+                    let scope = self.scopes.remove(&winner).unwrap_or_default();
+                    self.scopes.insert(branch, scope);
+                    return Ok(Entered::At(At::Completed(node)));
+                }
+                if let Some(root) = self.broken_out(node, &race.branches) {
+                    return self.break_out(node, root, branch);
+                }
+                let passed = self.frontier.len();
+                for (number, &root) in race.branches.iter().enumerate() {
+                    let next = self.walk_branch(root)?;
+                    self.note_frontier(root, &next);
+                    if matches!(next, Next::BranchCompleted(_)) {
+                        self.frontier.truncate(passed);
+                        self.decide_race(node, number, &race.branches, branch);
+                        return Ok(Entered::At(At::Completed(node)));
+                    }
+                }
+                Entered::Next(Next::Spawn { node, branches: race.branches.clone() })
+            }
+        })
+    }
+
+    /// The branch of a JOIN or RACE in which a BREAK has completed a loop around all of it.
+    fn broken_out(&self, node: NodeId, branches: &[NodeId]) -> Option<NodeId> {
+        let end = self.breaks_out(node).find(|&end| self.is_completed(end))?;
+        branches.iter().copied().find(|&root| self.is_in(end, root))
+    }
+
+    fn break_out(&mut self, node: NodeId, root: NodeId, branch: NodeId) -> Result<Entered, ProgressError> {
+        self.open_scope(root);
+        Ok(match self.advance(At::Enter(root), root)? {
+            Walked::Next(next) => Entered::Next(next),
+            Walked::Broke(outer) => {
+                let scope = self.scopes.remove(&root).unwrap_or_default();
+                self.scopes.insert(branch, scope);
+                self.end_scopes(node, branch);
+                if self.graph.branch(outer) == branch {
+                    Entered::At(At::Completed(outer))
+                } else {
+                    Entered::Broke(outer)
+                }
+            }
+        })
+    }
+
+    /// Steps out of a completed node towards its parent.
+    fn leave(&mut self, node: NodeId, branch: NodeId) -> Entered {
+        let graph = self.graph.clone();
+        let Some(parent) = graph.parent(node) else { return Entered::At(At::Completed(node)) };
+        Entered::At(match graph.kind(parent) {
+            NodeKind::Then(then) if node == then.first => At::Enter(then.next),
+            NodeKind::Then(_) => {
+                self.derive_completed(parent, self.outcome(node));
+                At::Completed(parent)
+            }
+            NodeKind::If(choice) if choice.condition == Condition::Node(node) => {
+                let is_true = truth::outcome_is_true(&self.outcome(node));
+                At::Enter(if is_true { choice.then } else { choice.otherwise })
+            }
+            NodeKind::If(_) => {
+                self.derive_completed(parent, self.outcome(node));
+                At::Completed(parent)
+            }
+            NodeKind::Loop(repeat) => {
+                let wants_more = match repeat.condition {
+                    Some(condition) if node == repeat.body => return Entered::At(At::Enter(condition)),
+                    _ if self.is_completed(parent) => return Entered::At(At::Completed(parent)),
+                    Some(_) => truth::outcome_is_true(&self.outcome(node)),
+                    None => true,
+                };
+                if !wants_more {
+                    self.complete_loop(parent, self.outcome(repeat.body), branch)
+                } else if self.throttled.contains(&parent) {
+                    // The generation began when the pause before it ended; the first one's start is not known.
+                    let began_at = self.state(parent).wake_at.unwrap_or_else(now);
+                    let until = (began_at + self.loop_min_interval).max(now());
+                    self.begin_generation(parent, Some(until), branch);
+                    return Entered::Next(Next::Pause { node: parent, until });
+                } else {
+                    self.begin_generation(parent, None, branch);
+                    At::Enter(repeat.body)
+                }
+            }
+            // The roots of branches are where `advance` stops, so it never leaves them from inside.
+            NodeKind::Join(_) | NodeKind::Race(_) => return Entered::Next(Next::BranchCompleted(branch)),
+            NodeKind::Sql(_)
+            | NodeKind::Break(_)
+            | NodeKind::Sleep(_)
+            | NodeKind::WaitSchedule(_)
+            | NodeKind::Signal(_) => unreachable!("a leaf has no children"),
+        })
+    }
+
+    fn begin_generation(&mut self, node: NodeId, wake_at: Option<Instant>, branch: NodeId) {
+        let is_first = self.status(node) != NodeStatus::Running;
+        let generation = self.generation(node);
+        // Rows of this branch remember what they have bound; the loop's own and those of branches inside do not.
+        let graph = self.graph.clone();
+        let outcome = self.keep(branch, |from| {
+            from == node || (self.is_in(from, node) && graph.branch(from) != graph.branch(node))
+        });
+        let state = &mut self.states[node.index()];
+        let iteration = state.iteration + 1;
+        *state = NodeState { status: NodeStatus::Running, generation, iteration, outcome, wake_at };
+        self.mark_written(node);
+        self.forget_superseded(node, branch, is_first && self.may_lose_generations(node));
+    }
+
+    fn complete_loop(&mut self, node: NodeId, outcome: Arc<Outcome>, branch: NodeId) -> At {
+        let iteration = self.state(node).iteration;
+        self.set_completed(node, outcome, iteration);
+        if self.named_in(node).iter().any(|&id| self.may_be_given_up(id, node)) {
+            // What those have bound before the last generation is unbound now. A walk over the rows finds out.
+            self.open_scope(branch);
+            At::Enter(branch)
+        } else {
+            At::Completed(node)
+        }
+    }
+
+    /// Forgets the outcomes inside a loop that a later one of the same name has superseded, or, where the rows may
+    /// be those of a branch that was given up, all of them.
+    fn forget_superseded(&mut self, outer: NodeId, branch: NodeId, all: bool) {
+        let graph = self.graph.clone();
+        for place in self.named_range(outer) {
+            let node = self.named[place];
+            if !self.is_left_behind(node, outer) || self.may_be_given_up(node, outer) {
+                continue;
+            }
+            let name = graph.node(node).result_name.as_deref().unwrap_or_default();
+            let bound_by = self.scopes.get(&branch).and_then(|scope| scope.from.get(name));
+            if all || bound_by != Some(&node) {
+                self.forget(node, branch);
+            }
+        }
+    }
+
+    fn forget(&mut self, node: NodeId, owner: NodeId) {
+        let is_loop = matches!(self.graph.kind(node), NodeKind::Loop(_));
+        let state = self.state(node);
+        self.states[node.index()] = NodeState {
+            status: NodeStatus::Pending,
+            // Of a generation that nobody has written yet, lest the row be taken for one that is over.
+            generation: self.generation(node).max(state.generation + 1),
+            iteration: state.iteration + i64::from(is_loop),
+            outcome: None,
+            wake_at: None,
+        };
+        if !self.writes.contains(&(node, owner)) {
+            self.writes.push((node, owner));
+        }
+    }
+
+    fn merge_join(&mut self, node: NodeId, branches: &[NodeId], outer: NodeId) {
+        let results = branches.iter().map(|&root| self.outcome(root).value.clone()).collect();
+        for root in branches {
+            let inner = self.scopes.remove(root).unwrap_or_default();
+            let base = self.scopes.entry(outer).or_default();
+            for (name, outcome) in inner.seen {
+                if base.seen.get(&name).is_none_or(|known| !Arc::ptr_eq(known, &outcome)) {
+                    base.bind(&name, inner.from[&name], outcome);
+                }
+            }
+        }
+        self.derive_completed(node, Arc::new(Outcome::plain(Value::Array(results))));
+    }
+
+    fn decide_race(&mut self, node: NodeId, winner: usize, branches: &[NodeId], outer: NodeId) {
+        let root = branches[winner];
+        let scope = self.scopes.remove(&root).unwrap_or_default();
+        self.scopes.insert(outer, scope);
+        self.end_scopes(node, outer);
+        self.set_completed(node, self.outcome(root), winner as i64);
+        self.abandoned.extend(branches.iter().copied().filter(|&other| other != root));
+    }
+
+    /// Ends every branch below `outer`.
+    fn end_scopes(&mut self, outer: NodeId, keep: NodeId) {
+        let end = self.ends[outer.index()];
+        self.scopes.retain(|root, _| *root == keep || *root < outer || root.0 >= end);
+    }
+
+    /// Decides an IF on rows once for each generation: later in the same generation the name may be bound anew,
+    /// so that a second look after a restart could take the other branch.
+    fn decide_has_rows(&mut self, node: NodeId, name: &str, branch: NodeId) -> Result<bool, ProgressError> {
+        if self.status(node) != NodeStatus::Pending {
+            self.recall(node, branch);
+            return Ok(self.state(node).iteration != 0);
+        }
+        let has_rows = self.has_rows(node, name, branch)?;
+        let kept = self.keep(branch, |from| from == node);
+        self.arm(node, None);
+        let state = &mut self.states[node.index()];
+        state.iteration = has_rows.into();
+        state.outcome = kept;
+        Ok(has_rows)
+    }
+
+    fn has_rows(&self, node: NodeId, name: &str, branch: NodeId) -> Result<bool, ProgressError> {
+        let bound = self.bindings(branch).and_then(|bindings| bindings.get(name));
+        let outcome =
+            bound.ok_or_else(|| ProgressError::ConditionNotBound { node, name: name.to_owned() })?;
+        let count = outcome.value.get("row_count").and_then(Value::as_u64);
+        count
+            .map(|count| count > 0)
+            .ok_or_else(|| ProgressError::ConditionNotRows { node, name: name.to_owned() })
+    }
+
+    fn outcome(&self, node: NodeId) -> Arc<Outcome> {
+        self.states[node.index()].outcome.clone().unwrap_or_default()
+    }
+
+    fn bind(&mut self, node: NodeId, branch: NodeId) {
+        if let Some(name) = &self.graph.node(node).result_name {
+            let outcome = self.outcome(node);
+            self.scopes.entry(branch).or_default().bind(name, node, outcome);
+        }
+    }
+
+    /// Binds what earlier generations of a loop have left behind: names bound in its body live on.
+    fn bind_left_behind(&mut self, outer: NodeId, branch: NodeId) {
+        let is_completed = self.is_completed(outer);
+        for place in self.named_range(outer) {
+            let node = self.named[place];
+            let is_known = if is_completed {
+                !self.may_be_given_up(node, outer)
+            } else {
+                self.graph.branch(node) == self.graph.branch(outer)
+            };
+            if is_known && self.is_left_behind(node, outer) {
+                self.bind(node, branch);
+            }
+        }
+        self.recall(outer, branch);
+    }
+
+    /// Whether the row holds an outcome of an earlier generation of a loop around it.
+    fn is_left_behind(&self, node: NodeId, outer: NodeId) -> bool {
+        let state = self.state(node);
+        node != outer
+            && state.status == NodeStatus::Completed
+            && state.outcome.is_some()
+            && !self.is_current(node)
+    }
+
+    /// The bindings of a branch that come from certain nodes, to be kept in the row of a running node.
+    fn keep(&self, branch: NodeId, of: impl Fn(NodeId) -> bool) -> Option<Arc<Outcome>> {
+        let scope = self.scopes.get(&branch)?;
+        let kept: serde_json::Map<String, Value> = scope
+            .from
+            .iter()
+            .filter(|(_, node)| of(**node))
+            .map(|(name, node)| {
+                let outcome = &scope.seen[name];
+                let columns = outcome.columns.as_deref().cloned();
+                let kept = Kept { node: node.0, value: outcome.value.clone(), columns };
+                (name.clone(), serde_json::to_value(kept).expect("only a map with keys of another type fails"))
+            })
+            .collect();
+        (!kept.is_empty()).then(|| Arc::new(Outcome::plain(Value::Object(kept))))
+    }
+
+    /// Binds what the row of a running node keeps.
+    fn recall(&mut self, node: NodeId, branch: NodeId) {
+        let state = self.state(node);
+        let (NodeStatus::Running, Some(outcome)) = (state.status, state.outcome.clone()) else { return };
+        let Value::Object(kept) = &outcome.value else { return };
+        for (name, kept) in kept {
+            if let Ok(kept) = Kept::deserialize(kept) {
+                let outcome = Outcome { value: kept.value, columns: kept.columns.map(Arc::new) };
+                let scope = self.scopes.entry(branch).or_default();
+                scope.bind(name, NodeId(kept.node), Arc::new(outcome));
+            }
+        }
+    }
+
+    fn named_range(&self, outer: NodeId) -> Range<usize> {
+        let end = self.ends[outer.index()];
+        self.named.partition_point(|id| *id < outer)..self.named.partition_point(|id| id.0 < end)
+    }
+
+    fn named_in(&self, outer: NodeId) -> &[NodeId] {
+        &self.named[self.named_range(outer)]
+    }
+
+    fn is_in(&self, inner: NodeId, outer: NodeId) -> bool {
+        outer <= inner && inner.0 < self.ends[outer.index()]
+    }
+
+    /// The BREAKs in the branches of a JOIN or RACE that end a loop around it.
+    fn breaks_out(&self, node: NodeId) -> impl Iterator<Item = NodeId> {
+        let ends = self.breaks.iter().copied().filter(move |&end| self.is_in(end, node));
+        ends.filter(move |&end| self.graph.enclosing_loop(end).is_none_or(|outer| outer < node))
+    }
+
+    /// Whether the branches of a JOIN or RACE may be given up before they have completed.
+    fn gives_up(&self, node: NodeId) -> bool {
+        matches!(self.graph.kind(node), NodeKind::Race(_)) || self.breaks_out(node).next().is_some()
+    }
+
+    /// Whether a node lies in a branch inside `outer` that may be given up.
+    fn may_be_given_up(&self, node: NodeId, outer: NodeId) -> bool {
+        self.parents_of_branches(node).take_while(|&at| outer < at).any(|at| self.gives_up(at))
+    }
+
+    /// Whether generations of this loop may be given up, by a loop around it that goes on.
+    fn may_lose_generations(&self, node: NodeId) -> bool {
+        self.parents_of_branches(node)
+            .any(|at| self.graph.enclosing_loop(at).is_some() && self.gives_up(at))
+    }
+
+    /// The JOINs and RACEs around a node, from the inside.
+    fn parents_of_branches(&self, node: NodeId) -> impl Iterator<Item = NodeId> {
+        let parent_of = |at| self.graph.parent(self.graph.branch(at));
+        std::iter::successors(parent_of(node), move |&at| parent_of(at))
+    }
+
+    /// Begins a branch with what is seen where its JOIN or RACE is reached.
+    fn open_scope(&mut self, branch: NodeId) {
+        let outer = self.graph.parent(branch).map(|parent| self.graph.branch(parent));
+        let scope = outer.and_then(|outer| self.scopes.get(&outer)).cloned().unwrap_or_default();
+        self.scopes.insert(branch, scope);
+    }
+
+    fn set_completed(&mut self, node: NodeId, outcome: Arc<Outcome>, iteration: i64) {
+        let generation = self.generation(node);
+        self.states[node.index()] = NodeState {
+            status: NodeStatus::Completed,
+            generation,
+            iteration,
+            outcome: Some(outcome),
+            wake_at: None,
+        };
+        self.mark_written(node);
+    }
+
+    /// Completes a node whose completion follows from its children: stored only where it bears a name.
+    fn derive_completed(&mut self, node: NodeId, outcome: Arc<Outcome>) {
+        let was_stored = self.is_completed(node);
+        let written = self.writes.len();
+        let iteration = self.state(node).iteration;
+        self.set_completed(node, outcome, iteration);
+        if was_stored || self.graph.node(node).result_name.is_none() {
+            self.writes.truncate(written);
+        }
+    }
+
+    fn mark_written(&mut self, node: NodeId) {
+        let write = (node, self.graph.branch(node));
+        if !self.writes.contains(&write) {
+            self.writes.push(write);
+        }
+    }
+
+    /// Forgets writes to branches of others that earlier walks have left, once a later generation has begun.
+    fn drop_stale_writes(&mut self) {
+        let mut writes = std::mem::take(&mut self.writes);
+        writes.retain(|(node, _)| self.state(*node).status == NodeStatus::Pending || self.is_current(*node));
+        self.writes = writes;
+    }
+}
+
+/// Now, on the clock that `wake_at` is measured with.
+pub fn now() -> Instant {
+    const POSTGRES_EPOCH_UNIX_SECS: i64 = 946_684_800;
+    chrono::Utc::now().timestamp_micros() - POSTGRES_EPOCH_UNIX_SECS * 1_000_000
+}
+
+/// The loops that only a cancellation ends and that never wait: without a pause they would spin.
+fn throttled_loops(graph: &Graph) -> Vec<NodeId> {
+    graph
+        .iter()
+        .filter(|(_, node)| matches!(&node.kind, NodeKind::Loop(repeat) if repeat.condition.is_none()))
+        .map(|(id, _)| id)
+        .filter(|&id| {
+            !graph.iter().any(|(inner, node)| match node.kind {
+                NodeKind::Break(_) => graph.enclosing_loop(inner) == Some(id),
+                NodeKind::Sleep(_) | NodeKind::WaitSchedule(_) | NodeKind::Signal(_) => {
+                    graph.is_within(inner, id)
+                }
+                NodeKind::Sql(_)
+                | NodeKind::Then(_)
+                | NodeKind::If(_)
+                | NodeKind::Join(_)
+                | NodeKind::Race(_)
+                | NodeKind::Loop(_) => false,
+            })
+        })
+        .collect()
+}
+
+/// Where each subtree ends, which in pre-order is a span of ids.
+fn ends(graph: &Graph) -> Vec<u32> {
+    let mut ends: Vec<u32> = (1..=graph.len() as u32).collect();
+    for (id, _) in graph.iter().rev() {
+        if let Some(parent) = graph.parent(id) {
+            ends[parent.index()] = ends[parent.index()].max(ends[id.index()]);
+        }
+    }
+    ends
+}
