@@ -66,24 +66,22 @@ fn a_database_without_the_right_to_connect_is_refused() {
 
 #[test]
 fn a_right_to_connect_taken_away_in_flight_fails_what_runs_there() {
-    administer(
-        shared(),
-        "CREATE DATABASE eng_closing; REVOKE CONNECT ON DATABASE eng_closing FROM PUBLIC",
-    );
+    administer(shared(), "CREATE DATABASE eng_closing; REVOKE CONNECT ON DATABASE eng_closing FROM PUBLIC");
     let session = role("eng_shut_out");
     administer(shared(), "GRANT CONNECT ON DATABASE eng_closing TO eng_shut_out");
     let id = session.value(
         "SELECT df.start('SELECT 1' ~> df.wait_for_signal('go') ~> 'SELECT 2', database => 'eng_closing')",
     );
-    session.until(&format!("SELECT count(*) = 1 FROM df.instance_nodes('{id}') WHERE waiting_for IS NOT NULL"));
+    session
+        .until(&format!("SELECT count(*) = 1 FROM df.instance_nodes('{id}') WHERE waiting_for IS NOT NULL"));
     administer(shared(), "REVOKE CONNECT ON DATABASE eng_closing FROM eng_shut_out");
     session.run(&format!("SELECT df.signal('{id}', 'go')"));
     let outcome = session.end_of(&id);
     assert!(outcome.starts_with("failed "), "{outcome}");
     // A database that is gone fails it too.
     administer(shared(), "GRANT CONNECT ON DATABASE eng_closing TO eng_shut_out");
-    let id = session
-        .value("SELECT df.start(df.wait_for_signal('go') ~> 'SELECT 2', database => 'eng_closing')");
+    let id =
+        session.value("SELECT df.start(df.wait_for_signal('go') ~> 'SELECT 2', database => 'eng_closing')");
     administer(shared(), "DROP DATABASE eng_closing WITH (FORCE)");
     session.run(&format!("SELECT df.signal('{id}', 'go')"));
     let outcome = session.end_of(&id);
@@ -97,7 +95,9 @@ fn the_extension_is_dropped_with_what_runs_and_created_again() {
     let superuser = superuser_in("eng_drop");
     let waiting = user.start("df.sleep(600)");
     let running = user.start("'SELECT pg_sleep(600)'");
-    user.until(&format!("SELECT EXISTS (SELECT FROM df.workers() WHERE instance_id = '{running}' AND state = 'running')"));
+    user.until(&format!(
+        "SELECT EXISTS (SELECT FROM df.workers() WHERE instance_id = '{running}' AND state = 'running')"
+    ));
     assert_eq!(user.value(&format!("SELECT df.status('{waiting}')")), "running");
     superuser.run("SET lock_timeout = '10s'; DROP EXTENSION pg_durable");
     assert_eq!(superuser.value("SELECT to_regnamespace('df') IS NULL"), "t");
@@ -105,7 +105,10 @@ fn the_extension_is_dropped_with_what_runs_and_created_again() {
     superuser.run("CREATE EXTENSION pg_durable; SELECT df.grant_usage('eng_dropper')");
     let user = Session::open(shared(), "eng_dropper", "eng_drop").expect("the role gets in");
     assert_eq!(user.value("SELECT count(*) FROM df.instances"), "0");
-    assert_eq!(user.flow("'SELECT 1 AS a' ~> df.sleep(0.05) ~> 'SELECT 2 AS b'"), r#"{"rows": [{"b": 2}], "row_count": 1}"#);
+    assert_eq!(
+        user.flow("'SELECT 1 AS a' ~> df.sleep(0.05) ~> 'SELECT 2 AS b'"),
+        r#"{"rows": [{"b": 2}], "row_count": 1}"#
+    );
     // A drop that rolls back is none.
     superuser.run("BEGIN; DROP EXTENSION pg_durable; ROLLBACK");
     assert!(user.flow("'SELECT 1'").starts_with('{'));
@@ -131,8 +134,11 @@ fn a_dump_carries_workflows_to_another_database() {
     there.run("SELECT df.setvar('kept', 'yes')");
     let done = there.start("'SELECT 5 AS five'");
     there.end_of(&done);
-    let waiting = there.start("('SELECT 7 AS n' |=> 'n') ~> df.wait_for_signal('go') ~> 'SELECT $n AS n, ''{kept}'' AS v'");
-    there.until(&format!("SELECT count(*) = 1 FROM df.instance_nodes('{waiting}') WHERE waiting_for IS NOT NULL"));
+    let waiting = there
+        .start("('SELECT 7 AS n' |=> 'n') ~> df.wait_for_signal('go') ~> 'SELECT $n AS n, ''{kept}'' AS v'");
+    there.until(&format!(
+        "SELECT count(*) = 1 FROM df.instance_nodes('{waiting}') WHERE waiting_for IS NOT NULL"
+    ));
     there.run(&format!("SELECT df.signal('{waiting}', 'other', '1')"));
     administer(shared(), "CREATE DATABASE eng_restored");
     let server = shared();
@@ -144,13 +150,14 @@ fn a_dump_carries_workflows_to_another_database() {
         program("psql"),
         server.dsn("postgres", "eng_restored"),
     );
-    let output = std::process::Command::new("bash")
-        .args(["-o", "pipefail", "-c", &pipe])
-        .output()
-        .expect("bash runs");
+    let output =
+        std::process::Command::new("bash").args(["-o", "pipefail", "-c", &pipe]).output().expect("bash runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let restored = Session::open(server, "eng_dumped", "eng_restored").expect("the role gets in");
-    assert_eq!(restored.value(&format!("SELECT df.result('{done}')")), r#"{"rows": [{"five": 5}], "row_count": 1}"#);
+    assert_eq!(
+        restored.value(&format!("SELECT df.result('{done}')")),
+        r#"{"rows": [{"five": 5}], "row_count": 1}"#
+    );
     assert_eq!(restored.value("SELECT df.getvar('kept')"), "yes");
     assert_eq!(restored.value("SELECT count(*) FROM df.signals"), "1");
     restored.run(&format!("SELECT df.run(); SELECT df.signal('{waiting}', 'go')"));
@@ -223,7 +230,10 @@ fn a_cancelled_backend_fails_its_step() {
     // The role itself may do it: the executor is one of its own processes.
     assert_eq!(user.value(&format!("SELECT pg_cancel_backend(({busy}))")), "t");
     let outcome = user.end_of(&id);
-    assert!(outcome.starts_with("failed 57014 at 00000001\nmessage: canceling statement due to user request"), "{outcome}");
+    assert!(
+        outcome.starts_with("failed 57014 at 00000001\nmessage: canceling statement due to user request"),
+        "{outcome}"
+    );
     assert!(user.flow("'SELECT 1'").starts_with('{'));
 }
 
@@ -234,7 +244,9 @@ fn a_terminated_backend_loses_nothing() {
     let id = user.start("'INSERT INTO effects VALUES (1)' ~> 'INSERT INTO effects VALUES (2); SELECT pg_sleep(2)' ~> 'SELECT 9 AS nine'");
     let busy = format!("SELECT pid FROM df.workers() WHERE instance_id = '{id}' AND node_id IS NOT NULL");
     for _ in 0..2 {
-        user.until(&format!("SELECT EXISTS (SELECT FROM pg_stat_activity WHERE pid = ({busy}) AND wait_event = 'PgSleep')"));
+        user.until(&format!(
+            "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE pid = ({busy}) AND wait_event = 'PgSleep')"
+        ));
         assert_eq!(user.value(&format!("SELECT pg_terminate_backend(({busy}), 5000)")), "t");
     }
     assert_eq!(user.end_of(&id), r#"{"rows": [{"nine": 9}], "row_count": 1}"#);
@@ -244,7 +256,9 @@ fn a_terminated_backend_loses_nothing() {
     let waiting = user.start("df.sleep(1) ~> 'SELECT 8 AS eight'");
     user.until(&format!("df.status('{waiting}') = 'running'"));
     for kind in ["scheduler", "launcher"] {
-        let pid = format!("SELECT pid FROM df.workers() WHERE kind = '{kind}' AND (database = 'postgres' OR database IS NULL)");
+        let pid = format!(
+            "SELECT pid FROM df.workers() WHERE kind = '{kind}' AND (database = 'postgres' OR database IS NULL)"
+        );
         let before = superuser.value(&pid);
         superuser.run(&format!("SELECT pg_terminate_backend({before})"));
         superuser.until(&format!("({pid}) <> {before}"));
