@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::ffi::{CStr, CString};
+use std::ops::Range;
 use std::sync::Arc;
 
 use pg_durable_graph::Column;
@@ -23,10 +24,18 @@ pub struct Script<'a> {
     /// With `$1`, `$2`, … for the parameters.
     pub text: &'a str,
     pub parameters: &'a [Parameter],
-    /// The same statements with literals in place of parameters, for those that take none.
-    pub literal_text: Option<&'a str>,
+    /// The same with literals in place of parameters, if there are any: what takes no parameters gets these.
+    pub literals: Option<&'a Literals>,
     /// The largest result, in bytes of JSON.
     pub result_max: usize,
+}
+
+/// A script with literals in place of its parameters.
+#[derive(Debug, Default)]
+pub struct Literals {
+    pub text: String,
+    /// Where each literal stands, and what stands there in the text with parameters.
+    pub places: Vec<(Range<usize>, String)>,
 }
 
 /// What the last statement left.
@@ -56,15 +65,15 @@ pub enum ScriptError {
 pub fn run(script: &Script<'_>) -> Result<ScriptResult, ScriptError> {
     let commits = xact::commits();
     enter_step_memory();
-    let text = Text::parse(script.text);
-    let literal = script.literal_text.map(Text::parse);
+    // The text with parameters may not even parse as a whole: SET and its like know none.
+    let text = Text::parse(script.literals.map_or(script.text, |literals| &literals.text));
     if text.statements.is_empty() {
         return Err(ScriptError::Empty);
     }
     for statement in &text.statements {
         refuse_what_a_step_may_not_do(*statement)?;
     }
-    log_statements(&text);
+    log_statements(&text, script.text);
     arm_statement_timeout();
     if text.statements.len() > 1 {
         // As for a client's message of several statements: what cannot run in a transaction block says so.
@@ -77,17 +86,19 @@ pub fn run(script: &Script<'_>) -> Result<ScriptResult, ScriptError> {
             xact::next_command();
         }
         let takes_parameters = is_optimizable(text.statements[place]);
-        let (from, parameters) = match &literal {
-            Some(literal) if !takes_parameters => (literal, &[][..]),
-            _ => (&text, script.parameters),
-        };
         if !takes_parameters {
             super::session::note_utility();
         }
-        capture = Some(run_statement(from, place, parameters, script.result_max)?);
+        capture = Some(match script.literals {
+            Some(literals) if takes_parameters => {
+                let alone = text.with_parameters(place, script.text, literals);
+                run_statement(&alone, 0, script.parameters, script.result_max)?
+            }
+            _ => run_statement(&text, place, &[], script.result_max)?,
+        });
     }
     disarm_statement_timeout();
-    log_duration(&text);
+    log_duration(script.text);
     leave_step_memory();
     let mut capture = capture.expect("there was at least one statement");
     capture.finish();
@@ -140,7 +151,37 @@ struct Text {
 
 impl Text {
     fn parse(sql: &str) -> Text {
-        let sql = encoding::from_utf8(sql);
+        Text::parse_encoded(encoding::from_utf8(sql))
+    }
+
+    /// One of the statements of a text with literals, with parameters in their place.
+    fn with_parameters(&self, place: usize, text: &str, literals: &Literals) -> Text {
+        if self.statements.len() == 1 {
+            return Text::parse(text);
+        }
+        // SAFETY: a raw statement of the parser's.
+        let (start, length) = unsafe {
+            let raw = self.statements[place];
+            ((*raw).stmt_location.max(0) as usize, (*raw).stmt_len as usize)
+        };
+        let all = self.sql.as_bytes();
+        let end = if length == 0 { all.len() } else { start + length };
+        let (mut sql, mut copied) = (Vec::new(), start);
+        // The parser counts in the database's encoding.
+        let encoded_length = |text: &str| encoding::from_utf8(text).as_bytes().len();
+        for (range, parameter) in &literals.places {
+            let from = encoded_length(&literals.text[..range.start]);
+            if (start..end).contains(&from) {
+                sql.extend_from_slice(&all[copied..from]);
+                sql.extend_from_slice(encoding::from_utf8(parameter).as_bytes());
+                copied = from + encoded_length(&literals.text[range.clone()]);
+            }
+        }
+        sql.extend_from_slice(&all[copied..end]);
+        Text::parse_encoded(CString::new(sql).expect("parts of C strings hold no NUL"))
+    }
+
+    fn parse_encoded(sql: CString) -> Text {
         // SAFETY: the list's elements are raw statements; they live in the transaction's memory.
         let statements = unsafe {
             let list = pg_sys::pg_parse_query(sql.as_ptr());
@@ -551,7 +592,7 @@ unsafe extern "C-unwind" fn receive_slot(
 #[pgrx::pg_guard]
 unsafe extern "C-unwind" fn shut_down(_receiver: *mut pg_sys::DestReceiver) {}
 
-fn log_statements(text: &Text) {
+fn log_statements(text: &Text, shown: &str) {
     // SAFETY: reads a setting; the statements are the parser's.
     let wants_log = unsafe {
         let level = pg_sys::log_statement as u32;
@@ -562,11 +603,11 @@ fn log_statements(text: &Text) {
                 .any(|raw| pg_sys::GetCommandLogLevel((**raw).stmt) <= level && level != 0)
     };
     if wants_log {
-        pgrx::log!("statement: {}", text_of(&text.sql));
+        pgrx::log!("statement: {shown}");
     }
 }
 
-fn log_duration(text: &Text) {
+fn log_duration(shown: &str) {
     let mut duration = [0 as core::ffi::c_char; 32];
     // SAFETY: the buffer is of the size that the function's callers in the server use.
     let (verdict, duration) = unsafe {
@@ -575,14 +616,9 @@ fn log_duration(text: &Text) {
     };
     match verdict {
         1 => pgrx::log!("duration: {duration} ms"),
-        2 => pgrx::log!("duration: {duration} ms  statement: {}", text_of(&text.sql)),
+        2 => pgrx::log!("duration: {duration} ms  statement: {shown}"),
         _ => {}
     }
-}
-
-fn text_of(sql: &CStr) -> String {
-    // SAFETY: a C string in the database's encoding.
-    unsafe { encoding::to_utf8(sql.as_ptr()) }
 }
 
 unsafe extern "C-unwind" {

@@ -2,7 +2,6 @@
 
 use std::cell::Cell;
 use std::collections::HashMap;
-use std::fmt::Write as _;
 
 use pg_durable_graph::kind::Sql;
 use pg_durable_graph::progress::Bindings;
@@ -15,7 +14,7 @@ use super::After;
 use crate::engine::failure::{Failure, Stop};
 use crate::engine::instance::{Flush, Instance};
 use crate::pg::caught::{self, Caught};
-use crate::pg::portal::{self, Parameter, Script, ScriptResult};
+use crate::pg::portal::{self, Literals, Parameter, Script, ScriptResult};
 use crate::pg::spi::Session;
 use crate::pg::xact::{self, Transaction};
 use crate::pg::{activity, gucs, value};
@@ -111,7 +110,7 @@ pub fn run_text(text: &str, bindings: &Bindings) -> Result<ScriptResult, Failure
     let template = Template::parse(text, |name| bindings.contains_key(name));
     let result_max = gucs::max_result_size();
     if !template.has_references() {
-        let script = Script { text, parameters: &[], literal_text: None, result_max };
+        let script = Script { text, parameters: &[], literals: None, result_max };
         return Ok(portal::run(&script)?);
     }
     xact::read_standard_strings();
@@ -119,7 +118,7 @@ pub fn run_text(text: &str, bindings: &Bindings) -> Result<ScriptResult, Failure
     let script = Script {
         text: &bound.text,
         parameters: &bound.parameters,
-        literal_text: Some(&bound.literal_text),
+        literals: Some(&bound.literals),
         result_max,
     };
     Ok(portal::run(&script)?)
@@ -127,19 +126,19 @@ pub fn run_text(text: &str, bindings: &Bindings) -> Result<ScriptResult, Failure
 
 struct Bound {
     text: String,
-    literal_text: String,
+    literals: Literals,
     parameters: Vec<Parameter>,
 }
 
 /// Puts parameters in place of references, and in a second text literals, for statements that take no parameters.
 fn bind(template: &Template, bindings: &Bindings) -> Result<Bound, Failure> {
-    let mut bound = Bound { text: String::new(), literal_text: String::new(), parameters: Vec::new() };
+    let mut bound = Bound { text: String::new(), literals: Literals::default(), parameters: Vec::new() };
     let mut numbers: HashMap<String, usize> = HashMap::new();
     for piece in &template.pieces {
         let (reference, context) = match piece {
             Piece::Text(text) => {
                 bound.text.push_str(text);
-                bound.literal_text.push_str(text);
+                bound.literals.text.push_str(text);
                 continue;
             }
             Piece::Reference { reference, context } => (reference, *context),
@@ -153,22 +152,23 @@ fn bind(template: &Template, bindings: &Bindings) -> Result<Bound, Failure> {
         };
         if let Some(text) = quoted {
             bound.text.push_str(&text);
-            bound.literal_text.push_str(&text);
+            bound.literals.text.push_str(&text);
             continue;
         }
-        bound.literal_text.push_str(&literal(&resolved, &reference.name, template::sql_literal));
+        let start = bound.literals.text.len();
+        bound.literals.text.push_str(&literal(&resolved, &reference.name, template::sql_literal));
         let number = *numbers.entry(reference.to_string()).or_insert_with(|| {
             bound.parameters.push(parameter(&resolved));
             bound.parameters.len()
         });
-        match &resolved {
+        let parameter = match &resolved {
             Resolved::Rows { rows, columns } => {
-                bound.text.push_str(&row_source(&format!("${number}"), &reference.name, rows, *columns));
+                row_source(&format!("${number}"), &reference.name, rows, *columns)
             }
-            Resolved::Value { .. } | Resolved::Document(_) | Resolved::Null { .. } => {
-                let _ = write!(bound.text, "${number}");
-            }
-        }
+            Resolved::Value { .. } | Resolved::Document(_) | Resolved::Null { .. } => format!("${number}"),
+        };
+        bound.text.push_str(&parameter);
+        bound.literals.places.push((start..bound.literals.text.len(), parameter));
     }
     Ok(bound)
 }
