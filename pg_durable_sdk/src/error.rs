@@ -1,0 +1,379 @@
+//! Why an operation failed: one type an operation.
+//!
+//! Each has `sqlstate()` and `hint()`, where the server said something or there is something to do.
+
+use crate::{InstanceId, Status, WorkflowError};
+use std::{error::Error as StdError, fmt, io, sync::Arc};
+use tokio_postgres::error::{DbError, SqlState};
+
+/// What the server refused, or that it could not be reached.
+#[derive(Clone)]
+pub struct ServerError {
+    cause: Cause,
+}
+
+#[derive(Clone)]
+enum Cause {
+    /// Shared, because one lost connection is news for all who wait on it.
+    Postgres(Arc<tokio_postgres::Error>),
+    UnexpectedAnswer,
+}
+
+impl ServerError {
+    /// The server answered, but not as this version of the extension does.
+    pub(crate) fn unexpected_answer() -> Self {
+        Self { cause: Cause::UnexpectedAnswer }
+    }
+
+    /// The SQLSTATE, where the server answered.
+    pub fn sqlstate(&self) -> Option<&str> {
+        self.code().map(SqlState::code)
+    }
+
+    /// The server's DETAIL.
+    pub fn detail(&self) -> Option<&str> {
+        self.db_error().and_then(DbError::detail)
+    }
+
+    /// The server's HINT, or ours, where there is something to do.
+    pub fn hint(&self) -> Option<&str> {
+        self.db_error().and_then(DbError::hint).or_else(|| self.own_hint())
+    }
+
+    /// Whether there was no answer, because the connection was lost or could not be made.
+    ///
+    /// A statement that was under way may have been carried out or not.
+    pub fn is_connection_lost(&self) -> bool {
+        let Cause::Postgres(error) = &self.cause else { return false };
+        match error.code() {
+            Some(code) => is_of_connection(code),
+            None => error.is_closed() || has_io_cause(error),
+        }
+    }
+
+    pub(crate) fn is(&self, code: &SqlState) -> bool {
+        self.code() == Some(code)
+    }
+
+    fn code(&self) -> Option<&SqlState> {
+        self.db_error().map(DbError::code)
+    }
+
+    fn db_error(&self) -> Option<&DbError> {
+        match &self.cause {
+            Cause::Postgres(error) => error.as_db_error(),
+            Cause::UnexpectedAnswer => None,
+        }
+    }
+
+    fn own_hint(&self) -> Option<&'static str> {
+        let code = self.code()?;
+        if *code == SqlState::INVALID_SCHEMA_NAME || *code == SqlState::UNDEFINED_FUNCTION {
+            Some("Run CREATE EXTENSION pg_durable in this database, or update the extension.")
+        } else if *code == SqlState::INSUFFICIENT_PRIVILEGE {
+            Some("Let an administrator run SELECT df.grant_usage('<this role>').")
+        } else {
+            None
+        }
+    }
+}
+
+/// The server is going, or not there yet, or has no place: what a later attempt may find otherwise.
+fn is_of_connection(code: &SqlState) -> bool {
+    code.code().starts_with("08")
+        || [
+            SqlState::ADMIN_SHUTDOWN,
+            SqlState::CRASH_SHUTDOWN,
+            SqlState::CANNOT_CONNECT_NOW,
+            SqlState::TOO_MANY_CONNECTIONS,
+        ]
+        .contains(code)
+}
+
+fn has_io_cause(error: &tokio_postgres::Error) -> bool {
+    error.source().is_some_and(|cause| cause.is::<io::Error>())
+}
+
+impl From<tokio_postgres::Error> for ServerError {
+    fn from(error: tokio_postgres::Error) -> Self {
+        Self { cause: Cause::Postgres(Arc::new(error)) }
+    }
+}
+
+impl fmt::Display for ServerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.cause, self.db_error()) {
+            (_, Some(error)) => f.write_str(error.message()),
+            (Cause::Postgres(error), None) => error.fmt(f),
+            (Cause::UnexpectedAnswer, None) => f.write_str("the server's answer has an unexpected form"),
+        }
+    }
+}
+
+impl fmt::Debug for ServerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.cause {
+            Cause::Postgres(error) => error.fmt_debug(f),
+            Cause::UnexpectedAnswer => f.write_str("UnexpectedAnswer"),
+        }
+    }
+}
+
+/// `fmt` alone would be either of two.
+trait FmtDebug {
+    fn fmt_debug(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result;
+}
+
+impl<T: fmt::Debug> FmtDebug for T {
+    fn fmt_debug(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}
+
+impl StdError for ServerError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        match &self.cause {
+            // Its message is ours already.
+            Cause::Postgres(error) if error.as_db_error().is_some() => None,
+            Cause::Postgres(error) => error.source(),
+            Cause::UnexpectedAnswer => None,
+        }
+    }
+}
+
+/// Why a client could not be made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// The connection string cannot be read.
+    #[error("the connection string cannot be read")]
+    Config(#[source] tokio_postgres::Error),
+    /// The server was not reached, or does not want us.
+    #[error("could not connect")]
+    Server(#[from] ServerError),
+}
+
+/// Why a workflow was not started.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The workflow is wrong; nothing was sent.
+    #[error(transparent)]
+    Workflow(#[from] WorkflowError),
+    /// The server refused it; nothing was started.
+    #[error(transparent)]
+    Server(ServerError),
+    /// The connection was lost for good, so that it is unknown whether the instance was started.
+    ///
+    /// A start of the same workflow with this key finds the instance, or starts it.
+    #[error("the connection was lost; start again with the idempotency key {idempotency_key}")]
+    Lost {
+        /// The key with which the start was tried.
+        idempotency_key: String,
+        /// What became of the last attempt.
+        source: ServerError,
+    },
+}
+
+impl StartError {
+    pub(crate) fn refused(error: tokio_postgres::Error) -> Self {
+        Self::Server(error.into())
+    }
+
+    /// The path of the node that is wrong, where the workflow is.
+    pub fn path(&self) -> Option<&str> {
+        match self {
+            Self::Workflow(error) => Some(error.path()),
+            Self::Server(_) | Self::Lost { .. } => None,
+        }
+    }
+}
+
+/// Why an instance could not be looked at.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// There is no such instance, or the role may not see it.
+    #[error("instance {0} does not exist or belongs to another role")]
+    UnknownInstance(InstanceId),
+    /// The server refused, or could not be reached.
+    #[error(transparent)]
+    Server(#[from] ServerError),
+}
+
+/// Why there is no result.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ResultError {
+    /// There is no such instance, or the role may not see it.
+    #[error("instance {0} does not exist or belongs to another role")]
+    UnknownInstance(InstanceId),
+    /// A step failed, and with it the instance.
+    #[error("instance {id} failed: {failure}")]
+    Failed {
+        /// The instance.
+        id: InstanceId,
+        /// What the step raised.
+        failure: Box<Failure>,
+    },
+    /// Somebody cancelled the instance.
+    #[error("instance {id} was cancelled: {failure}")]
+    Cancelled {
+        /// The instance.
+        id: InstanceId,
+        /// The reason that was given.
+        failure: Box<Failure>,
+    },
+    /// The server refused, or the connection cannot be made any more.
+    #[error(transparent)]
+    Server(#[from] ServerError),
+}
+
+impl ResultError {
+    /// What the failed or cancelled instance left behind.
+    pub fn failure(&self) -> Option<&Failure> {
+        match self {
+            Self::Failed { failure, .. } | Self::Cancelled { failure, .. } => Some(failure),
+            Self::UnknownInstance(_) | Self::Server(_) => None,
+        }
+    }
+
+    /// The node whose failure failed the instance.
+    pub fn node(&self) -> Option<&str> {
+        self.failure().and_then(|failure| failure.node.as_deref())
+    }
+
+    /// The SQLSTATE of the step's error, or of the server's refusal.
+    pub fn sqlstate(&self) -> Option<&str> {
+        match self {
+            Self::Failed { failure, .. } | Self::Cancelled { failure, .. } => failure.sqlstate.as_deref(),
+            Self::Server(error) => error.sqlstate(),
+            Self::UnknownInstance(_) => None,
+        }
+    }
+
+    /// The HINT of the step's error, or what to do about the server's refusal.
+    pub fn hint(&self) -> Option<&str> {
+        match self {
+            Self::Failed { failure, .. } | Self::Cancelled { failure, .. } => failure.hint.as_deref(),
+            Self::Server(error) => error.hint(),
+            Self::UnknownInstance(_) => None,
+        }
+    }
+}
+
+/// The error that a failed or cancelled instance ended with, as the server recorded it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Failure {
+    /// The id of the failed node, unique in its instance.
+    pub node: Option<String>,
+    /// The error's SQLSTATE.
+    pub sqlstate: Option<String>,
+    /// The error's message; for a cancelled instance, the reason.
+    pub message: String,
+    /// The error's DETAIL.
+    pub detail: Option<String>,
+    /// The error's HINT.
+    pub hint: Option<String>,
+    /// Where in the SQL it was raised.
+    pub context: Option<String>,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+/// Why a signal was not sent.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SignalError {
+    /// There is no such instance, or the role may not see it.
+    #[error("instance {0} does not exist or belongs to another role")]
+    UnknownInstance(InstanceId),
+    /// The instance is completed, failed or cancelled.
+    #[error("instance {0} is already over")]
+    Terminal(InstanceId),
+    /// The payload cannot be written as JSON.
+    #[error("the payload cannot be written as JSON")]
+    Payload(#[source] serde_json::Error),
+    /// The server refused, or the connection was lost; then it is unknown whether the signal was sent.
+    #[error(transparent)]
+    Server(ServerError),
+}
+
+/// Why an instance was not cancelled.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CancelError {
+    /// There is no such instance, or the role may not see it.
+    #[error("instance {0} does not exist or belongs to another role")]
+    UnknownInstance(InstanceId),
+    /// The instance came to its end before.
+    #[error("instance {id} is already {status}")]
+    Terminal {
+        /// The instance.
+        id: InstanceId,
+        /// Its status.
+        status: Status,
+    },
+    /// The server refused, or could not be reached.
+    #[error(transparent)]
+    Server(#[from] ServerError),
+}
+
+/// Why an output is not of the wanted type.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OutputError {
+    /// One row was wanted.
+    #[error("the result has {0} rows, not one")]
+    RowCount(usize),
+    /// The value does not fit the type.
+    #[error("the result does not fit the type")]
+    Shape(#[source] serde_json::Error),
+}
+
+/// What every error that may come from the server tells of it.
+macro_rules! tells_of_the_server {
+    ($($error:ident { $($pattern:pat => $server:expr),+ }, hint $hint:expr;)+) => {$(
+        impl $error {
+            /// The SQLSTATE, where the server answered.
+            pub fn sqlstate(&self) -> Option<&str> {
+                self.server().and_then(ServerError::sqlstate)
+            }
+
+            /// What to do about it, where that is known.
+            pub fn hint(&self) -> Option<&str> {
+                let own: fn(&Self) -> Option<&str> = $hint;
+                own(self).or_else(|| self.server().and_then(ServerError::hint))
+            }
+
+            fn server(&self) -> Option<&ServerError> {
+                match self { $($pattern => $server),+ }
+            }
+        }
+    )+};
+}
+
+tells_of_the_server! {
+    ConnectError { Self::Server(error) => Some(error), Self::Config(_) => None }, hint |_| None;
+    StartError {
+        Self::Server(error) | Self::Lost { source: error, .. } => Some(error),
+        Self::Workflow(_) => None
+    }, hint |error| match error {
+        StartError::Workflow(error) => error.hint(),
+        StartError::Server(_) | StartError::Lost { .. } => None,
+    };
+    RunError { Self::Server(error) => Some(error), Self::UnknownInstance(_) => None }, hint |_| None;
+    SignalError {
+        Self::Server(error) => Some(error),
+        Self::UnknownInstance(_) | Self::Terminal(_) | Self::Payload(_) => None
+    }, hint |_| None;
+    CancelError {
+        Self::Server(error) => Some(error),
+        Self::UnknownInstance(_) | Self::Terminal { .. } => None
+    }, hint |_| None;
+}

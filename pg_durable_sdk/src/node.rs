@@ -1,0 +1,102 @@
+//! The nodes of an instance, and how far each has come.
+
+use crate::ServerError;
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use tokio_postgres::Row;
+
+/// One node of an instance.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct RunNode {
+    /// The node's id, unique in its instance; ids grow in the order of the graph.
+    pub id: String,
+    /// The kind: `SQL`, `THEN`, `SIGNAL` and so on.
+    pub node_type: String,
+    /// What the node does: of an SQL step the SQL.
+    pub query: Option<String>,
+    /// The name of its result.
+    pub result_name: Option<String>,
+    /// The first child.
+    pub left_node: Option<String>,
+    /// The second child.
+    pub right_node: Option<String>,
+    /// How far it has come.
+    pub state: NodeState,
+    /// Its result, once it has completed.
+    pub result: Option<Value>,
+    /// What it waits for, while it does.
+    pub waiting_for: Option<String>,
+    /// When its wait ends at the latest.
+    pub wake_at: Option<DateTime<Utc>>,
+    /// Whether its effect happens exactly once or at least once.
+    pub delivery: Option<String>,
+    /// Its error's message.
+    pub error: Option<String>,
+    /// Its error's SQLSTATE.
+    pub sqlstate: Option<String>,
+    /// When it was written last.
+    pub updated_at: Option<DateTime<Utc>>,
+}
+
+/// How far a node has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum NodeState {
+    /// Not reached yet.
+    Pending,
+    /// Being carried out, or waiting.
+    Running,
+    /// Has its result.
+    Completed,
+    /// Has its error.
+    Failed,
+    /// Will not be reached any more: in the branch that was not taken, or lost.
+    Skipped,
+}
+
+impl NodeState {
+    /// The word in `df.instance_nodes`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            NodeState::Pending => "pending",
+            NodeState::Running => "running",
+            NodeState::Completed => "completed",
+            NodeState::Failed => "failed",
+            NodeState::Skipped => "skipped",
+        }
+    }
+
+    fn read(word: &str) -> Option<Self> {
+        let all = [Self::Pending, Self::Running, Self::Completed, Self::Failed, Self::Skipped];
+        all.into_iter().find(|state| state.as_str() == word)
+    }
+}
+
+impl RunNode {
+    pub(crate) const SQL: &str = "SELECT node_id, node_type, query, result_name, left_node, right_node, \
+         coalesce(inferred_status, status), result, waiting_for, wake_at, delivery, error, sqlstate, updated_at \
+         FROM df.instance_nodes($1)";
+
+    pub(crate) fn read(row: &Row) -> Result<Self, ServerError> {
+        let state = NodeState::read(row.try_get(6)?).ok_or_else(ServerError::unexpected_answer)?;
+        let result: Option<&str> = row.try_get(7)?;
+        let read = |text| serde_json::from_str(text).map_err(|_| ServerError::unexpected_answer());
+        Ok(Self {
+            id: row.try_get(0)?,
+            node_type: row.try_get(1)?,
+            query: row.try_get(2)?,
+            result_name: row.try_get(3)?,
+            left_node: row.try_get(4)?,
+            right_node: row.try_get(5)?,
+            state,
+            result: result.map(read).transpose()?,
+            waiting_for: row.try_get(8)?,
+            wake_at: row.try_get(9)?,
+            delivery: row.try_get(10)?,
+            error: row.try_get(11)?,
+            sqlstate: row.try_get(12)?,
+            updated_at: row.try_get(13)?,
+        })
+    }
+}

@@ -1,0 +1,189 @@
+//! The handle of an instance.
+
+use crate::{
+    CancelError, Client, Failure, InstanceId, Output, ResultError, RunError, RunNode, ServerError,
+    SignalError, Status,
+    connection::{Backoff, text},
+};
+use serde::Serialize;
+use tokio_postgres::{Row, error::SqlState};
+
+/// The handle of a started instance.
+///
+/// The instance does not depend on it: dropped, the instance goes on, and [`Client::run`] makes a new one.
+#[derive(Debug, Clone)]
+pub struct Run {
+    client: Client,
+    id: InstanceId,
+}
+
+impl Run {
+    pub(crate) fn new(client: Client, id: InstanceId) -> Self {
+        Self { client, id }
+    }
+
+    /// The instance's id, under which SQL knows it too: `SELECT df.status('a1b2c3d4')`.
+    pub fn id(&self) -> &InstanceId {
+        &self.id
+    }
+
+    /// Where the instance stands now.
+    pub async fn status(&self) -> Result<Status, RunError> {
+        let rows = self.client.query_again("SELECT df.status($1)", &[text(&self.id.as_str())]).await?;
+        let status: Option<&str> = first(&rows)?.try_get(0).map_err(ServerError::from)?;
+        let status = status.ok_or_else(|| RunError::UnknownInstance(self.id.clone()))?;
+        status.parse().map_err(|_| ServerError::unexpected_answer().into())
+    }
+
+    /// Waits until the instance is terminal and returns its result, or why there is none.
+    ///
+    /// Waits as long as it takes, also over a restart of the server, and does not poll: wrap it in
+    /// `tokio::time::timeout` where that is too long. May be called again, and by several tasks at once; all
+    /// results that are awaited on a client share one connection.
+    ///
+    /// ```no_run
+    /// # use pg_durable_sdk::{ResultError, Run};
+    /// # async fn wait(run: Run) -> Result<(), ResultError> {
+    /// match run.result().await {
+    ///     Ok(output) => println!("{output}"),
+    ///     Err(ResultError::Failed { failure, .. }) => println!("{} ({:?})", failure.message, failure.sqlstate),
+    ///     Err(error) => return Err(error),
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn result(&self) -> Result<Output, ResultError> {
+        let mut backoff = Backoff::new();
+        loop {
+            match self.outcome().await {
+                Ok(Some(output)) => return Ok(output),
+                Ok(None) => backoff.reset(),
+                // The waiter has the patience until the server is back.
+                Err(ResultError::Server(error)) if error.is_connection_lost() => backoff.pause().await,
+                Err(error) => return Err(error),
+            }
+            self.client.waiter().wait_for(&self.id).await?;
+        }
+    }
+
+    /// Sends a signal, which is kept until a step takes it.
+    ///
+    /// ```no_run
+    /// # async fn approve(run: pg_durable_sdk::Run) -> Result<(), pg_durable_sdk::SignalError> {
+    /// #[derive(serde::Serialize)]
+    /// struct Approval { approved: bool }
+    ///
+    /// run.signal("approval", &Approval { approved: true }).await?;
+    /// run.signal("ping", &()).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn signal(&self, name: &str, payload: &(impl Serialize + ?Sized)) -> Result<(), SignalError> {
+        let payload = serde_json::to_string(payload).map_err(SignalError::Payload)?;
+        let id = self.id.as_str();
+        let parameters = [text(&id), text(&name), text(&payload)];
+        // Not sent twice: each would be kept.
+        match self.client.query("SELECT df.signal($1, $2, $3)", &parameters).await {
+            Ok(_) => Ok(()),
+            Err(error) if error.is(&SqlState::UNDEFINED_OBJECT) => {
+                Err(SignalError::UnknownInstance(self.id.clone()))
+            }
+            Err(error) if error.is(&SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE) => {
+                Err(SignalError::Terminal(self.id.clone()))
+            }
+            Err(error) => Err(SignalError::Server(error)),
+        }
+    }
+
+    /// Cancels the instance and interrupts what it is running; steps that have completed stay so.
+    ///
+    /// Cancelling what is cancelled already does nothing.
+    pub async fn cancel(&self, reason: &str) -> Result<(), CancelError> {
+        let id = self.id.as_str();
+        let parameters = [text(&id), text(&reason)];
+        let cancelled = self.client.query_again("SELECT df.cancel($1, $2)", &parameters).await;
+        match cancelled {
+            Ok(_) => {}
+            Err(error) if error.is(&SqlState::UNDEFINED_OBJECT) => {
+                return Err(CancelError::UnknownInstance(self.id.clone()));
+            }
+            Err(error) => return Err(error.into()),
+        }
+        match self.status().await {
+            Ok(status @ (Status::Completed | Status::Failed)) => {
+                Err(CancelError::Terminal { id: self.id.clone(), status })
+            }
+            Ok(Status::Pending | Status::Running | Status::Cancelled) => Ok(()),
+            Err(RunError::UnknownInstance(id)) => Err(CancelError::UnknownInstance(id)),
+            Err(RunError::Server(error)) => Err(error.into()),
+        }
+    }
+
+    /// The instance as a tree of text, with how far each node has come.
+    pub async fn explain(&self) -> Result<String, RunError> {
+        let unknown = || RunError::UnknownInstance(self.id.clone());
+        // What is no id, df.explain() would take for SQL.
+        if !self.id.is_plausible() {
+            return Err(unknown());
+        }
+        match self.client.query_again("SELECT df.explain($1)", &[text(&self.id.as_str())]).await {
+            Ok(rows) => Ok(first(&rows)?.try_get(0).map_err(ServerError::from)?),
+            Err(error) if error.is(&SqlState::UNDEFINED_OBJECT) => Err(unknown()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The nodes of the instance and how far each has come, in the order of the graph.
+    pub async fn nodes(&self) -> Result<Vec<RunNode>, RunError> {
+        let rows = match self.client.query_again(RunNode::SQL, &[text(&self.id.as_str())]).await {
+            Err(error) if error.is(&SqlState::UNDEFINED_OBJECT) => Vec::new(),
+            result => result?,
+        };
+        if rows.is_empty() {
+            return Err(RunError::UnknownInstance(self.id.clone()));
+        }
+        let mut nodes = rows.iter().map(RunNode::read).collect::<Result<Vec<_>, _>>()?;
+        nodes.sort_by(|a, b| a.id.cmp(&b.id));
+        Ok(nodes)
+    }
+
+    /// The result of a terminal instance; `None` while it runs.
+    async fn outcome(&self) -> Result<Option<Output>, ResultError> {
+        const SQL: &str = "SELECT i.status, CASE i.status WHEN 'completed' THEN df.result(i.id) END, \
+             i.failed_node::text, i.sqlstate, coalesce(i.message, i.error), i.detail, i.hint, i.context \
+             FROM df.instances AS i WHERE i.id = $1";
+        let rows = self.client.query_again(SQL, &[text(&self.id.as_str())]).await?;
+        let row = rows.first().ok_or_else(|| ResultError::UnknownInstance(self.id.clone()))?;
+        let status: &str = row.try_get(0).map_err(ServerError::from)?;
+        let status: Status = status.parse().map_err(|_| ServerError::unexpected_answer())?;
+        match status {
+            Status::Pending | Status::Running => Ok(None),
+            Status::Completed => Ok(Some(read_output(row)?)),
+            Status::Failed => Err(ResultError::Failed { id: self.id.clone(), failure: read_failure(row)? }),
+            Status::Cancelled => {
+                Err(ResultError::Cancelled { id: self.id.clone(), failure: read_failure(row)? })
+            }
+        }
+    }
+}
+
+fn first(rows: &[Row]) -> Result<&Row, ServerError> {
+    rows.first().ok_or_else(ServerError::unexpected_answer)
+}
+
+fn read_output(row: &Row) -> Result<Output, ServerError> {
+    let text: Option<&str> = row.try_get(1)?;
+    let value = serde_json::from_str(text.unwrap_or("null")).map_err(|_| ServerError::unexpected_answer())?;
+    Ok(Output::new(value))
+}
+
+fn read_failure(row: &Row) -> Result<Box<Failure>, ServerError> {
+    Ok(Box::new(Failure {
+        node: row.try_get(2)?,
+        sqlstate: row.try_get(3)?,
+        message: row.try_get::<_, Option<String>>(4)?.unwrap_or_default(),
+        detail: row.try_get(5)?,
+        hint: row.try_get(6)?,
+        context: row.try_get(7)?,
+    }))
+}

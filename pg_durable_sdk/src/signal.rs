@@ -1,0 +1,69 @@
+//! A wait for a signal.
+
+use crate::Part;
+use pg_durable_graph::kind::{self, NodeKind};
+use std::time::Duration;
+
+/// A wait for a signal; made by [`signal`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub struct Signal {
+    name: String,
+    timeout: Option<Duration>,
+    result_name: Option<String>,
+}
+
+/// A wait for the signal of this name, for ever unless it gets a time-out.
+///
+/// A signal that was sent before the wait began is taken at once. The result is an object: `timed_out`, and
+/// `data` with what was sent (null after the time-out).
+///
+/// ```
+/// use pg_durable_sdk::{Workflow, signal, sql};
+/// use std::time::Duration;
+///
+/// let day = Duration::from_secs(24 * 60 * 60);
+/// let workflow = Workflow::new()
+///     .wait_for_signal(signal("approval").timeout(day).named("answer"))
+///     .branch(
+///         sql("SELECT NOT $answer.timed_out"),
+///         sql("UPDATE orders SET state = 'approved' WHERE id = 7"),
+///         sql("UPDATE orders SET state = 'expired' WHERE id = 7"),
+///     );
+/// # assert!(workflow.graph().is_ok());
+/// ```
+pub fn signal(name: impl Into<String>) -> Signal {
+    Signal { name: name.into(), timeout: None, result_name: None }
+}
+
+impl Signal {
+    /// Waits no longer than this, counted from when the wait is reached; kept to the microsecond.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// Names the result, so that later steps find it as `$name`.
+    pub fn named(mut self, name: impl Into<String>) -> Self {
+        self.result_name = Some(name.into());
+        self
+    }
+}
+
+impl From<&str> for Signal {
+    fn from(name: &str) -> Self {
+        signal(name)
+    }
+}
+
+impl From<String> for Signal {
+    fn from(name: String) -> Self {
+        signal(name)
+    }
+}
+
+impl From<Signal> for Part {
+    fn from(wait: Signal) -> Self {
+        Part::leaf(kind::Signal::new(wait.name, wait.timeout).map(NodeKind::Signal)).named(wait.result_name)
+    }
+}

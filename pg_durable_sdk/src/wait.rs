@@ -1,0 +1,246 @@
+//! Waiting for any number of instances over one connection, without polling.
+//!
+//! One task calls `df.await_any` with all instances that somebody waits for, and tells those whose instance
+//! is terminal to look. When another one is to be waited for, it cancels the call and makes it again with the
+//! larger set. A call ends after a minute in any case, so that it never holds back vacuum for long, and so
+//! that a connection that died silently is noticed.
+
+use crate::{
+    InstanceId, ServerError,
+    connection::{Backoff, connect},
+};
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::{Instant, sleep_until},
+};
+use tokio_postgres::{Config, NoTls, Row, error::SqlState, types::Type};
+
+/// How long one call of `df.await_any` takes at most.
+const CALL: Duration = Duration::from_secs(60);
+
+/// How much later than that its answer may come.
+const GRACE: Duration = Duration::from_secs(30);
+
+/// How long others who want to be waited for are gathered before a call is cancelled for them.
+const GATHER: Duration = Duration::from_millis(1);
+
+/// How long a cancelled call has to end before it is cancelled again: the first request may have come before
+/// the call.
+const CANCEL_AGAIN: Duration = Duration::from_millis(100);
+
+/// The waiting side of a client; its task starts with the first wait.
+#[derive(Debug)]
+pub(crate) struct Waiter {
+    config: Config,
+    requests: Mutex<Option<mpsc::UnboundedSender<Request>>>,
+}
+
+/// Somebody waits for an instance.
+#[derive(Debug)]
+struct Request {
+    id: InstanceId,
+    reply: oneshot::Sender<Result<(), ServerError>>,
+}
+
+impl Waiter {
+    pub(crate) fn new(config: Config) -> Self {
+        Self { config, requests: Mutex::new(None) }
+    }
+
+    /// Waits until the instance is worth a look: it is terminal, or the wait was interrupted.
+    pub(crate) async fn wait_for(&self, id: &InstanceId) -> Result<(), ServerError> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Request { id: id.clone(), reply });
+        // The task ends without an answer only with its runtime; the caller looks, and comes back.
+        answer.await.unwrap_or(Ok(()))
+    }
+
+    fn send(&self, request: Request) {
+        let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
+        let request = match requests.as_ref() {
+            None => request,
+            Some(open) => match open.send(request) {
+                Ok(()) => return,
+                Err(refused) => refused.0,
+            },
+        };
+        self.start(&mut requests, request);
+    }
+
+    fn start(&self, requests: &mut Option<mpsc::UnboundedSender<Request>>, first: Request) {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        // The receiver is at hand, so it is there.
+        let _ = sender.send(first);
+        tokio::spawn(attend(self.config.clone(), receiver));
+        *requests = Some(sender);
+    }
+}
+
+/// Those who wait, by instance.
+#[derive(Default)]
+struct Waiting {
+    replies: HashMap<InstanceId, Vec<oneshot::Sender<Result<(), ServerError>>>>,
+}
+
+impl Waiting {
+    fn add(&mut self, request: Request) {
+        self.replies.entry(request.id).or_default().push(request.reply);
+    }
+
+    /// Forgets who does not wait any more.
+    fn prune(&mut self) {
+        self.replies.retain(|_, replies| {
+            replies.retain(|reply| !reply.is_closed());
+            !replies.is_empty()
+        });
+    }
+
+    fn ids(&self) -> Vec<String> {
+        self.replies.keys().map(|id| id.as_str().to_owned()).collect()
+    }
+
+    fn tell(&mut self, id: &InstanceId) {
+        for reply in self.replies.remove(id).into_iter().flatten() {
+            let _ = reply.send(Ok(()));
+        }
+    }
+
+    fn fail(&mut self, error: &ServerError) {
+        for reply in self.replies.drain().flat_map(|(_, replies)| replies) {
+            let _ = reply.send(Err(error.clone()));
+        }
+    }
+}
+
+/// How a call of `df.await_any` ended.
+enum Call {
+    Answered(Vec<Row>),
+    /// Cancelled, for a larger set or by somebody else.
+    Cancelled {
+        by_us: bool,
+    },
+    /// The connection is gone, or gives no sign of life.
+    Lost,
+    Refused(ServerError),
+}
+
+/// The task: ends when the client and all who wait are gone.
+async fn attend(config: Config, mut requests: mpsc::UnboundedReceiver<Request>) {
+    let mut waiting = Waiting::default();
+    let mut open: Option<tokio_postgres::Client> = None;
+    let mut backoff = Backoff::new();
+    loop {
+        while let Ok(request) = requests.try_recv() {
+            waiting.add(request);
+        }
+        waiting.prune();
+        if waiting.replies.is_empty() {
+            match requests.recv().await {
+                Some(request) => waiting.add(request),
+                None => return,
+            }
+            continue;
+        }
+        let session = match open.take().filter(|session| !session.is_closed()) {
+            Some(session) => session,
+            None => match connect_to_wait(&config).await {
+                Ok(session) => session,
+                Err(error) if error.is_connection_lost() => {
+                    backoff.pause().await;
+                    continue;
+                }
+                Err(error) => {
+                    waiting.fail(&error);
+                    continue;
+                }
+            },
+        };
+        match call(&session, &mut waiting, &mut requests).await {
+            Call::Answered(rows) => {
+                backoff.reset();
+                for row in rows {
+                    if let Ok(id) = row.try_get::<_, String>(0) {
+                        waiting.tell(&InstanceId::from(id));
+                    }
+                }
+                open = Some(session);
+            }
+            Call::Cancelled { by_us } => {
+                if !by_us {
+                    backoff.pause().await;
+                }
+                open = Some(session);
+            }
+            Call::Lost => backoff.pause().await,
+            Call::Refused(error) => {
+                waiting.fail(&error);
+                open = Some(session);
+            }
+        }
+    }
+}
+
+async fn connect_to_wait(config: &Config) -> Result<tokio_postgres::Client, ServerError> {
+    let session = connect(config).await?;
+    // The waits are long on purpose, whatever the role's settings say; not every version has all of these.
+    let no_limits = "SELECT set_config(name, '0', false) FROM pg_catalog.pg_settings \
+                     WHERE name IN ('statement_timeout', 'transaction_timeout', 'idle_session_timeout')";
+    session.query_typed(no_limits, &[]).await?;
+    Ok(session)
+}
+
+/// Waits for all in `waiting`, and adds to it who comes while it does.
+async fn call(
+    session: &tokio_postgres::Client,
+    waiting: &mut Waiting,
+    requests: &mut mpsc::UnboundedReceiver<Request>,
+) -> Call {
+    let (ids, seconds) = (waiting.ids(), CALL.as_secs_f64());
+    let parameters: [crate::connection::Parameter<'_>; 2] =
+        [(&ids, Type::TEXT_ARRAY), (&seconds, Type::FLOAT8)];
+    let answer = session.query_typed("SELECT instance_id, status FROM df.await_any($1, $2)", &parameters);
+    tokio::pin!(answer);
+    let deadline = Instant::now() + CALL + GRACE;
+    let mut cancel_at: Option<(Instant, Duration)> = None;
+    loop {
+        let (due, _) = cancel_at.unwrap_or((deadline, Duration::ZERO));
+        tokio::select! {
+            answer = &mut answer => return ended(answer, cancel_at.is_some()),
+            request = requests.recv() => match request {
+                Some(request) => {
+                    let is_new = !waiting.replies.contains_key(&request.id);
+                    waiting.add(request);
+                    if is_new {
+                        cancel_at.get_or_insert((Instant::now() + GATHER, CANCEL_AGAIN));
+                    }
+                }
+                // Nobody is left who could wait.
+                None => return Call::Lost,
+            },
+            () = sleep_until(due) => {
+                if Instant::now() >= deadline {
+                    return Call::Lost;
+                }
+                if let Some((_, again)) = cancel_at {
+                    // Where it fails the connection is lost, too, or the next attempt does better.
+                    let _ = session.cancel_token().cancel_query(NoTls).await;
+                    cancel_at = Some((Instant::now() + again, again * 2));
+                }
+            }
+        }
+    }
+}
+
+fn ended(answer: Result<Vec<Row>, tokio_postgres::Error>, by_us: bool) -> Call {
+    match answer.map_err(ServerError::from) {
+        Ok(rows) => Call::Answered(rows),
+        Err(error) if error.is(&SqlState::QUERY_CANCELED) => Call::Cancelled { by_us },
+        Err(error) if error.is_connection_lost() => Call::Lost,
+        Err(error) => Call::Refused(error),
+    }
+}

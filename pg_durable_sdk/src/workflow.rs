@@ -1,0 +1,470 @@
+//! The builder of workflows.
+
+use crate::{
+    Client, Fault, InstanceId, IntoParts, Part, Run, Schedule, Signal, StartError, WorkflowError,
+    fault::Misplaced,
+};
+use pg_durable_graph::{
+    Graph, explain,
+    kind::{Break, NodeKind, Sleep},
+    mermaid,
+};
+use std::time::Duration;
+use tokio_postgres::Transaction;
+use uuid::Uuid;
+
+/// A workflow to be started, or to be a part of another one.
+///
+/// Its steps are carried out in the order in which they were added. Setters only store; what is wrong is
+/// told by [`graph`](Self::graph) and [`start`](Self::start), with the path of the node.
+///
+/// ```
+/// use pg_durable_sdk::{Workflow, signal, sql};
+/// use std::time::Duration;
+///
+/// let workflow = Workflow::new()
+///     .label("order 7")
+///     .step(sql("UPDATE stock SET held = held + 2 WHERE sku = 'A-1' RETURNING id").named("hold"))
+///     .fan_out([
+///         sql("INSERT INTO invoices (order_id) VALUES (7)"),
+///         sql("INSERT INTO labels (order_id) VALUES (7)"),
+///     ])
+///     .wait_for_signal(signal("approval").timeout(Duration::from_secs(3600)).named("approval"))
+///     .branch(
+///         sql("SELECT ($approval.data)->>'approved' = 'true'"),
+///         sql("UPDATE orders SET state = 'shipped' WHERE id = 7"),
+///         sql("UPDATE stock SET held = held - 2 WHERE id = $hold.id"),
+///     );
+/// println!("{}", workflow.explain());
+/// # workflow.graph().unwrap();
+/// ```
+#[derive(Debug, Clone, Default)]
+#[must_use]
+pub struct Workflow {
+    steps: Vec<Part>,
+    name: Option<String>,
+    label: Option<String>,
+    database: Option<String>,
+    durability: Option<Durability>,
+    idempotency_key: Option<String>,
+}
+
+/// When checkpoints reach the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Durability {
+    /// Every checkpoint is flushed as any commit of the role would be.
+    Step,
+    /// Checkpoints are flushed before anything leaves the system; a crash may take the last steps back, with
+    /// their effects, and they run again.
+    Barrier,
+}
+
+impl Durability {
+    /// The word that `df.start` takes.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Durability::Step => "step",
+            Durability::Barrier => "barrier",
+        }
+    }
+}
+
+/// Adding steps.
+impl Workflow {
+    /// A workflow without steps.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a step, a wait or a whole workflow.
+    ///
+    /// ```
+    /// use pg_durable_sdk::{Workflow, sql};
+    ///
+    /// let clean_up = Workflow::new().step(sql("CALL archive()")).step(sql("VACUUM orders"));
+    /// let workflow = Workflow::new().step(sql("CALL close_day()")).step(clean_up);
+    /// # workflow.graph().unwrap();
+    /// ```
+    pub fn step(mut self, part: impl Into<Part>) -> Self {
+        self.steps.push(part.into());
+        self
+    }
+
+    /// Carries out all branches at once and goes on when all have completed.
+    ///
+    /// Takes any number of branches (see [`IntoParts`]); a single one is the same as a [`step`](Self::step).
+    /// The result is an array of the branches' results, and each branch's named results can be referred to
+    /// afterwards. When a branch fails, the others are cancelled and the workflow fails.
+    ///
+    /// ```
+    /// use pg_durable_sdk::{Workflow, sql};
+    ///
+    /// let workflow = Workflow::new()
+    ///     .fan_out([1, 2, 3].map(|shop| sql(format!("CALL close_books({shop})"))))
+    ///     .fan_out((sql("ANALYZE"), Workflow::new().step(sql("CALL a()")).step(sql("CALL b()"))));
+    /// # workflow.graph().unwrap();
+    /// ```
+    pub fn fan_out<Kind>(self, branches: impl IntoParts<Kind>) -> Self {
+        self.branches("fan_out", branches.into_parts(), Graph::join)
+    }
+
+    /// Carries out all branches at once and goes on with the first that completes; the others are cancelled.
+    ///
+    /// The result is the winner's, and only the winner's named results can be referred to afterwards.
+    ///
+    /// ```
+    /// use pg_durable_sdk::{Workflow, signal, sql};
+    /// use std::time::Duration;
+    ///
+    /// let workflow = Workflow::new().race((
+    ///     signal("answer"),
+    ///     Workflow::new().sleep(Duration::from_secs(60)).step(sql("CALL remind()")),
+    /// ));
+    /// # workflow.graph().unwrap();
+    /// ```
+    pub fn race<Kind>(self, branches: impl IntoParts<Kind>) -> Self {
+        self.branches("race", branches.into_parts(), Graph::race)
+    }
+
+    /// Goes on with `then` where the condition's result is true, else with `otherwise`.
+    ///
+    /// True is what is not false, null, 0, empty, `'f'`, `'false'` or `'no'` in the first column of the first
+    /// row; no row is false.
+    ///
+    /// ```
+    /// use pg_durable_sdk::{Workflow, sql};
+    ///
+    /// let workflow = Workflow::new().branch(
+    ///     sql("SELECT count(*) > 100 FROM inbox"),
+    ///     sql("CALL call_for_help()"),
+    ///     sql("CALL work_on()"),
+    /// );
+    /// # workflow.graph().unwrap();
+    /// ```
+    pub fn branch(
+        self,
+        condition: impl Into<Part>,
+        then: impl Into<Part>,
+        otherwise: impl Into<Part>,
+    ) -> Self {
+        let children = vec![condition.into(), then.into(), otherwise.into()];
+        self.step(combined(children, |[condition, then, otherwise]| {
+            Graph::if_else(condition, then, otherwise)
+        }))
+    }
+
+    /// Goes on with `then` where the named result has rows, else with `otherwise`.
+    ///
+    /// ```
+    /// use pg_durable_sdk::{Workflow, sql};
+    ///
+    /// let workflow = Workflow::new()
+    ///     .step(sql("SELECT id FROM inbox ORDER BY id LIMIT 1").named("mail"))
+    ///     .branch_on_rows("mail", sql("CALL answer($mail.id)"), sql("CALL rest()"));
+    /// # workflow.graph().unwrap();
+    /// ```
+    pub fn branch_on_rows(
+        self,
+        name: impl Into<String>,
+        then: impl Into<Part>,
+        otherwise: impl Into<Part>,
+    ) -> Self {
+        let name = name.into();
+        let children = vec![then.into(), otherwise.into()];
+        self.step(combined(children, |[then, otherwise]| Graph::if_rows(name, then, otherwise)))
+    }
+
+    /// Carries out `body` again and again, until a [`break_with`](Self::break_with) in it.
+    ///
+    /// ```
+    /// use pg_durable_sdk::{Workflow, sql};
+    /// use std::time::Duration;
+    ///
+    /// let workflow = Workflow::new().repeat(
+    ///     Workflow::new()
+    ///         .step(sql("DELETE FROM inbox WHERE id = (SELECT min(id) FROM inbox) RETURNING id").named("mail"))
+    ///         .branch_on_rows(
+    ///             "mail",
+    ///             sql("CALL answer($mail.id)"),
+    ///             Workflow::new().break_with("the inbox is empty"),
+    ///         ),
+    /// );
+    /// # workflow.graph().unwrap();
+    /// ```
+    pub fn repeat(self, body: impl Into<Part>) -> Self {
+        self.step(combined(vec![body.into()], |[body]| Graph::repeat(body, None)))
+    }
+
+    /// Carries out `body`, and again while the condition's result is true after it.
+    ///
+    /// ```
+    /// use pg_durable_sdk::{Workflow, sql};
+    ///
+    /// let batch = sql("DELETE FROM old_rows WHERE ctid IN (SELECT ctid FROM old_rows LIMIT 1000)");
+    /// let workflow = Workflow::new().repeat_while(batch, sql("SELECT EXISTS (SELECT FROM old_rows)"));
+    /// # workflow.graph().unwrap();
+    /// ```
+    pub fn repeat_while(self, body: impl Into<Part>, condition: impl Into<Part>) -> Self {
+        let children = vec![body.into(), condition.into()];
+        self.step(combined(children, |[body, condition]| Graph::repeat(body, Some(condition))))
+    }
+
+    /// Leaves the nearest loop around it, whose result becomes `value`: JSON, or else the text itself.
+    ///
+    /// `$name` references in it are replaced.
+    pub fn break_with(self, value: impl Into<String>) -> Self {
+        self.step(Part::leaf(Ok(NodeKind::Break(Break { value: Some(value.into()) }))))
+    }
+
+    /// Leaves the nearest loop around it, whose result becomes null.
+    pub fn break_loop(self) -> Self {
+        self.step(Part::leaf(Ok(NodeKind::Break(Break { value: None }))))
+    }
+
+    /// Waits for this long, to the microsecond, counted from when the wait is reached; restarts of the server
+    /// do not lengthen it.
+    pub fn sleep(self, duration: Duration) -> Self {
+        self.step(Part::leaf(Ok(NodeKind::Sleep(Sleep { duration }))))
+    }
+
+    /// Waits for a signal: a name, or a [`signal`](crate::signal) with a time-out or a name for its result.
+    ///
+    /// ```
+    /// use pg_durable_sdk::{Workflow, signal};
+    /// use std::time::Duration;
+    ///
+    /// let workflow = Workflow::new()
+    ///     .wait_for_signal("picked")
+    ///     .wait_for_signal(signal("packed").timeout(Duration::from_secs(600)).named("packed"));
+    /// # workflow.graph().unwrap();
+    /// ```
+    pub fn wait_for_signal(self, signal: impl Into<Signal>) -> Self {
+        self.step(signal.into())
+    }
+
+    /// Waits for the next tick of a cron expression, in UTC; see [`schedule`](crate::schedule) for time zones.
+    pub fn wait_for_schedule(self, schedule: impl Into<Schedule>) -> Self {
+        self.step(schedule.into())
+    }
+
+    fn branches(
+        self,
+        what: &str,
+        mut branches: Vec<Part>,
+        combine: fn(Vec<Graph>) -> Result<Graph, pg_durable_graph::GraphError>,
+    ) -> Self {
+        let part = match (branches.len(), branches.pop()) {
+            (1, Some(only)) => only,
+            (_, None) => Part::faulty(empty(format!("{what} has no branches"), "Add at least one branch.")),
+            (_, Some(last)) => {
+                branches.push(last);
+                Part::over(branches, combine)
+            }
+        };
+        self.step(part)
+    }
+}
+
+/// A node over a fixed number of children.
+fn combined<const N: usize>(children: Vec<Part>, combine: impl FnOnce([Graph; N]) -> Graph) -> Part {
+    Part::over(children, |graphs| {
+        let graphs: [Graph; N] = graphs.try_into().expect("as many graphs as there were children");
+        Ok(combine(graphs))
+    })
+}
+
+fn empty(message: String, hint: &str) -> Misplaced {
+    Misplaced { node: pg_durable_graph::NodeId::ROOT, message, hint: Some(hint.to_owned()) }
+}
+
+/// How it is to be run.
+impl Workflow {
+    /// Labels the instance, for people and for `df.list_instances`.
+    pub fn label(mut self, label: impl Into<String>) -> Self {
+        self.label = Some(label.into());
+        self
+    }
+
+    /// Names the result of the whole, for steps that follow it in another workflow.
+    pub fn named(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// Runs the steps in another database of the same cluster, where they are carried out at least once.
+    pub fn database(mut self, database: impl Into<String>) -> Self {
+        self.database = Some(database.into());
+        self
+    }
+
+    /// Says when checkpoints reach the disk; without it, the server's setting does.
+    pub fn durability(mut self, durability: Durability) -> Self {
+        self.durability = Some(durability);
+        self
+    }
+
+    /// Starts at most one instance for this key: a start with the key of an earlier one returns that one.
+    ///
+    /// Keys belong to the role. Without one, [`start`](Self::start) makes one up for each call.
+    pub fn idempotency_key(mut self, key: impl Into<String>) -> Self {
+        self.idempotency_key = Some(key.into());
+        self
+    }
+}
+
+/// Looking at it.
+impl Workflow {
+    /// The graph, which `serde_json::to_value` turns into the wire form; node order and ids depend on nothing
+    /// but the workflow.
+    ///
+    /// Errs with everything that can be seen to be wrong without asking the server.
+    ///
+    /// ```
+    /// use pg_durable_sdk::{Workflow, sql};
+    ///
+    /// let graph = Workflow::new().step(sql("SELECT 1").named("one")).graph()?;
+    /// let wire = serde_json::json!({"node_type": "SQL", "query": "SELECT 1", "result_name": "one"});
+    /// assert_eq!(serde_json::to_value(&graph)?, wire);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn graph(&self) -> Result<Graph, WorkflowError> {
+        let (graph, faults) = self.to_part().into_pieces();
+        WorkflowError::unless_empty(faults.into_iter().map(|fault| fault.placed_in(&graph)).collect())?;
+        graph.check_limits().map_err(|error| WorkflowError::from(Fault::from(&error)))?;
+        WorkflowError::unless_empty(graph.lint().into_iter().map(Fault::from).collect())?;
+        Ok(graph)
+    }
+
+    /// The graph as a tree of text, as `df.explain` draws it; for a workflow with faults, these, line by line.
+    pub fn explain(&self) -> String {
+        self.drawn(|graph| explain::explain(graph, |_| None))
+    }
+
+    /// The graph as a Mermaid flowchart; for a workflow with faults, these as comments.
+    pub fn to_mermaid(&self) -> String {
+        self.drawn(|graph| mermaid::mermaid(graph, |_| None))
+    }
+
+    fn drawn(&self, draw: impl FnOnce(&Graph) -> String) -> String {
+        match self.graph() {
+            Ok(graph) => draw(&graph),
+            Err(error) => {
+                let line = |fault: &Fault| format!("%% {}: {}\n", fault.path, fault.message);
+                error.faults().iter().map(line).collect()
+            }
+        }
+    }
+
+    fn to_part(&self) -> Part {
+        let part = Part::sequence(self.steps.clone()).unwrap_or_else(|| {
+            Part::faulty(empty("a workflow needs at least one step".to_owned(), "Add one with step()."))
+        });
+        part.named(self.name.clone())
+    }
+}
+
+/// As a part of another workflow it has no instance of its own, so settings of one are a fault.
+impl From<Workflow> for Part {
+    fn from(workflow: Workflow) -> Self {
+        let settings = [
+            ("database", workflow.database.is_some()),
+            ("durability", workflow.durability.is_some()),
+            ("idempotency_key", workflow.idempotency_key.is_some()),
+        ];
+        let misplaced = settings.into_iter().filter(|(_, is_set)| *is_set).map(|(setting, _)| {
+            empty(
+                format!("{setting} is set on a part of a workflow"),
+                "Set it on the workflow that is started.",
+            )
+        });
+        misplaced.fold(workflow.to_part(), Part::with_fault)
+    }
+}
+
+/// Starting it.
+impl Workflow {
+    /// Starts an instance and returns its handle, once the start is committed.
+    ///
+    /// Where the connection is lost on the way, the start is tried again with the same idempotency key, so
+    /// that there is one instance in the end. When that does not succeed within half a minute, the error names
+    /// the key with which a later start finds out.
+    ///
+    /// ```no_run
+    /// # use pg_durable_sdk::{Client, Workflow, sql};
+    /// # async fn start(client: &Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// let run = Workflow::new().step(sql("CALL close_day()")).start(client).await?;
+    /// println!("started {}", run.id());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn start(&self, client: &Client) -> Result<Run, StartError> {
+        let key = self.idempotency_key.clone().unwrap_or_else(|| Uuid::new_v4().to_string());
+        let start = self.to_start(Some(key))?;
+        let id = client.start(&start).await?;
+        Ok(client.run(id))
+    }
+
+    /// Starts an instance in a caller's transaction: it exists when that commits, and otherwise never did.
+    ///
+    /// [`Client::run`] makes a handle of the id.
+    ///
+    /// ```no_run
+    /// # use pg_durable_sdk::{Client, Workflow, sql};
+    /// # async fn order(client: &Client, db: &mut tokio_postgres::Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// let tx = db.transaction().await?;
+    /// tx.execute("INSERT INTO orders (id) VALUES (7)", &[]).await?;
+    /// let id = Workflow::new().step(sql("CALL fulfil(7)")).start_in(&tx).await?;
+    /// tx.commit().await?;
+    /// client.run(id).result().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn start_in(&self, tx: &Transaction<'_>) -> Result<InstanceId, StartError> {
+        let start = self.to_start(self.idempotency_key.clone())?;
+        let row = tx.query_typed_one(Start::SQL, &start.parameters()).await.map_err(StartError::refused)?;
+        Ok(InstanceId::from(row.try_get::<_, String>(0).map_err(StartError::refused)?))
+    }
+
+    fn to_start(&self, idempotency_key: Option<String>) -> Result<Start, WorkflowError> {
+        Ok(Start {
+            graph: self.graph()?.to_json(),
+            label: self.label.clone(),
+            database: self.database.clone(),
+            idempotency_key,
+            durability: self.durability.map(Durability::as_str),
+        })
+    }
+}
+
+/// The arguments of `df.start`.
+pub(crate) struct Start {
+    graph: String,
+    label: Option<String>,
+    database: Option<String>,
+    idempotency_key: Option<String>,
+    durability: Option<&'static str>,
+}
+
+impl Start {
+    pub(crate) const SQL: &str = "SELECT df.start($1, label => $2, database => $3, idempotency_key => $4, \
+                                  durability => $5)";
+
+    pub(crate) fn parameters(&self) -> [crate::connection::Parameter<'_>; 5] {
+        use crate::connection::text;
+        [
+            text(&self.graph),
+            text(&self.label),
+            text(&self.database),
+            text(&self.idempotency_key),
+            text(&self.durability),
+        ]
+    }
+
+    pub(crate) fn idempotency_key(&self) -> &str {
+        self.idempotency_key.as_deref().unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests;
