@@ -1,5 +1,6 @@
 //! Starting, cancelling and waking instances.
 
+use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use pg_durable_graph::Graph;
@@ -159,14 +160,26 @@ fn start_in_new_transaction(start: &Start<'_>) -> Result<String, ApiError> {
     Ok(result["rows"][0]["id"].as_str().unwrap_or_default().to_owned())
 }
 
-/// One of the places for starts in their own transaction; given back when dropped.
+/// One of the places for starts in their own transaction; given back when dropped, or when the process is ended,
+/// which runs no destructors.
 struct LaunchPlace;
+
+thread_local! {
+    static IS_LAUNCHING: Cell<bool> = const { Cell::new(false) };
+}
+
+fn give_back_launch_place() {
+    if IS_LAUNCHING.take() {
+        shmem::board().leave_new_transaction_start();
+    }
+}
 
 impl LaunchPlace {
     fn enter() -> Result<LaunchPlace, ApiError> {
         let limit = gucs::max_new_transaction_starts();
         let timeout = gucs::new_transaction_start_timeout();
         let deadline = Instant::now() + timeout;
+        process::before_exit(give_back_launch_place);
         while !shmem::board().enter_new_transaction_start(limit) {
             if Instant::now() >= deadline {
                 return Err(ApiError::LaunchLimit { limit, secs: timeout.as_secs() });
@@ -175,6 +188,7 @@ impl LaunchPlace {
             latch::wait(Some(Duration::from_millis(10)));
             latch::check_interrupts();
         }
+        IS_LAUNCHING.set(true);
         Ok(LaunchPlace)
     }
 }
@@ -182,7 +196,7 @@ impl LaunchPlace {
 impl Drop for LaunchPlace {
     fn drop(&mut self) {
         // Runs while an error unwinds too: it touches the board only.
-        shmem::board().leave_new_transaction_start();
+        give_back_launch_place();
     }
 }
 

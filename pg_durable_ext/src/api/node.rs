@@ -11,8 +11,8 @@ use pgrx::prelude::*;
 
 use super::error::ApiError;
 use crate::engine::wake;
-use crate::pg::clock;
 use crate::pg::spi::Session;
+use crate::pg::{catalog, clock, shmem};
 use crate::store::{instances, nodes};
 
 type Row = (
@@ -81,6 +81,8 @@ pub struct Shown {
     pub graph: Arc<Graph>,
     progress: Progress,
     shown: std::collections::HashMap<NodeId, nodes::ShownNode>,
+    /// What executors carry out at this moment, which no row says.
+    in_hand: Vec<u32>,
 }
 
 /// A node's status with what it follows from.
@@ -92,9 +94,7 @@ struct Inferred {
 impl Shown {
     /// Loads an instance as the current user; `None` when it is unknown or not visible.
     pub fn load(id: &str) -> Result<Option<Shown>, ApiError> {
-        if wake::instance_number(id).is_none() {
-            return Ok(None);
-        }
+        let Some(number) = wake::instance_number(id) else { return Ok(None) };
         let spi = Session::open();
         let Some(instance) = instances::get(&spi, id) else { return Ok(None) };
         let Some(loaded) = nodes::load(&spi, id)? else { return Ok(None) };
@@ -102,7 +102,9 @@ impl Shown {
         let mut progress = Progress::new(loaded.graph.clone(), loaded.states, 0);
         // Derives what inner nodes are; an instance that cannot go on is shown as far as it came.
         let _ = progress.resume();
-        Ok(Some(Shown { instance, graph: loaded.graph, progress, shown }))
+        let in_hand = shmem::try_board().map(|board| board.nodes_in_hand(catalog::my_database(), number));
+        let in_hand = in_hand.unwrap_or_default();
+        Ok(Some(Shown { instance, graph: loaded.graph, progress, shown, in_hand }))
     }
 
     /// The status of every node, derived where it is not stored, in the graph's order.
@@ -150,6 +152,13 @@ impl Shown {
     /// Stored or derived statuses; a node with something begun below it is running.
     fn own_statuses(&self) -> Vec<NodeStatus> {
         let mut own: Vec<_> = self.graph.iter().map(|(id, _)| self.progress.status(id)).collect();
+        for &node in &self.in_hand {
+            if let Some(status) = own.get_mut(node as usize)
+                && *status == NodeStatus::Pending
+            {
+                *status = NodeStatus::Running;
+            }
+        }
         for (id, _) in self.graph.iter().rev() {
             let Some(parent) = self.graph.parent(id) else { continue };
             if own[id.index()] != NodeStatus::Pending && own[parent.index()] == NodeStatus::Pending {

@@ -1,5 +1,6 @@
 //! Waiting for instances, woken by the executor that ends them.
 
+use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use pgrx::pg_sys::panic::ErrorReport;
@@ -9,7 +10,7 @@ use super::error::ApiError;
 use super::helper;
 use crate::engine::wake;
 use crate::pg::spi::Session;
-use crate::pg::{catalog, latch, shmem, xact};
+use crate::pg::{catalog, latch, process, shmem, xact};
 use crate::store::instances;
 use crate::worker::executor;
 
@@ -112,13 +113,26 @@ fn statuses(ids: &[Option<&str>]) -> Vec<(String, String)> {
     instances::statuses(&Session::open(), ids)
 }
 
-/// A place among those whom the end of an instance wakes; given back when dropped.
-struct Waiter(usize);
+/// A place among those whom the end of an instance wakes; given back when dropped, or when the process is ended,
+/// which runs no destructors.
+struct Waiter(());
+
+thread_local! {
+    static PLACE: Cell<Option<usize>> = const { Cell::new(None) };
+}
+
+fn give_back_place() {
+    if let Some(place) = PLACE.take() {
+        shmem::board().remove_waiter(place);
+    }
+}
 
 impl Waiter {
     fn enter(instance: u64) -> Result<Waiter, ApiError> {
+        process::before_exit(give_back_place);
         let place = shmem::board().add_waiter(catalog::my_database(), latch::my_proc_number(), instance);
-        place.map(Waiter).ok_or(ApiError::TooManyWaiters)
+        PLACE.set(Some(place.ok_or(ApiError::TooManyWaiters)?));
+        Ok(Waiter(()))
     }
 
     /// Waits until woken; false when the time is over.
@@ -133,6 +147,6 @@ impl Waiter {
 impl Drop for Waiter {
     fn drop(&mut self) {
         // Runs while an error unwinds too: it touches the board only.
-        shmem::board().remove_waiter(self.0);
+        give_back_place();
     }
 }

@@ -437,9 +437,16 @@ impl Board {
         self.database(database).is_none_or(|entry| entry.dropped)
     }
 
-    /// Whether the tables have to be looked at again; forgets it.
-    pub fn take_rescan(&mut self, database: Oid) -> bool {
-        self.database(database).is_some_and(|entry| std::mem::take(&mut entry.rescan))
+    /// Whether the tables have to be looked at again.
+    pub fn wants_rescan(&mut self, database: Oid) -> bool {
+        self.database(database).is_some_and(|entry| entry.rescan)
+    }
+
+    /// The tables are about to be looked at.
+    pub fn take_rescan(&mut self, database: Oid) {
+        if let Some(entry) = self.database(database) {
+            entry.rescan = false;
+        }
     }
 
     /// Asks the scheduler to look at the tables again.
@@ -1072,6 +1079,17 @@ impl Board {
 
     // ---- monitoring ----
 
+    /// The nodes of an instance that are being carried out.
+    pub fn nodes_in_hand(&self, database: Oid, instance: InstanceNumber) -> Vec<u32> {
+        let in_hand = |executor: &&Executor| {
+            executor.state == ExecutorState::Busy
+                && executor.has_lease
+                && executor.database == database.to_u32()
+                && executor.lease.instance == instance
+        };
+        self.executors.iter().filter(in_hand).map(|executor| executor.node).collect()
+    }
+
     /// Every process of the engine.
     pub fn workers(&self) -> Vec<WorkerInfo> {
         let empty = WorkerInfo {
@@ -1155,6 +1173,8 @@ impl Board {
         executor.notified = false;
         executor.lease = item.target;
         executor.has_lease = true;
+        // No node yet: what it carried out before was another target's.
+        executor.node = u32::MAX;
         executor.since = now;
         let is_own = item.pusher == slot as u32 + 1;
         Taken::Work(Work { target: item.target, load: is_own.then_some(item.load) })

@@ -19,6 +19,8 @@ use crate::store::{self, instances, nodes};
 
 /// How long an executor stays with one instance while others of its role wait.
 const TIME_SLICE: Duration = Duration::from_millis(50);
+/// How often in a row a branch is looked at again at once.
+const LOST_MAX: u32 = 10;
 /// How long until a step is tried again whose outcome the server could not store.
 const RETRY_UNSTORED_US: i64 = 1_000_000;
 
@@ -32,6 +34,8 @@ pub struct Executor {
     /// Which instance's turn it is, and since when.
     turn: (u64, Moment),
     loads: u32,
+    /// Where this process came too late last, and how often in a row.
+    lost: (Target, u32),
     /// A step has changed who the session is: this process must not run another.
     pub is_tainted: bool,
 }
@@ -39,7 +43,16 @@ pub struct Executor {
 impl Executor {
     /// An executor that has just connected.
     pub fn new(slot: usize, database: Oid, role: Oid) -> Executor {
-        Executor { slot, database, role, held: None, turn: (0, Moment::now()), loads: 0, is_tainted: false }
+        Executor {
+            slot,
+            database,
+            role,
+            held: None,
+            turn: (0, Moment::now()),
+            loads: 0,
+            lost: (Target { instance: 0, branch: 0 }, 0),
+            is_tainted: false,
+        }
     }
 
     /// The instance whose work is preferred, being at hand. Not for long: one that always has more work would keep
@@ -63,7 +76,10 @@ impl Executor {
         let stopped = self.advance_instance(&mut instance, work.target, is_fresh, since);
         activity::show_idle();
         match stopped {
-            Ok(()) => self.held = Some(instance),
+            Ok(()) => {
+                self.lost.1 = 0;
+                self.held = Some(instance);
+            }
             Err(stop) => self.end_with(&instance, work.target, stop),
         }
     }
@@ -309,7 +325,15 @@ impl Executor {
         match stop {
             // Somebody else was faster with what this process was about to store, or has given up the branch: the tables
             // say what is left to do. The branch may have begun anew in a later generation by now.
-            Stop::Lost | Stop::Abandoned => self.push(target, None),
+            Stop::Lost | Stop::Abandoned => {
+                self.lost = if self.lost.0 == target { (target, self.lost.1 + 1) } else { (target, 1) };
+                if self.lost.1 < LOST_MAX {
+                    self.push(target, None);
+                } else {
+                    let failure = Failure::new("XX000", "its rows say otherwise than when they were loaded");
+                    self.retry_later(target, &failure);
+                }
+            }
             Stop::Failed { node, failure } => self.record_failure(instance, target, node, &failure),
             // The interruption hit a transaction of the engine's own.
             Stop::Unstored(failure) if failure.sqlstate == "57014" => self.push(target, None),

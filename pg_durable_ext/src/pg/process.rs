@@ -203,20 +203,29 @@ pub fn forget_cancellation() {
     unsafe { pg_sys::QueryCancelPending = 0 }
 }
 
-/// Calls `on_exit` once when this process leaves in an orderly way, while it still has shared memory.
+/// Calls `on_exit` once when this process leaves in an orderly way, while it still has shared memory. A function that
+/// was given before is not called twice.
 pub fn before_exit(on_exit: fn()) {
-    ON_EXIT.set(Some(on_exit));
-    // SAFETY: the callback is a function of this library, which is never unloaded.
-    unsafe { pg_sys::before_shmem_exit(Some(call_on_exit), pg_sys::Datum::from(0usize)) }
+    let is_first = ON_EXIT.with_borrow_mut(|known| {
+        let is_first = known.is_empty();
+        if !known.iter().any(|known| std::ptr::fn_addr_eq(*known, on_exit)) {
+            known.push(on_exit);
+        }
+        is_first
+    });
+    if is_first {
+        // SAFETY: the callback is a function of this library, which is never unloaded.
+        unsafe { pg_sys::before_shmem_exit(Some(call_on_exit), pg_sys::Datum::from(0usize)) }
+    }
 }
 
 thread_local! {
-    static ON_EXIT: std::cell::Cell<Option<fn()>> = const { std::cell::Cell::new(None) };
+    static ON_EXIT: std::cell::RefCell<Vec<fn()>> = const { std::cell::RefCell::new(Vec::new()) };
 }
 
 #[pgrx::pg_guard]
 unsafe extern "C-unwind" fn call_on_exit(_code: c_int, _arg: pg_sys::Datum) {
-    if let Some(on_exit) = ON_EXIT.take() {
+    for on_exit in ON_EXIT.take() {
         on_exit();
     }
 }

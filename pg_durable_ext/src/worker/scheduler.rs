@@ -43,6 +43,9 @@ struct Scheduler {
     /// Unfinished instances that the board has no room for yet.
     backlog: VecDeque<(u64, Oid)>,
     starting: HashMap<usize, Handle>,
+    scanned_at: i64,
+    /// How many timers make it worth looking for those that mean nothing any more.
+    prune_at: usize,
     sweep_at: i64,
     reconcile_at: i64,
     warned_at: i64,
@@ -67,6 +70,8 @@ pub fn run(database: Oid) {
         known: HashSet::new(),
         backlog: VecDeque::new(),
         starting: HashMap::new(),
+        scanned_at: 0,
+        prune_at: 0,
         sweep_at: 0,
         reconcile_at: 0,
         warned_at: 0,
@@ -100,12 +105,13 @@ impl Scheduler {
         let mut next_at = i64::MAX;
         let mut at = |moment: i64| next_at = next_at.min(moment);
         self.take_timers();
+        self.prune_timers();
         self.fire_timers(now);
         if let Some(Reverse(due)) = self.timers.peek() {
             at(due.at);
         }
-        if self.backlog.is_empty() && shmem::board().take_rescan(self.database) {
-            self.scan();
+        if let Some(moment) = self.scan_again(now) {
+            at(moment);
         }
         self.feed_board(now);
         if !self.backlog.is_empty() {
@@ -149,6 +155,37 @@ impl Scheduler {
             let target = Target { instance: due.instance, branch: due.branch };
             wake::send(|board| board.push(self.database, Oid::from(due.role), target, None, now));
         }
+    }
+
+    /// Looks at the tables again if something did not fit on the board. Not at once: while it is full, each look ends in
+    /// the wish for another one.
+    fn scan_again(&mut self, now: i64) -> Option<i64> {
+        const PAUSE_US: i64 = 250_000;
+        if !self.backlog.is_empty() || !shmem::board().wants_rescan(self.database) {
+            return None;
+        }
+        if now < self.scanned_at + PAUSE_US {
+            return Some(self.scanned_at + PAUSE_US);
+        }
+        shmem::board().take_rescan(self.database);
+        self.scanned_at = now;
+        self.scan();
+        None
+    }
+
+    /// Forgets timers of instances that have ended: the time-out of a wait that was long over would stay for days.
+    fn prune_timers(&mut self) {
+        const PRUNE_AT_LEAST: usize = 50_000;
+        if self.timers.len() < self.prune_at.max(PRUNE_AT_LEAST) {
+            return;
+        }
+        let unfinished: HashSet<u64> = in_transaction(instances::unfinished)
+            .into_iter()
+            .filter_map(|(id, _)| wake::instance_number(&id))
+            .collect();
+        self.known.retain(|due| unfinished.contains(&due.instance));
+        self.timers.retain(|Reverse(due)| unfinished.contains(&due.instance));
+        self.prune_at = 2 * self.timers.len();
     }
 
     /// Finds every unfinished instance.
@@ -327,7 +364,10 @@ impl Scheduler {
                 let failure = Failure::new("XX000", message.clone())
                     .hint("Look into the server log for why the process died: a crash in a function, or the system's out-of-memory killer.");
                 // An error while storing it leaves the node to its fourth attempt.
-                let _ = run::store_failure(&id, Some((node, generation)), &message, &failure);
+                if run::store_failure(&id, Some((node, generation)), &message, &failure).is_ok() {
+                    wake::interrupt(self.database, instance, None, |_| true);
+                    wake::send(|board| board.note_ended(self.database, instance));
+                }
             }
         }
     }

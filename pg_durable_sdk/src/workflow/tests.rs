@@ -1,1 +1,101 @@
+use std::time::Duration;
+
+use serde_json::json;
+
 use super::*;
+use crate::{schedule, signal, sql};
+
+fn check(workflow: Workflow, wire: serde_json::Value) {
+    let graph = workflow.graph().expect("the workflow is right");
+    assert_eq!(serde_json::to_value(&graph).expect("a graph is JSON"), wire);
+}
+
+fn check_faults(workflow: Workflow, expected: &[(&str, &str)]) {
+    let error = workflow.graph().expect_err("the workflow has faults");
+    let faults: Vec<_> =
+        error.faults().iter().map(|fault| (fault.path.as_str(), fault.message.as_str())).collect();
+    assert_eq!(faults, expected);
+}
+
+fn one() -> serde_json::Value {
+    json!({"node_type": "SQL", "query": "SELECT 1"})
+}
+
+#[test]
+fn steps_follow_each_other() {
+    check(
+        Workflow::new().step(sql("SELECT 1").named("a")).step(sql("SELECT $a")).step(sql("SELECT 1")),
+        json!({
+            "node_type": "THEN",
+            "left_node": {
+                "node_type": "THEN",
+                "left_node": {"node_type": "SQL", "query": "SELECT 1", "result_name": "a"},
+                "right_node": {"node_type": "SQL", "query": "SELECT $a"},
+            },
+            "right_node": one(),
+        }),
+    );
+}
+
+#[test]
+fn fan_out_takes_any_number_of_branches() {
+    check(Workflow::new().fan_out([sql("SELECT 1")]), one());
+    check(
+        Workflow::new().fan_out((sql("SELECT 1"), Workflow::new().step(sql("SELECT 1")), sql("SELECT 1"))),
+        json!({"node_type": "JOIN", "left_node": one(), "right_node": one(), "extra_nodes": [one()]}),
+    );
+}
+
+#[test]
+fn every_kind_has_its_wire_form() {
+    check(
+        Workflow::new().race((
+            signal("go").timeout(Duration::from_secs(5)),
+            Workflow::new().sleep(Duration::from_millis(500)),
+        )),
+        json!({
+            "node_type": "RACE",
+            "left_node": {"node_type": "SIGNAL", "query": "{\"signal_name\":\"go\",\"timeout_seconds\":5}"},
+            "right_node": {"node_type": "SLEEP", "query": "0.5"},
+        }),
+    );
+    check(
+        Workflow::new().branch(sql("SELECT 1"), sql("SELECT 1"), sql("SELECT 1")),
+        json!({"node_type": "IF", "left_node": one(), "right_node": one(), "condition_node": one()}),
+    );
+    check(
+        Workflow::new().repeat_while(sql("SELECT 1"), sql("SELECT 1")),
+        json!({"node_type": "LOOP", "left_node": one(), "condition_node": one()}),
+    );
+    check(
+        Workflow::new().repeat(Workflow::new().break_with("7")),
+        json!({"node_type": "LOOP", "left_node": {"node_type": "BREAK", "query": "{\"break_value\":\"7\"}"}}),
+    );
+    check(
+        Workflow::new().wait_for_schedule(schedule("0 9 * * 1-5")),
+        json!({"node_type": "WAIT_SCHEDULE", "query": "{\"cron_expr\":\"0 9 * * 1-5\"}"}),
+    );
+}
+
+#[test]
+fn faults_are_found_before_anything_is_sent() {
+    let hint_of = |workflow: Workflow| workflow.graph().expect_err("faulty").faults().len();
+    assert_eq!(hint_of(Workflow::new()), 1);
+    assert_eq!(hint_of(Workflow::new().break_loop()), 1);
+    assert_eq!(hint_of(Workflow::new().wait_for_schedule("99 * * * *")), 1);
+    assert_eq!(hint_of(Workflow::new().step(sql("SELECT $missing"))), 1);
+    check_faults(
+        Workflow::new()
+            .fan_out([sql("SELECT 1"), sql("SELECT 1")])
+            .step(Workflow::new().fan_out(Vec::<crate::Step>::new())),
+        &[("root.right", "fan_out has no branches")],
+    );
+}
+
+#[test]
+fn drawings_do_not_change_from_run_to_run() {
+    let workflow =
+        || Workflow::new().step(sql("SELECT 1").named("a")).fan_out([sql("SELECT $a"), sql("SELECT 1")]);
+    assert_eq!(workflow().explain(), workflow().explain());
+    assert!(workflow().to_mermaid().starts_with("flowchart TD"));
+}
