@@ -175,6 +175,8 @@ struct Executor {
     look_again: bool,
     /// What it runs has been cancelled or has lost a race.
     abandoned: bool,
+    /// A race of the instance that it keeps at hand was decided by others.
+    is_stale: bool,
     retire: bool,
     notified: bool,
 }
@@ -980,6 +982,13 @@ impl Board {
     ) -> Vec<i32> {
         let mut pids = Vec::new();
         for (slot, executor) in self.executors.iter_mut().enumerate() {
+            // It may have queued branches itself that it would carry out by what it remembers.
+            if Some(slot) != except
+                && executor.database == database.to_u32()
+                && executor.lease.instance == instance
+            {
+                executor.is_stale = true;
+            }
             if executor.has_lease
                 && Some(slot) != except
                 && executor.database == database.to_u32()
@@ -1171,13 +1180,15 @@ impl Board {
         let executor = &mut self.executors[slot];
         executor.state = ExecutorState::Busy;
         executor.notified = false;
+        let is_stale = executor.lease.instance == item.target.instance && executor.is_stale;
+        executor.is_stale = false;
         executor.lease = item.target;
         executor.has_lease = true;
         // No node yet: what it carried out before was another target's.
         executor.node = u32::MAX;
         executor.since = now;
         let is_own = item.pusher == slot as u32 + 1;
-        Taken::Work(Work { target: item.target, load: is_own.then_some(item.load) })
+        Taken::Work(Work { target: item.target, load: (is_own && !is_stale).then_some(item.load) })
     }
 
     fn stay_idle(&mut self, slot: usize, now: i64) -> Taken {
@@ -1279,6 +1290,7 @@ const EMPTY_EXECUTOR: Executor = Executor {
     pending_since: 0,
     look_again: false,
     abandoned: false,
+    is_stale: false,
     retire: false,
     notified: false,
 };
