@@ -95,7 +95,10 @@ impl Executor {
             return Some((held, false));
         }
         self.loads += 1;
-        match caught::catch(|| Instance::load(work.target.instance, self.role, self.loads)) {
+        let loaded = process::without_cancellation(|| {
+            caught::catch(|| Instance::load(work.target.instance, self.role, self.loads))
+        });
+        match loaded {
             Ok(Loaded::Instance(instance)) => Some((instance, true)),
             Ok(Loaded::Gone) => None,
             Ok(Loaded::Blocked { id, role }) => {
@@ -177,9 +180,7 @@ impl Executor {
                     return Ok(());
                 }
             };
-            // A cancellation that came late, for what ran before, must not end this process.
-            process::forget_cancellation();
-            latch::check_interrupts();
+            process::without_cancellation(latch::check_interrupts);
             if !self.holds(instance, branch) {
                 return Ok(());
             }
@@ -234,7 +235,7 @@ impl Executor {
     }
 
     fn clean_session(&mut self) {
-        match caught::catch(|| session::clean(self.role)) {
+        match process::without_cancellation(|| caught::catch(|| session::clean(self.role))) {
             Ok(session::Hygiene::Clean) => {}
             Ok(session::Hygiene::Tainted) | Err(_) => self.is_tainted = true,
         }
@@ -422,7 +423,7 @@ fn store_failure_of_node(
         at = graph.parent(outer);
     }
     let deciders: Vec<_> = deciders.iter().map(|id| Some(id.as_str())).collect();
-    caught::catch(|| {
+    let store = || {
         let transaction = Transaction::begin_internal();
         let owner = store::as_owner();
         let spi = Session::open();
@@ -443,8 +444,8 @@ fn store_failure_of_node(
         drop(owner);
         transaction.commit();
         is_live
-    })
-    .map_err(Into::into)
+    };
+    process::without_cancellation(|| caught::catch(store)).map_err(Into::into)
 }
 
 /// Fails an instance, and the node it failed at, in a transaction of its own.
@@ -454,7 +455,7 @@ pub fn store_failure(
     text: &str,
     failure: &Failure,
 ) -> Result<(), Failure> {
-    caught::catch(|| {
+    let store = || {
         let transaction = Transaction::begin_internal();
         let owner = store::as_owner();
         let spi = Session::open();
@@ -462,8 +463,8 @@ pub fn store_failure(
         drop(spi);
         drop(owner);
         transaction.commit();
-    })
-    .map_err(Into::into)
+    };
+    process::without_cancellation(|| caught::catch(store)).map_err(Into::into)
 }
 
 fn fail(spi: &Session, id: &str, node: Option<(NodeId, i64)>, text: &str, failure: &Failure) {
@@ -480,7 +481,7 @@ pub fn internal<T>(
     instance: &mut Instance,
     work: impl FnOnce(&mut Instance, &Session) -> Result<T, Stop>,
 ) -> Result<T, Stop> {
-    let done = caught::catch(|| {
+    let work = || {
         let transaction = Transaction::begin_internal();
         let owner = store::as_owner();
         let spi = Session::open();
@@ -491,7 +492,8 @@ pub fn internal<T>(
             transaction.commit();
         }
         done
-    });
+    };
+    let done = process::without_cancellation(|| caught::catch(work));
     done.unwrap_or_else(|caught| Err(Stop::Unstored(caught.into())))
 }
 

@@ -197,6 +197,23 @@ pub fn cancel_statement(pid: i32) {
     }
 }
 
+/// Does something during which a cancellation waits: it means a step's statements, and what the engine does between
+/// them is short.
+pub fn without_cancellation<T>(work: impl FnOnce() -> T) -> T {
+    struct Guard;
+    impl Drop for Guard {
+        fn drop(&mut self) {
+            // Runs while an error unwinds too, which has set it to zero already.
+            // SAFETY: a plain variable of this process.
+            unsafe { pg_sys::QueryCancelHoldoffCount = 0 }
+        }
+    }
+    // SAFETY: as above. Nothing of the engine's holds cancellations off for longer.
+    unsafe { pg_sys::QueryCancelHoldoffCount = 1 }
+    let _guard = Guard;
+    work()
+}
+
 /// Forgets a cancellation that arrived while nothing was running.
 pub fn forget_cancellation() {
     // SAFETY: plain variables that only signal handlers of this process set.

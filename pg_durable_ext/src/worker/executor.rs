@@ -44,9 +44,7 @@ pub fn run(slot: usize) {
     let mut idle_since: Option<Instant> = None;
     let mut is_settled = false;
     loop {
-        // Nothing is running that a cancellation could mean.
-        process::forget_cancellation();
-        latch::check_interrupts();
+        process::without_cancellation(latch::check_interrupts);
         let taken = shmem::board().take(slot, executor.preference(), clock::now());
         match taken {
             Taken::Work(work) => {
