@@ -11,5 +11,6 @@ mod recovery {
     mod flow;
     mod kinds;
     mod lifecycle;
+    mod race;
     mod standby;
 }

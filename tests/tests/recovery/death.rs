@@ -43,7 +43,8 @@ fn step_that_terminates_its_own_process_fails_in_the_end() {
     let server = cluster::start(cluster::builder(), &["alice"]);
     let alice = Client::new(&server, "alice");
     let id = alice.start("'SELECT pg_terminate_backend(pg_backend_pid()), pg_sleep(1)'", "suicide", "step");
-    assert_eq!(alice.end_of(&id), "failed");
+    // Who waits is told, too.
+    assert_eq!(alice.value(&format!("SELECT df.await_instance('{id}', 30)")), "failed");
     let error = alice.value(&format!("SELECT message FROM df.error('{id}')"));
     assert!(error.contains("died 3 times"), "{error}");
 }
