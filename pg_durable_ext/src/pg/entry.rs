@@ -6,6 +6,7 @@ use crate::worker;
 
 #[pgrx::pg_guard]
 pub extern "C-unwind" fn _PG_init() {
+    keep_backtraces_out_of_errors();
     // SAFETY: a variable that the postmaster sets while it loads shared_preload_libraries.
     if !unsafe { pg_sys::process_shared_preload_libraries_in_progress } {
         return;
@@ -14,6 +15,16 @@ pub extern "C-unwind" fn _PG_init() {
     super::shmem::register();
     super::hooks::register();
     worker::launcher::register();
+}
+
+/// pgrx puts a Rust backtrace into the DETAIL of every error that passes through it, where the environment of the server
+/// asks for backtraces. A client's DETAIL is not the place; who wants them sets RUST_LIB_BACKTRACE for the server.
+fn keep_backtraces_out_of_errors() {
+    const NAME: &str = "RUST_LIB_BACKTRACE";
+    if std::env::var_os(NAME).is_none() {
+        // SAFETY: a server process has one thread, and this is it.
+        unsafe { std::env::set_var(NAME, "0") }
+    }
 }
 
 #[pgrx::pg_guard]
