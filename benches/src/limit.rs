@@ -50,6 +50,7 @@ pub fn beside<T, S>(
     mut measure: impl FnMut() -> Result<T>,
     sample: impl Fn(T, f64) -> S,
 ) -> Result<Vec<S>> {
+    bench.pace.wait_for_quiet()?;
     let mut before = insert_tps(bench, clients)?;
     let mut samples = Vec::new();
     for _ in 0..bench.pace.repetitions {
@@ -57,6 +58,7 @@ pub fn beside<T, S>(
         let after = insert_tps(bench, clients)?;
         samples.push(sample(measured, (before + after) / 2.0));
         before = after;
+        bench.pace.wait_for_quiet()?;
     }
     Ok(samples)
 }

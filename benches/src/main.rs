@@ -13,7 +13,11 @@ mod workloads;
 
 use anyhow::{Result, bail};
 use clap::Parser;
-use std::{path::PathBuf, process::ExitCode, time::Duration};
+use std::{
+    path::PathBuf,
+    process::ExitCode,
+    time::{Duration, Instant},
+};
 use target::Bench;
 use workloads::Workload;
 
@@ -41,6 +45,9 @@ struct Options {
     /// How often each workload is measured
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     repetitions: u32,
+    /// Before each measurement, waits so many seconds at most for others on this machine to become quiet
+    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    patience: u64,
 }
 
 /// How long and how often to measure.
@@ -50,9 +57,20 @@ pub struct Pace {
     /// How long one measurement of a rate takes at least.
     pub window: Duration,
     pub is_quick: bool,
+    /// How long to wait for a quiet machine.
+    pub patience: Duration,
 }
 
 impl Pace {
+    /// Waits until nobody uses the machine, or patience ends.
+    pub fn wait_for_quiet(self) -> Result<()> {
+        /// What a desk or an agent of the machine's owner may take.
+        const SHARE_OF_OTHERS: f64 = 0.1;
+        let since = Instant::now();
+        while since.elapsed() < self.patience && process::busy_share()? > SHARE_OF_OTHERS {}
+        Ok(())
+    }
+
     /// `full`, or `quick` where that is enough.
     pub fn choose<T>(self, full: T, quick: T) -> T {
         if self.is_quick { quick } else { full }
@@ -78,7 +96,8 @@ fn run(options: &Options) -> Result<()> {
     }
     let chosen = choose(options)?;
     let window = Duration::from_millis(if options.quick { 700 } else { 3000 });
-    let pace = Pace { repetitions: options.repetitions, window, is_quick: options.quick };
+    let patience = Duration::from_secs(options.patience);
+    let pace = Pace { repetitions: options.repetitions, window, is_quick: options.quick, patience };
     let bench = Bench::open(options.dsn.as_deref(), pace)?;
     let facts = machine::look(&bench)?;
     report::print_facts(&facts);

@@ -160,7 +160,7 @@ fn draw_lines(out: &mut String, lines: &[Line], x_of: impl Fn(f64) -> f64, y_of:
             y + 4.0,
             escaped(&line.name)
         );
-        legend_at -= line.name.chars().count() as f64 * 6.6 + 6.0;
+        legend_at -= line.name.chars().count() as f64 * 7.2 + 6.0;
         let _ = writeln!(
             out,
             "<path d=\"M{:.1} {y:.1}h18\" stroke=\"{colour}\" stroke-width=\"2\"{dash}/>",

@@ -1,7 +1,7 @@
 //! What the server's processes take of the machine, as `/proc` tells.
 
 use anyhow::{Context, Result};
-use std::fs;
+use std::{fs, thread, time::Duration};
 
 /// The time that a process has had the processor, in seconds, to the nanosecond.
 pub fn cpu_seconds(pid: u32) -> Result<f64> {
@@ -27,4 +27,19 @@ pub fn family(pid: u32) -> Result<Vec<u32>> {
     let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"))?;
     let children = children.split_whitespace().filter_map(|child| child.parse().ok());
     Ok(std::iter::once(pid).chain(children).collect())
+}
+
+/// The share of all processors that was in use over the next half second.
+pub fn busy_share() -> Result<f64> {
+    let look = || -> Result<(f64, f64)> {
+        let text = fs::read_to_string("/proc/stat")?;
+        let line = text.lines().next().context("/proc/stat is empty")?;
+        let ticks: Vec<f64> = line.split_whitespace().skip(1).map(|it| it.parse().unwrap_or(0.0)).collect();
+        // The fourth is idle, the fifth idle for want of the disk.
+        Ok((ticks.iter().sum(), ticks.iter().skip(3).take(2).sum()))
+    };
+    let (total, idle) = look()?;
+    thread::sleep(Duration::from_millis(500));
+    let (total_now, idle_now) = look()?;
+    Ok(1.0 - (idle_now - idle) / (total_now - total).max(1.0))
 }

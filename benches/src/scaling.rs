@@ -19,6 +19,7 @@ pub fn measure(bench: &Bench) -> Result<Vec<Chart>> {
     let measured = anywhere.into_iter().chain(own).map(|(name, measure)| {
         eprintln!("… cost by {name}");
         bench.settle()?;
+        bench.pace.wait_for_quiet()?;
         measure(bench)
     });
     measured.collect()

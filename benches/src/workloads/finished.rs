@@ -37,7 +37,10 @@ impl Times {
         let mut session = bench.session()?;
         let graph = session.build(&chain(INSERT, STEPS))?;
         let mut times = |durability| {
-            let mut once = || Ok(1e6 / STEPS as f64 / session.rate(&graph, durability, bench.pace.window)?);
+            let mut once = || {
+                bench.pace.wait_for_quiet()?;
+                Ok(1e6 / STEPS as f64 / session.rate(&graph, durability, bench.pace.window)?)
+            };
             (0..bench.pace.repetitions).map(|_| once()).collect::<Result<Vec<f64>>>()
         };
         Ok(Self { step: times(Durability::Step)?, barrier: times(Durability::Barrier)? })

@@ -33,6 +33,7 @@ fn with_and_without(bench: &Bench, measure: fn(&Bench, Duration) -> Result<f64>)
     let window = bench.pace.window * 3;
     (0..bench.pace.repetitions)
         .map(|_| {
+            bench.pace.wait_for_quiet()?;
             let without = measure(bench, window)?;
             let mut holder = bench.client()?;
             let mut transaction = holder
