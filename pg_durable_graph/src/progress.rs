@@ -149,24 +149,32 @@ pub struct Progress {
     frontier: Vec<(NodeId, Next)>,
 }
 
-/// The named results that a branch sees, and which nodes bound them.
+/// The named results that a branch sees, and where they come from.
 #[derive(Debug, Clone, Default)]
 struct Scope {
     seen: Bindings,
-    from: HashMap<String, NodeId>,
+    origins: HashMap<String, Origin>,
 }
 
 impl Scope {
-    fn bind(&mut self, name: &str, node: NodeId, outcome: Arc<Outcome>) {
+    fn bind(&mut self, name: &str, origin: Origin, outcome: Arc<Outcome>) {
         self.seen.insert(name.to_owned(), outcome);
-        self.from.insert(name.to_owned(), node);
+        self.origins.insert(name.to_owned(), origin);
     }
+}
+
+/// Which node bound a name, and in which generation of it: no two bindings share that, equal as their values may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+struct Origin {
+    node: u32,
+    generation: i64,
 }
 
 /// A binding as the row of a running LOOP or IF keeps it.
 #[derive(Debug, Serialize, Deserialize)]
 struct Kept {
-    node: u32,
+    #[serde(flatten)]
+    origin: Origin,
     value: Value,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     columns: Option<Vec<Column>>,
@@ -270,10 +278,17 @@ impl Progress {
         std::mem::take(&mut self.frontier)
     }
 
-    /// Whether `branch` is still to be carried out: the JOINs and RACEs that lead to it are under way.
+    /// Whether `branch` is still to be carried out: the JOINs and RACEs that lead to it are under way, and those who
+    /// carry out the branches around it have written so.
     /// Call [`Progress::resume`] on the root first.
     pub fn is_live(&self, branch: NodeId) -> bool {
-        branch == NodeId::ROOT || self.scopes.contains_key(&branch)
+        let is_written = |at: NodeId| !self.has_writes(self.graph.branch(at));
+        branch == NodeId::ROOT
+            || self.scopes.contains_key(&branch) && self.parents_of_branches(branch).all(is_written)
+    }
+
+    fn has_writes(&self, branch: NodeId) -> bool {
+        self.writes.iter().any(|(_, owner)| *owner == branch)
     }
 
     /// Walks the whole graph from its root over what has completed and says what the root branch does next.
@@ -284,6 +299,19 @@ impl Progress {
         self.frontier.clear();
         let next = self.walk_branch(NodeId::ROOT)?;
         self.note_frontier(NodeId::ROOT, &next);
+        Ok(next)
+    }
+
+    fn walk_to_frontier(&mut self, branch: NodeId) -> Result<Next, ProgressError> {
+        let passed = self.frontier.len();
+        let next = self.walk_branch(branch)?;
+        if matches!(next, Next::Spawn { .. }) && self.has_writes(branch) {
+            // Its own branches wait for what leads to them to be written: what they bind must not change a decision
+            // that nobody has stored.
+            self.frontier.truncate(passed + 1);
+            self.frontier.last_mut().into_iter().for_each(|(first, _)| *first = branch);
+        }
+        self.note_frontier(branch, &next);
         Ok(next)
     }
 
@@ -313,6 +341,7 @@ impl Progress {
         self.bind(leaf, self.graph.branch(leaf));
         let (inner, branch) = (self.graph.branch(leaf), self.graph.branch(outer));
         if inner != branch {
+            self.decide_races_by_break(leaf, outer);
             let scope = self.scopes.remove(&inner).unwrap_or_default();
             self.scopes.insert(branch, scope);
             self.end_scopes(outer, branch);
@@ -443,11 +472,7 @@ impl Progress {
             NodeKind::Break(_) if self.is_completed(node) => {
                 self.bind(node, branch);
                 let outer = graph.enclosing_loop(node).ok_or(ProgressError::BreakOutsideLoop(node))?;
-                if graph.branch(outer) == branch {
-                    Entered::At(At::Completed(outer))
-                } else {
-                    Entered::Broke(outer)
-                }
+                self.leave_loop(outer, branch)
             }
             NodeKind::Sql(_)
             | NodeKind::Break(_)
@@ -471,7 +496,7 @@ impl Progress {
             NodeKind::Loop(repeat) => {
                 match self.status(node) {
                     // Its last generation is walked once more, for the names that it has bound.
-                    NodeStatus::Completed => self.bind_left_behind(node, branch),
+                    NodeStatus::Completed => {}
                     NodeStatus::Running => {
                         self.bind_left_behind(node, branch);
                         // Once the pause is over the body may be under way, in other branches too.
@@ -485,12 +510,11 @@ impl Progress {
             }
             NodeKind::Join(join) => {
                 if let Some(root) = self.broken_out(node, &join.branches) {
-                    return self.break_out(node, root, branch);
+                    return self.walk_winner(node, root, branch);
                 }
                 let mut unfinished = Vec::new();
                 for &root in &join.branches {
-                    let next = self.walk_branch(root)?;
-                    self.note_frontier(root, &next);
+                    let next = self.walk_to_frontier(root)?;
                     if !matches!(next, Next::BranchCompleted(_)) {
                         unfinished.push(root);
                     }
@@ -505,18 +529,11 @@ impl Progress {
             NodeKind::Race(race) => {
                 if self.is_completed(node) {
                     let winner = race.branches[self.state(node).iteration as usize];
-                    self.walk_branch(winner)?;
-                    let scope = self.scopes.remove(&winner).unwrap_or_default();
-                    self.scopes.insert(branch, scope);
-                    return Ok(Entered::At(At::Completed(node)));
-                }
-                if let Some(root) = self.broken_out(node, &race.branches) {
-                    return self.break_out(node, root, branch);
+                    return self.walk_winner(node, winner, branch);
                 }
                 let passed = self.frontier.len();
                 for (number, &root) in race.branches.iter().enumerate() {
-                    let next = self.walk_branch(root)?;
-                    self.note_frontier(root, &next);
+                    let next = self.walk_to_frontier(root)?;
                     if matches!(next, Next::BranchCompleted(_)) {
                         self.frontier.truncate(passed);
                         self.decide_race(node, number, &race.branches, branch);
@@ -534,21 +551,27 @@ impl Progress {
         branches.iter().copied().find(|&root| self.is_in(end, root))
     }
 
-    fn break_out(&mut self, node: NodeId, root: NodeId, branch: NodeId) -> Result<Entered, ProgressError> {
+    /// Walks the one branch that counts, of a RACE that has been decided or a JOIN that a BREAK has left.
+    fn walk_winner(&mut self, node: NodeId, root: NodeId, branch: NodeId) -> Result<Entered, ProgressError> {
         self.open_scope(root);
-        Ok(match self.advance(At::Enter(root), root)? {
-            Walked::Next(next) => Entered::Next(next),
-            Walked::Broke(outer) => {
-                let scope = self.scopes.remove(&root).unwrap_or_default();
-                self.scopes.insert(branch, scope);
-                self.end_scopes(node, branch);
-                if self.graph.branch(outer) == branch {
-                    Entered::At(At::Completed(outer))
-                } else {
-                    Entered::Broke(outer)
-                }
-            }
+        let walked = self.advance(At::Enter(root), root)?;
+        let scope = self.scopes.remove(&root).unwrap_or_default();
+        self.scopes.insert(branch, scope);
+        self.end_scopes(node, branch);
+        Ok(match walked {
+            Walked::Next(_) => Entered::At(At::Completed(node)),
+            Walked::Broke(outer) => self.leave_loop(outer, branch),
         })
+    }
+
+    /// Steps out of a loop that had completed before.
+    fn leave_loop(&mut self, node: NodeId, branch: NodeId) -> Entered {
+        if self.graph.branch(node) == branch {
+            self.bind_left_behind(node, branch);
+            Entered::At(At::Completed(node))
+        } else {
+            Entered::Broke(node)
+        }
     }
 
     /// Steps out of a completed node towards its parent.
@@ -572,7 +595,7 @@ impl Progress {
             NodeKind::Loop(repeat) => {
                 let wants_more = match repeat.condition {
                     Some(condition) if node == repeat.body => return Entered::At(At::Enter(condition)),
-                    _ if self.is_completed(parent) => return Entered::At(At::Completed(parent)),
+                    _ if self.is_completed(parent) => return self.leave_loop(parent, branch),
                     Some(_) => truth::outcome_is_true(&self.outcome(node)),
                     None => true,
                 };
@@ -617,6 +640,7 @@ impl Progress {
     fn complete_loop(&mut self, node: NodeId, outcome: Arc<Outcome>, branch: NodeId) -> At {
         let iteration = self.state(node).iteration;
         self.set_completed(node, outcome, iteration);
+        self.forget_superseded(node, branch, false);
         if self.named_in(node).iter().any(|&id| self.may_be_given_up(id, node)) {
             // What those have bound before the last generation is unbound now. A walk over the rows finds out.
             self.open_scope(branch);
@@ -636,8 +660,8 @@ impl Progress {
                 continue;
             }
             let name = graph.node(node).result_name.as_deref().unwrap_or_default();
-            let bound_by = self.scopes.get(&branch).and_then(|scope| scope.from.get(name));
-            if all || bound_by != Some(&node) {
+            let origin = self.scopes.get(&branch).and_then(|scope| scope.origins.get(name));
+            if all || origin != Some(&self.origin(node)) {
                 self.forget(node, branch);
             }
         }
@@ -650,26 +674,32 @@ impl Progress {
             status: NodeStatus::Pending,
             // Of a generation that nobody has written yet, lest the row be taken for one that is over.
             generation: self.generation(node).max(state.generation + 1),
-            iteration: state.iteration + i64::from(is_loop),
+            // A LOOP counts on; the number of a winner or of a decision is for its generation only.
+            iteration: if is_loop { state.iteration + 1 } else { 0 },
             outcome: None,
             wake_at: None,
         };
-        if !self.writes.contains(&(node, owner)) {
-            self.writes.push((node, owner));
-        }
+        self.mark_written_by(node, owner);
     }
 
     fn merge_join(&mut self, node: NodeId, branches: &[NodeId], outer: NodeId) {
         let results = branches.iter().map(|&root| self.outcome(root).value.clone()).collect();
+        // What a branch has bound itself is what differs from the names that all branches began with.
+        let mut base = self.scopes.remove(&outer).unwrap_or_default();
+        let mut bound = Vec::new();
         for root in branches {
             let inner = self.scopes.remove(root).unwrap_or_default();
-            let base = self.scopes.entry(outer).or_default();
             for (name, outcome) in inner.seen {
-                if base.seen.get(&name).is_none_or(|known| !Arc::ptr_eq(known, &outcome)) {
-                    base.bind(&name, inner.from[&name], outcome);
+                let origin = inner.origins[&name];
+                if base.origins.get(&name) != Some(&origin) {
+                    bound.push((name, origin, outcome));
                 }
             }
         }
+        for (name, origin, outcome) in bound {
+            base.bind(&name, origin, outcome);
+        }
+        self.scopes.insert(outer, base);
         self.derive_completed(node, Arc::new(Outcome::plain(Value::Array(results))));
     }
 
@@ -680,6 +710,27 @@ impl Progress {
         self.end_scopes(node, outer);
         self.set_completed(node, self.outcome(root), winner as i64);
         self.abandoned.extend(branches.iter().copied().filter(|&other| other != root));
+    }
+
+    /// A BREAK out of a branch of a RACE decides it, lest another branch win as well: whoever comes second is refused.
+    fn decide_races_by_break(&mut self, leaf: NodeId, outer: NodeId) {
+        let graph = self.graph.clone();
+        let mut branch = graph.branch(leaf);
+        while let Some(parent) = graph.parent(branch).filter(|&parent| outer < parent) {
+            if let NodeKind::Race(race) = graph.kind(parent) {
+                let winner = race.branches.iter().position(|&root| root == branch).unwrap_or_default();
+                self.states[parent.index()] = NodeState {
+                    status: NodeStatus::Completed,
+                    generation: self.generation(parent),
+                    iteration: winner as i64,
+                    outcome: None,
+                    wake_at: None,
+                };
+                // The owner of its branch is out of work: the loop's writes it.
+                self.mark_written_by(parent, graph.branch(outer));
+            }
+            branch = graph.branch(parent);
+        }
     }
 
     /// Ends every branch below `outer`.
@@ -720,12 +771,18 @@ impl Progress {
 
     fn bind(&mut self, node: NodeId, branch: NodeId) {
         if let Some(name) = &self.graph.node(node).result_name {
-            let outcome = self.outcome(node);
-            self.scopes.entry(branch).or_default().bind(name, node, outcome);
+            let (origin, outcome) = (self.origin(node), self.outcome(node));
+            self.scopes.entry(branch).or_default().bind(name, origin, outcome);
         }
     }
 
-    /// Binds what earlier generations of a loop have left behind: names bound in its body live on.
+    /// What a binding by this node, as its state stands, comes from.
+    fn origin(&self, node: NodeId) -> Origin {
+        Origin { node: node.0, generation: self.state(node).generation }
+    }
+
+    /// Binds what earlier generations of a loop have left behind: names bound in its body live on. Of a running
+    /// loop that is what its generation began with; of a completed one, what its last generation has not superseded.
     fn bind_left_behind(&mut self, outer: NodeId, branch: NodeId) {
         let is_completed = self.is_completed(outer);
         for place in self.named_range(outer) {
@@ -755,14 +812,17 @@ impl Progress {
     fn keep(&self, branch: NodeId, of: impl Fn(NodeId) -> bool) -> Option<Arc<Outcome>> {
         let scope = self.scopes.get(&branch)?;
         let kept: serde_json::Map<String, Value> = scope
-            .from
+            .origins
             .iter()
-            .filter(|(_, node)| of(**node))
-            .map(|(name, node)| {
+            .filter(|(_, origin)| of(NodeId(origin.node)))
+            .map(|(name, &origin)| {
                 let outcome = &scope.seen[name];
                 let columns = outcome.columns.as_deref().cloned();
-                let kept = Kept { node: node.0, value: outcome.value.clone(), columns };
-                (name.clone(), serde_json::to_value(kept).expect("only a map with keys of another type fails"))
+                let kept = Kept { origin, value: outcome.value.clone(), columns };
+                (
+                    name.clone(),
+                    serde_json::to_value(kept).expect("only a map with keys of another type fails"),
+                )
             })
             .collect();
         (!kept.is_empty()).then(|| Arc::new(Outcome::plain(Value::Object(kept))))
@@ -777,7 +837,7 @@ impl Progress {
             if let Ok(kept) = Kept::deserialize(kept) {
                 let outcome = Outcome { value: kept.value, columns: kept.columns.map(Arc::new) };
                 let scope = self.scopes.entry(branch).or_default();
-                scope.bind(name, NodeId(kept.node), Arc::new(outcome));
+                scope.bind(name, kept.origin, Arc::new(outcome));
             }
         }
     }
@@ -813,8 +873,7 @@ impl Progress {
 
     /// Whether generations of this loop may be given up, by a loop around it that goes on.
     fn may_lose_generations(&self, node: NodeId) -> bool {
-        self.parents_of_branches(node)
-            .any(|at| self.graph.enclosing_loop(at).is_some() && self.gives_up(at))
+        self.parents_of_branches(node).any(|at| self.graph.enclosing_loop(at).is_some() && self.gives_up(at))
     }
 
     /// The JOINs and RACEs around a node, from the inside.
@@ -854,7 +913,11 @@ impl Progress {
     }
 
     fn mark_written(&mut self, node: NodeId) {
-        let write = (node, self.graph.branch(node));
+        self.mark_written_by(node, self.graph.branch(node));
+    }
+
+    fn mark_written_by(&mut self, node: NodeId, owner: NodeId) {
+        let write = (node, owner);
         if !self.writes.contains(&write) {
             self.writes.push(write);
         }

@@ -1,0 +1,54 @@
+//! What leaves do in these tests: their outcome depends on the seed and on how often they have been carried out.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use pg_durable_graph::progress::Bindings;
+use pg_durable_graph::{Column, NodeId, Outcome};
+use serde_json::{Value, json};
+
+use crate::random::Random;
+
+/// One committed execution of a leaf.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Executed {
+    pub leaf: NodeId,
+    /// Counted from 0 over the life of the instance.
+    pub nth: usize,
+    /// The named results that it saw.
+    pub view: BTreeMap<String, String>,
+}
+
+/// What a leaf sees, in a form to compare.
+pub fn view(bindings: &Bindings) -> BTreeMap<String, String> {
+    let text = |outcome: &Outcome| {
+        let columns = outcome.columns.as_deref().map_or(0, Vec::len);
+        format!("{} ({columns} columns)", outcome.value)
+    };
+    bindings.iter().map(|(name, outcome)| (name.clone(), text(outcome))).collect()
+}
+
+/// The outcome of SQL: no row, a row that counts as false, or a row that counts as true.
+pub fn rows(seed: u64, leaf: NodeId, nth: usize) -> Outcome {
+    let mut random = Random::new(seed ^ (u64::from(leaf.0) << 32) ^ ((nth as u64) << 8));
+    let rows = match random.below(4) {
+        0 => json!([]),
+        choice => json!([{"tag": format!("{}/{nth}", leaf.0), "go": choice > 1}]),
+    };
+    let count = rows.as_array().map_or(0, Vec::len);
+    let column = |name: &str| Column { name: name.to_owned(), type_name: "boolean".to_owned() };
+    Outcome {
+        value: json!({"rows": rows, "row_count": count}),
+        columns: Some(Arc::new(vec![column("go"), column("tag")])),
+    }
+}
+
+/// The outcome of a wait.
+pub fn waited(leaf: NodeId, nth: usize) -> Outcome {
+    Outcome::plain(json!({"slept": format!("{leaf}/{nth}")}))
+}
+
+/// The value of a BREAK.
+pub fn broke(leaf: NodeId, nth: usize) -> Value {
+    json!({"broke": format!("{leaf}/{nth}")})
+}
