@@ -27,6 +27,8 @@ pub enum ApiError {
     Durability(String),
     #[error("database \"{0}\" does not exist")]
     UnknownDatabase(String),
+    #[error("database \"{0}\" does not take connections")]
+    NoConnections(String),
     #[error("role \"{role}\" may not connect to database \"{database}\"")]
     NoConnect { role: String, database: String },
     #[error(

@@ -120,6 +120,9 @@ fn check_submitter(submitter: Oid) -> Result<(), ApiError> {
 
 fn check_database(submitter: Oid, name: &str) -> Result<(), ApiError> {
     let database = catalog::database_oid(name).ok_or_else(|| ApiError::UnknownDatabase(name.to_owned()))?;
+    if !catalog::takes_connections(database) {
+        return Err(ApiError::NoConnections(name.to_owned()));
+    }
     if !catalog::may_connect(submitter, database) {
         return Err(ApiError::NoConnect {
             role: catalog::role_name(submitter).unwrap_or_default(),

@@ -186,7 +186,8 @@ impl Shown {
                     row.left_node,
                     row.right_node,
                     Some(shown_status(inferred[id.index()].status, &row.status)),
-                    row.result,
+                    // Of a running node the row holds what the engine has to remember.
+                    row.result.filter(|_| matches!(row.status.as_str(), "completed" | "failed")),
                     (row.status != "pending").then(|| details.to_string()),
                     Some(inferred[id.index()].status.to_owned()),
                     inferred[id.index()].from.map(|from| from.to_string()),

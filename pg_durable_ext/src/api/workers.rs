@@ -57,14 +57,16 @@ fn rows() -> Vec<Row> {
                 }
                 _ => None,
             };
-            let branch = worker.target.filter(|target| target.branch != Target::EVERY_BRANCH);
+            // Of others' instances nobody learns the ids here.
+            let target = worker.target.filter(|_| catalog::acts_as(worker.role));
+            let branch = target.filter(|target| target.branch != Target::EVERY_BRANCH);
             (
                 Some(worker.kind.to_owned()),
                 Some(worker.pid),
                 catalog::role_name(worker.role),
                 catalog::database_name(worker.database),
                 Some(worker.state.to_owned()),
-                worker.target.map(|target| wake::instance_id(target.instance)),
+                target.map(|target| wake::instance_id(target.instance)),
                 branch.map(|_| pg_durable_graph::NodeId(worker.node).to_string()),
                 clock::to_sql(worker.since),
                 Some(worker.steps as i64),

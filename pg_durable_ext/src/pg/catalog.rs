@@ -60,6 +60,29 @@ pub fn is_superuser(role: pg_sys::Oid) -> bool {
     unsafe { pg_sys::superuser_arg(role) }
 }
 
+/// Whether the current user has the rights of a role, as its member or as a superuser. Inside a transaction.
+pub fn acts_as(role: pg_sys::Oid) -> bool {
+    // SAFETY: a catalog look-up by oid.
+    unsafe { role != pg_sys::InvalidOid && pg_sys::has_privs_of_role(pg_sys::GetUserId(), role) }
+}
+
+/// Whether a database takes connections. Inside a transaction.
+pub fn takes_connections(database: pg_sys::Oid) -> bool {
+    // SAFETY: the tuple is released before the reference to it ends.
+    unsafe {
+        let tuple = pg_sys::SearchSysCache1(
+            pg_sys::SysCacheIdentifier::DATABASEOID as i32,
+            pg_sys::Datum::from(database),
+        );
+        if tuple.is_null() {
+            return false;
+        }
+        let takes = (*pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_database>()).datallowconn;
+        pg_sys::ReleaseSysCache(tuple);
+        takes
+    }
+}
+
 /// Whether a role may connect to a database. Inside a transaction.
 pub fn may_connect(role: pg_sys::Oid, database: pg_sys::Oid) -> bool {
     let mode = pg_sys::ACL_CONNECT as pg_sys::AclMode;

@@ -556,10 +556,6 @@ unsafe extern "C-unwind" fn receive_slot(
     // SAFETY: the receiver is the first field of the capture; the slot holds a row of the announced shape.
     unsafe {
         let capture = &mut *receiver.cast::<Capture>();
-        if capture.json.len() > capture.result_max {
-            capture.is_too_large = true;
-            return false;
-        }
         let descriptor = (*slot).tts_tupleDescriptor;
         if i32::from((*slot).tts_nvalid) < (*descriptor).natts {
             pg_sys::slot_getsomeattrs_int(slot, (*descriptor).natts);
@@ -585,7 +581,8 @@ unsafe extern "C-unwind" fn receive_slot(
         }
         capture.json.push('}');
         capture.rows += 1;
-        true
+        capture.is_too_large = capture.json.len() > capture.result_max;
+        !capture.is_too_large
     }
 }
 

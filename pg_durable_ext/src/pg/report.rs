@@ -28,6 +28,8 @@ impl From<ApiError> for ErrorReport {
             ApiError::UnknownDatabase(_) => {
                 report(Code::ERRCODE_INVALID_CATALOG_NAME).set_hint("List the databases with \\l in psql.")
             }
+            ApiError::NoConnections(_) => report(Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE)
+                .set_hint("Choose a database whose datallowconn is true."),
             ApiError::NoConnect { .. } => report(Code::ERRCODE_INSUFFICIENT_PRIVILEGE)
                 .set_hint("Grant CONNECT on that database to the role."),
             ApiError::NoLogin(role) => report(Code::ERRCODE_INSUFFICIENT_PRIVILEGE)
@@ -44,7 +46,7 @@ impl From<ApiError> for ErrorReport {
             ApiError::Terminal { .. } => report(Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE)
                 .set_detail("Signals are delivered only to pending and running instances."),
             ApiError::AwaitTimeout { .. } => report(Code::ERRCODE_QUERY_CANCELED)
-                .set_hint("SELECT * FROM df.workers() tells whether the engine is well; df.instance_nodes() what the instance waits for."),
+                .set_hint("SELECT * FROM df.workers() tells whether the engine is well; df.instance_nodes() what the instance waits for. An instance begins when the transaction that started it commits, so it cannot be awaited in the same one."),
             ApiError::InWorkflow(_) => report(Code::ERRCODE_FEATURE_NOT_SUPPORTED),
             ApiError::OneSnapshot => report(Code::ERRCODE_INVALID_TRANSACTION_STATE)
                 .set_hint("Wait in a transaction at isolation level READ COMMITTED."),
