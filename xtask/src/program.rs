@@ -42,6 +42,8 @@ fn run_package<S: AsRef<str>>(package: &str, server: &Server, arguments: &[S]) -
     ensure!(workspace.has_package(package), "the workspace has no package {package} yet");
     let installation = setup::run(server)?;
     install(&workspace, &installation, Profile::Release)?;
+    say(format!("building {package}"));
+    run(workspace.cargo("build", &installation).args(["--release", "-p", package]))?;
     say(format!("running {package}"));
     let mut cargo = workspace.cargo("run", &installation);
     cargo.args(["--quiet", "--release", "-p", package, "--"]);
