@@ -7,12 +7,12 @@ use std::{error::Error as StdError, fmt, io, sync::Arc};
 use tokio_postgres::error::{DbError, SqlState};
 
 /// What the server refused, or that it could not be reached.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct ServerError {
     cause: Cause,
 }
 
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 enum Cause {
     /// Shared, because one lost connection is news for all who wait on it.
     Postgres(Arc<tokio_postgres::Error>),
@@ -107,26 +107,6 @@ impl fmt::Display for ServerError {
             (Cause::Postgres(error), None) => error.fmt(f),
             (Cause::UnexpectedAnswer, None) => f.write_str("the server's answer has an unexpected form"),
         }
-    }
-}
-
-impl fmt::Debug for ServerError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.cause {
-            Cause::Postgres(error) => error.fmt_debug(f),
-            Cause::UnexpectedAnswer => f.write_str("UnexpectedAnswer"),
-        }
-    }
-}
-
-/// `fmt` alone would be either of two.
-trait FmtDebug {
-    fn fmt_debug(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result;
-}
-
-impl<T: fmt::Debug> FmtDebug for T {
-    fn fmt_debug(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(self, f)
     }
 }
 

@@ -41,9 +41,8 @@ impl Part {
         match placeholder().named(name.as_str()) {
             Err(error) => self.with_fault(Misplaced::at_root(&error)),
             Ok(_) => {
-                if let Ok(graph) = self.graph.clone().named(name) {
-                    self.graph = graph;
-                }
+                let graph = std::mem::replace(&mut self.graph, placeholder());
+                self.graph = graph.named(name).expect("a name is good for every graph or for none");
                 self
             }
         }

@@ -119,7 +119,8 @@ impl Waiting {
 
 /// How a call of `df.await_any` ended.
 enum Call {
-    Answered(Vec<Row>),
+    /// These instances are worth a look.
+    Answered(Vec<InstanceId>),
     /// Cancelled, for a larger set or by somebody else.
     Cancelled {
         by_us: bool,
@@ -161,13 +162,9 @@ async fn attend(config: Config, mut requests: mpsc::UnboundedReceiver<Request>) 
             },
         };
         match call(&session, &mut waiting, &mut requests).await {
-            Call::Answered(rows) => {
+            Call::Answered(ids) => {
                 backoff.reset();
-                for row in rows {
-                    if let Ok(id) = row.try_get::<_, String>(0) {
-                        waiting.tell(&InstanceId::from(id));
-                    }
-                }
+                ids.iter().for_each(|id| waiting.tell(id));
                 open = Some(session);
             }
             Call::Cancelled { by_us } => {
@@ -210,7 +207,10 @@ async fn call(
     loop {
         let (due, _) = cancel_at.unwrap_or((deadline, Duration::ZERO));
         tokio::select! {
-            answer = &mut answer => return ended(answer, cancel_at.is_some()),
+            answer = &mut answer => return match answer {
+                Ok(rows) if rows.is_empty() => ended(gone(session, &ids).await, false),
+                answer => ended(answer, cancel_at.is_some()),
+            },
             request = requests.recv() => match request {
                 Some(request) => {
                     let is_new = !waiting.replies.contains_key(&request.id);
@@ -236,9 +236,21 @@ async fn call(
     }
 }
 
+/// Which instances are not there any more: nobody will ever tell that they are terminal.
+async fn gone(
+    session: &tokio_postgres::Client,
+    ids: &Vec<String>,
+) -> Result<Vec<Row>, tokio_postgres::Error> {
+    const SQL: &str = "SELECT wanted.id FROM unnest($1) AS wanted (id) \
+         WHERE NOT EXISTS (SELECT FROM df.instances AS i WHERE i.id = wanted.id)";
+    session.query_typed(SQL, &[(ids, Type::TEXT_ARRAY)]).await
+}
+
 fn ended(answer: Result<Vec<Row>, tokio_postgres::Error>, by_us: bool) -> Call {
-    match answer.map_err(ServerError::from) {
-        Ok(rows) => Call::Answered(rows),
+    let ids =
+        |rows: Vec<Row>| rows.iter().map(|row| row.try_get::<_, String>(0).map(InstanceId::from)).collect();
+    match answer.and_then(ids).map_err(ServerError::from) {
+        Ok(ids) => Call::Answered(ids),
         Err(error) if error.is(&SqlState::QUERY_CANCELED) => Call::Cancelled { by_us },
         Err(error) if error.is_connection_lost() => Call::Lost,
         Err(error) => Call::Refused(error),
