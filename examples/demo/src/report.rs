@@ -3,6 +3,9 @@
 use anyhow::Result;
 use pg_durable_sdk::testing::TestServer;
 
+/// How often the invoice step has taken effect.
+pub const INVOICE_EFFECTS: &str = "SELECT count(*) FROM effects WHERE step = 'write invoice'";
+
 /// Prints the table; whether everything is there exactly once.
 pub fn print(server: &TestServer) -> Result<bool> {
     const EFFECTS: &str = "

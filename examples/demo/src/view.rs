@@ -40,10 +40,13 @@ impl View {
             // Up to the first line of the graph, and clear from there.
             let _ = write!(out, "\x1b[{}A\x1b[J", self.above);
         }
+        // A line that wraps would take two, and the next drawing would miss the first: it is cut instead.
+        let (uncut, cut) = if self.is_terminal { ("\x1b[?7h", "\x1b[?7l") } else { ("", "") };
+        let _ = write!(out, "{cut}");
         for line in graph.lines() {
             let _ = writeln!(out, "          {}", line.trim_end());
         }
-        let _ = writeln!(out);
+        let _ = writeln!(out, "{uncut}");
         let _ = out.flush();
         self.above = graph.lines().count() + 1;
         graph.clone_into(&mut self.drawn);
