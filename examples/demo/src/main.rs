@@ -75,10 +75,7 @@ async fn main() -> Result<()> {
         println!("\nThe cluster keeps running. Look around with");
         println!("  {} -h {} -p {} -U shop postgres", kept.psql.display(), kept.folder.display(), kept.port);
         println!("  SELECT df.explain('{}');", run.id());
-        // The folder may only go once the server has left it.
-        println!("and stop it with");
-        let pid = kept.postmaster_pid;
-        println!("  kill -INT {pid} && tail --pid={pid} -f /dev/null; rm -r {}", kept.folder.display());
+        println!("and stop it with\n  {}", kept.stop_command);
     } else {
         println!("\nRun `cargo xtask demo --keep` to look around in the database with psql.");
     }

@@ -251,7 +251,11 @@ impl TestServer {
             log_path: self.log_path(),
             port: self.port,
             postmaster_pid,
-            stop_command: format!("kill -INT {postmaster_pid} && rm -r {}", self.folder.path().display()),
+            // The folder goes when the postmaster has gone, which removes its files until then.
+            stop_command: format!(
+                "kill -INT {postmaster_pid} && tail --pid={postmaster_pid} -f /dev/null; rm -r {}",
+                self.folder.path().display()
+            ),
             psql: self.installation.program("psql"),
         })
     }
