@@ -634,7 +634,10 @@ impl Progress {
         let iteration = state.iteration + 1;
         *state = NodeState { status: NodeStatus::Running, generation, iteration, outcome, wake_at };
         self.mark_written(node);
-        self.forget_superseded(node, branch, is_first && self.may_lose_generations(node));
+        // Where the loop begins anew in a branch that may have been given up before, its rows may be those of what did
+        // not count; what does count the row of the loop around the branch knows.
+        let distrusts = graph.enclosing_loop(node).is_some_and(|outer| self.may_be_given_up(node, outer));
+        self.forget_superseded(node, branch, is_first && distrusts);
     }
 
     fn complete_loop(&mut self, node: NodeId, outcome: Arc<Outcome>, branch: NodeId) -> At {
@@ -656,12 +659,13 @@ impl Progress {
         let graph = self.graph.clone();
         for place in self.named_range(outer) {
             let node = self.named[place];
-            if !self.is_left_behind(node, outer) || self.may_be_given_up(node, outer) {
+            if self.may_be_given_up(node, outer) {
                 continue;
             }
+            let Some((left, _)) = self.left_behind(node, outer) else { continue };
             let name = graph.node(node).result_name.as_deref().unwrap_or_default();
             let origin = self.scopes.get(&branch).and_then(|scope| scope.origins.get(name));
-            if all || origin != Some(&self.origin(node)) {
+            if all || origin != Some(&left) {
                 self.forget(node, branch);
             }
         }
@@ -792,20 +796,34 @@ impl Progress {
             } else {
                 self.graph.branch(node) == self.graph.branch(outer)
             };
-            if is_known && self.is_left_behind(node, outer) {
-                self.bind(node, branch);
+            if is_known
+                && let Some(name) = &self.graph.node(node).result_name
+                && let Some((origin, outcome)) = self.left_behind(node, outer)
+            {
+                self.scopes.entry(branch).or_default().bind(name, origin, outcome);
             }
         }
         self.recall(outer, branch);
     }
 
-    /// Whether the row holds an outcome of an earlier generation of a loop around it.
-    fn is_left_behind(&self, node: NodeId, outer: NodeId) -> bool {
+    /// What a node bound in an earlier generation of a loop around it, where its row still says so: that of an IF which
+    /// a BREAK has left keeps what it bound before.
+    fn left_behind(&self, node: NodeId, outer: NodeId) -> Option<(Origin, Arc<Outcome>)> {
         let state = self.state(node);
-        node != outer
-            && state.status == NodeStatus::Completed
-            && state.outcome.is_some()
-            && !self.is_current(node)
+        if node == outer || self.is_current(node) {
+            return None;
+        }
+        match state.status {
+            NodeStatus::Completed => Some((self.origin(node), state.outcome.clone()?)),
+            NodeStatus::Running if matches!(self.graph.kind(node), NodeKind::If(_)) => {
+                let name = self.graph.node(node).result_name.as_deref()?;
+                self.kept(node)
+                    .into_iter()
+                    .find(|(kept, ..)| kept == name)
+                    .map(|(_, origin, outcome)| (origin, outcome))
+            }
+            NodeStatus::Pending | NodeStatus::Running | NodeStatus::Failed => None,
+        }
     }
 
     /// The bindings of a branch that come from certain nodes, to be kept in the row of a running node.
@@ -830,16 +848,21 @@ impl Progress {
 
     /// Binds what the row of a running node keeps.
     fn recall(&mut self, node: NodeId, branch: NodeId) {
-        let state = self.state(node);
-        let (NodeStatus::Running, Some(outcome)) = (state.status, state.outcome.clone()) else { return };
-        let Value::Object(kept) = &outcome.value else { return };
-        for (name, kept) in kept {
-            if let Ok(kept) = Kept::deserialize(kept) {
-                let outcome = Outcome { value: kept.value, columns: kept.columns.map(Arc::new) };
-                let scope = self.scopes.entry(branch).or_default();
-                scope.bind(name, kept.origin, Arc::new(outcome));
-            }
+        for (name, origin, outcome) in self.kept(node) {
+            self.scopes.entry(branch).or_default().bind(&name, origin, outcome);
         }
+    }
+
+    fn kept(&self, node: NodeId) -> Vec<(String, Origin, Arc<Outcome>)> {
+        let state = self.state(node);
+        let (NodeStatus::Running, Some(outcome)) = (state.status, &state.outcome) else { return Vec::new() };
+        let Value::Object(kept) = &outcome.value else { return Vec::new() };
+        let read = |(name, kept): (&String, &Value)| {
+            let kept = Kept::deserialize(kept).ok()?;
+            let outcome = Outcome { value: kept.value, columns: kept.columns.map(Arc::new) };
+            Some((name.clone(), kept.origin, Arc::new(outcome)))
+        };
+        kept.iter().filter_map(read).collect()
     }
 
     fn named_range(&self, outer: NodeId) -> Range<usize> {
@@ -869,11 +892,6 @@ impl Progress {
     /// Whether a node lies in a branch inside `outer` that may be given up.
     fn may_be_given_up(&self, node: NodeId, outer: NodeId) -> bool {
         self.parents_of_branches(node).take_while(|&at| outer < at).any(|at| self.gives_up(at))
-    }
-
-    /// Whether generations of this loop may be given up, by a loop around it that goes on.
-    fn may_lose_generations(&self, node: NodeId) -> bool {
-        self.parents_of_branches(node).any(|at| self.graph.enclosing_loop(at).is_some() && self.gives_up(at))
     }
 
     /// The JOINs and RACEs around a node, from the inside.

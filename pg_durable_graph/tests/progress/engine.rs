@@ -153,7 +153,13 @@ impl Engine {
 
     fn take(&mut self, slot: usize) {
         let place = match self.order {
-            Order::InTurn => 0,
+            // Not in the order in which the waits were reached: a restart may change that.
+            Order::InTurn => {
+                let ready = self.queue.iter().position(|item| !item.parked);
+                ready
+                    .or_else(|| (0..self.queue.len()).min_by_key(|place| self.queue[*place].target))
+                    .expect("there is work")
+            }
             Order::Random => self.random.below(self.queue.len()),
         };
         let item = self.queue.remove(place);
@@ -177,6 +183,11 @@ impl Engine {
         }
         if branch != NodeId::ROOT {
             if !progress.is_live(branch) {
+                // What an old view leaves over is not all: others may rely on whoever takes this item.
+                if !is_fresh {
+                    self.queue.push(Item::new(item.target));
+                    return;
+                }
                 for (branch, next) in progress.take_frontier() {
                     if matches!(next, Next::Run(_) | Next::Finished(_)) {
                         self.queue.push(Item::new(Some(branch)));
@@ -201,8 +212,9 @@ impl Engine {
     ) -> Result<After, Refused> {
         let mut transaction = Transaction::default();
         let after = work(self, &mut transaction);
+        let changes = !transaction.writes.is_empty();
         self.table.commit(transaction)?;
-        if matches!(self.order, Order::InTurn) {
+        if changes && matches!(self.order, Order::InTurn) {
             self.history.push(self.table.clone());
         }
         Ok(after)
@@ -345,8 +357,9 @@ impl Engine {
         match graph.kind(leaf) {
             NodeKind::Sleep(_) | NodeKind::WaitSchedule(_) | NodeKind::Signal(_) => {
                 let effect = Some(Executed { leaf, nth, view: BTreeMap::new() });
+                let work = self.executors[slot].work.as_mut().expect("it has work");
                 let parks = match self.order {
-                    Order::InTurn => self.queue.iter().any(|item| !item.parked),
+                    Order::InTurn => !std::mem::take(&mut work.item.parked),
                     Order::Random => self.random.one_in(2),
                 };
                 if parks {
