@@ -135,6 +135,11 @@ impl Executor {
         if target.branch == Target::EVERY_BRANCH {
             branch = NodeId::ROOT;
         } else if branch != NodeId::ROOT {
+            if !progress.is_live(branch) && !is_fresh {
+                // What is at hand may be old: only the tables tell what goes on instead.
+                self.push(target, None);
+                return Ok(());
+            }
             if !progress.is_live(branch) {
                 return self.pass_on(instance);
             }

@@ -173,6 +173,7 @@ statement!(
       WHERE n.instance_id OPERATOR(pg_catalog.=) $1::pg_catalog.varchar
         AND n.id OPERATOR(pg_catalog.=) $2::pg_catalog.varchar
         AND (n.generation OPERATOR(pg_catalog.<) $4
+                AND (n.node_type OPERATOR(pg_catalog.<>) 'LOOP' OR n.iteration OPERATOR(pg_catalog.<) $5)
              OR n.generation OPERATOR(pg_catalog.=) $4 AND n.iteration OPERATOR(pg_catalog.<=) $5
                 AND n.status OPERATOR(pg_catalog.<>) ALL (ARRAY['completed', 'failed']))
       RETURNING n.ctid",
@@ -185,6 +186,7 @@ static CHECKPOINT: heap::Table = heap::Table {
     columns: &[
         c"instance_id",
         c"id",
+        c"node_type",
         c"status",
         c"generation",
         c"iteration",
@@ -201,13 +203,13 @@ static CHECKPOINT: heap::Table = heap::Table {
 fn write_at(place: Tid, write: &NodeWrite<'_>) -> Option<Tid> {
     let state = write.state;
     let may_change = |row: &mut heap::Row<'_>| {
-        let (generation, iteration) = (row.int8(3), row.int8(4));
+        let (generation, iteration) = (row.int8(4), row.int8(5));
         row.text(0) == write.instance
             && row.text(1) == write.node
-            && (generation < state.generation
+            && (generation < state.generation && (row.text(2) != "LOOP" || iteration < state.iteration)
                 || generation == state.generation
                     && iteration <= state.iteration
-                    && !matches!(row.text(2).as_str(), "completed" | "failed"))
+                    && !matches!(row.text(3).as_str(), "completed" | "failed"))
     };
     let values = [
         Arg::Text(state.status.as_str()),
@@ -220,7 +222,7 @@ fn write_at(place: Tid, write: &NodeWrite<'_>) -> Option<Tid> {
         Arg::jsonb(write.columns),
         write.at_least_once.map_or(Arg::Null, Arg::Bool),
     ];
-    heap::update(&CHECKPOINT, place, may_change, 2, &values)
+    heap::update(&CHECKPOINT, place, may_change, 3, &values)
 }
 
 /// What a node's row is to say.
@@ -236,7 +238,8 @@ pub struct NodeWrite<'a> {
     pub at_least_once: Option<bool>,
 }
 
-/// Writes a node's state, if the row does not yet say that this or a later generation of it is over. Returns where
+/// Writes a node's state, if the row does not yet say that this or a later generation of it is over, and if a LOOP's own
+/// count does not go backwards: another process may have got further in one that this process knows of old. Returns where
 /// the row lies now; `None` means that somebody else was faster, and the caller's transaction must not commit.
 pub fn write(spi: &Session, write: &NodeWrite<'_>) -> Option<Tid> {
     let args = [
