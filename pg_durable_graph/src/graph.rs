@@ -280,10 +280,15 @@ impl Graph {
     }
 
     /// Gives the root's result a name, in place of the one it had.
-    pub fn named(mut self, name: impl Into<String>) -> Result<Graph, GraphError> {
+    pub fn named(self, name: impl Into<String>) -> Result<Graph, GraphError> {
+        self.named_at(NodeId::ROOT, name)
+    }
+
+    /// Gives a node's result a name, in place of the one it had.
+    pub fn named_at(mut self, id: NodeId, name: impl Into<String>) -> Result<Graph, GraphError> {
         let name = name.into();
         check_result_name(&name)?;
-        self.nodes[0].result_name = Some(name);
+        self.nodes[id.index()].result_name = Some(name);
         Ok(self)
     }
 

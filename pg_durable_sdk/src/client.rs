@@ -3,8 +3,8 @@
 use crate::{
     ConnectError, InstanceId, Run, ServerError, StartError,
     connection::{Backoff, Connection, Parameter},
+    start::Start,
     wait::Waiter,
-    workflow::Start,
 };
 use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;

@@ -2,7 +2,7 @@
 //!
 //! Each has `sqlstate()` and `hint()`, where the server said something or there is something to do.
 
-use crate::{InstanceId, Status, WorkflowError};
+use crate::{InstanceId, Output, Status, WorkflowError};
 use std::{error::Error as StdError, fmt, io, sync::Arc};
 use tokio_postgres::error::{DbError, SqlState};
 
@@ -204,6 +204,16 @@ pub enum ResultError {
         /// The reason that was given.
         failure: Box<Failure>,
     },
+    /// The instance completed, but its result is not of the type that was said.
+    #[error("the result of instance {id} is not of the expected type")]
+    Output {
+        /// The instance.
+        id: InstanceId,
+        /// The result as it is.
+        output: Output,
+        /// What does not fit.
+        source: OutputError,
+    },
     /// The server refused, or the connection cannot be made any more.
     #[error(transparent)]
     Server(#[from] ServerError),
@@ -214,7 +224,7 @@ impl ResultError {
     pub fn failure(&self) -> Option<&Failure> {
         match self {
             Self::Failed { failure, .. } | Self::Cancelled { failure, .. } => Some(failure),
-            Self::UnknownInstance(_) | Self::Server(_) => None,
+            Self::UnknownInstance(_) | Self::Output { .. } | Self::Server(_) => None,
         }
     }
 
@@ -228,7 +238,7 @@ impl ResultError {
         match self {
             Self::Failed { failure, .. } | Self::Cancelled { failure, .. } => failure.sqlstate.as_deref(),
             Self::Server(error) => error.sqlstate(),
-            Self::UnknownInstance(_) => None,
+            Self::UnknownInstance(_) | Self::Output { .. } => None,
         }
     }
 
@@ -237,6 +247,9 @@ impl ResultError {
         match self {
             Self::Failed { failure, .. } | Self::Cancelled { failure, .. } => failure.hint.as_deref(),
             Self::Server(error) => error.hint(),
+            Self::Output { .. } => {
+                Some("Let the workflow say what it returns, or read the Output of an untyped run.")
+            }
             Self::UnknownInstance(_) => None,
         }
     }

@@ -36,16 +36,22 @@
 
 mod client;
 mod connection;
+mod definition;
+mod durability;
 mod error;
 mod fault;
 mod id;
+mod name;
 mod node;
 mod output;
 mod part;
+mod read;
 mod run;
 mod schedule;
 mod signal;
+mod start;
 mod step;
+mod typed;
 mod wait;
 mod workflow;
 
@@ -54,6 +60,8 @@ mod workflow;
 pub mod testing;
 
 pub use client::Client;
+pub use definition::{Define, Definition};
+pub use durability::Durability;
 pub use error::{
     CancelError, ConnectError, Failure, OutputError, ResultError, RunError, ServerError, SignalError,
     StartError,
@@ -68,4 +76,8 @@ pub use run::Run;
 pub use schedule::{Schedule, schedule};
 pub use signal::{Signal, signal};
 pub use step::{Step, sql};
-pub use workflow::{Durability, Workflow};
+pub use typed::TypedPart;
+pub use workflow::Workflow;
+
+// For `#[derive(JsonSchema)]` with `#[schemars(crate = "pg_durable_sdk::schemars")]`.
+pub use schemars::{self, JsonSchema};

@@ -1,7 +1,13 @@
 //! What a completed instance leaves behind.
 
-use crate::OutputError;
-use serde::{Serialize, de::DeserializeOwned};
+use crate::{
+    OutputError,
+    read::{self, Row, Whole, rows_of},
+};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{DeserializeOwned, Visitor},
+};
 use serde_json::Value;
 use std::fmt;
 
@@ -32,15 +38,43 @@ impl Output {
 
     /// The rows of an SQL step, as objects; none of any other step.
     pub fn rows(&self) -> &[Value] {
-        self.sql_rows().unwrap_or_default()
+        rows_of(&self.value).unwrap_or_default()
+    }
+
+    /// The result as a `T`, as a typed [`Run`](crate::Run) reads it.
+    ///
+    /// | `T` | is read from |
+    /// |---|---|
+    /// | a struct or a map | the only row, by the names of its columns; or its only column, where that is a document |
+    /// | a number, a text, an enum … | the only column of the only row |
+    /// | `Option<T>` | the same, `None` where there is no row or its only column is NULL |
+    /// | `Vec<T>` | all rows |
+    /// | a tuple, or a `Vec<T>` | of a fan-out the branches' results, each as its own `T` |
+    /// | `()` | anything |
+    /// | [`Output`] | the result as it is |
+    ///
+    /// What is no result of SQL is read as any JSON. SQL's `numeric` comes as text, so that no digit is lost,
+    /// and may be read as a Rust number as well as a `String`.
+    ///
+    /// ```no_run
+    /// # async fn read(run: pg_durable_sdk::Run) -> Result<(), Box<dyn std::error::Error>> {
+    /// #[derive(serde::Deserialize)]
+    /// struct Invoice { id: i64, amount: f64 }
+    ///
+    /// let invoices: Vec<Invoice> = run.result().await?.read()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn read<T: DeserializeOwned>(&self) -> Result<T, OutputError> {
+        T::deserialize(Whole(&self.value))
     }
 
     /// The rows of an SQL step, each as a `T`; of any other step its value as the only one.
     ///
     /// Rows of one column may also be read as the type of that column.
     pub fn all<T: DeserializeOwned>(&self) -> Result<Vec<T>, OutputError> {
-        match self.sql_rows() {
-            Some(rows) => rows.iter().map(read_row).collect(),
+        match rows_of(&self.value) {
+            Some(rows) => rows.iter().map(|row| T::deserialize(Row(row))).collect(),
             None => Ok(vec![T::deserialize(&self.value).map_err(OutputError::Shape)?]),
         }
     }
@@ -53,7 +87,7 @@ impl Output {
     /// ```no_run
     /// # async fn read(run: pg_durable_sdk::Run) -> Result<(), Box<dyn std::error::Error>> {
     /// #[derive(serde::Deserialize)]
-    /// struct Invoice { id: i64, amount: String }
+    /// struct Invoice { id: i64, amount: f64 }
     ///
     /// let output = run.result().await?;
     /// let invoice: Invoice = output.one()?;
@@ -61,19 +95,31 @@ impl Output {
     /// # }
     /// ```
     pub fn one<T: DeserializeOwned>(&self) -> Result<T, OutputError> {
-        let mut all = self.all()?;
-        match (all.len(), all.pop()) {
-            (1, Some(only)) => Ok(only),
-            (count, _) => Err(OutputError::RowCount(count)),
+        match rows_of(&self.value) {
+            Some(rows) => T::deserialize(read::only(rows)?),
+            None => T::deserialize(&self.value).map_err(OutputError::Shape),
         }
     }
+}
 
-    fn sql_rows(&self) -> Option<&[Value]> {
-        let object = self.value.as_object()?;
-        match (object.get("rows"), object.get("row_count")) {
-            (Some(Value::Array(rows)), Some(Value::Number(_))) => Some(rows),
-            _ => None,
+/// Takes the whole result as it is.
+impl<'de> Deserialize<'de> for Output {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Whole;
+
+        impl<'de> Visitor<'de> for Whole {
+            type Value = Output;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a result")
+            }
+
+            fn visit_newtype_struct<D: Deserializer<'de>>(self, whole: D) -> Result<Output, D::Error> {
+                Value::deserialize(whole).map(Output::new)
+            }
         }
+
+        deserializer.deserialize_newtype_struct(read::WHOLE, Whole)
     }
 }
 
@@ -81,15 +127,6 @@ impl fmt::Display for Output {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.value.fmt(f)
     }
-}
-
-fn read_row<T: DeserializeOwned>(row: &Value) -> Result<T, OutputError> {
-    T::deserialize(row).or_else(|error| {
-        match row.as_object().map(|columns| (columns.len(), columns.values().next())) {
-            Some((1, Some(column))) => T::deserialize(column).map_err(|_| OutputError::Shape(error)),
-            _ => Err(OutputError::Shape(error)),
-        }
-    })
 }
 
 #[cfg(test)]

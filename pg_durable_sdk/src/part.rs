@@ -3,11 +3,15 @@
 //! Pieces are flat (an arena of nodes), so neither making nor dropping a deep workflow recurses. A node that
 //! is wrong becomes a placeholder with a fault, which moves along until the whole graph can name its path.
 
-use crate::fault::Misplaced;
+use crate::{
+    fault::{Fault, Misplaced},
+    name::SharedName,
+};
 use pg_durable_graph::{
-    Graph, GraphError, Problem,
+    Graph, GraphError, NodeId, Problem,
     kind::{NodeKind, Sql},
 };
+use std::collections::BTreeMap;
 
 /// A piece of a workflow: a step, a wait, or a whole workflow.
 ///
@@ -18,29 +22,53 @@ use pg_durable_graph::{
 pub struct Part {
     graph: Graph,
     faults: Vec<Misplaced>,
+    capturable: Vec<Capturable>,
+}
+
+/// A node that has no name unless a capture gives it one.
+#[derive(Debug, Clone)]
+struct Capturable {
+    node: NodeId,
+    name: SharedName,
+}
+
+impl Capturable {
+    fn moved_by(mut self, nodes: u32) -> Self {
+        self.node.0 += nodes;
+        self
+    }
 }
 
 impl Part {
     /// One node without children.
     pub(crate) fn leaf(kind: Result<NodeKind, Problem>) -> Self {
         match kind {
-            Ok(kind) => Self { graph: Graph::leaf(kind), faults: Vec::new() },
+            Ok(kind) => Self::whole(Graph::leaf(kind)),
             Err(problem) => Self::faulty(Misplaced::at_root(&problem.into())),
         }
     }
 
     /// A placeholder for what could not be made.
     pub(crate) fn faulty(fault: Misplaced) -> Self {
-        Self { graph: placeholder(), faults: vec![fault] }
+        Self::whole(placeholder()).with_fault(fault)
+    }
+
+    fn whole(graph: Graph) -> Self {
+        Self { graph, faults: Vec::new(), capturable: Vec::new() }
+    }
+
+    /// Lets the root take the name that a capture gives.
+    pub(crate) fn capturable(mut self, name: SharedName) -> Self {
+        self.capturable.push(Capturable { node: NodeId::ROOT, name });
+        self
     }
 
     /// Names the result of the root, if there is a name.
     pub(crate) fn named(mut self, name: Option<String>) -> Self {
         let Some(name) = name else { return self };
-        // Tried on a placeholder, because a refused name takes the graph with it.
-        match placeholder().named(name.as_str()) {
+        match check_name(&name) {
             Err(error) => self.with_fault(Misplaced::at_root(&error)),
-            Ok(_) => {
+            Ok(()) => {
                 let graph = std::mem::replace(&mut self.graph, placeholder());
                 self.graph = graph.named(name).expect("a name is good for every graph or for none");
                 self
@@ -56,8 +84,8 @@ impl Part {
     /// One step after the other; `None` of no steps.
     pub(crate) fn sequence(steps: Vec<Part>) -> Option<Self> {
         let thens = steps.len().checked_sub(1)? as u32;
-        let (graphs, faults) = take_apart(steps, thens);
-        Some(Self { graph: Graph::sequence(graphs)?, faults })
+        let (graphs, rest) = take_apart(steps, thens);
+        Some(Self { graph: Graph::sequence(graphs)?, ..rest })
     }
 
     /// A node over these children.
@@ -65,33 +93,74 @@ impl Part {
         children: Vec<Part>,
         combine: impl FnOnce(Vec<Graph>) -> Result<Graph, GraphError>,
     ) -> Self {
-        let (graphs, faults) = take_apart(children, 1);
+        let (graphs, rest) = take_apart(children, 1);
         match combine(graphs) {
-            Ok(graph) => Self { graph, faults },
+            Ok(graph) => Self { graph, ..rest },
             Err(error) => Self::faulty(Misplaced::at_root(&error)),
         }
     }
 
-    pub(crate) fn into_pieces(self) -> (Graph, Vec<Misplaced>) {
-        (self.graph, self.faults)
+    /// The graph, with the names that captures gave, and what is wrong with it so far.
+    pub(crate) fn into_graph(self) -> (Graph, Vec<Fault>) {
+        let Self { mut graph, mut faults, capturable } = self;
+        let mut taken: BTreeMap<String, Option<SharedName>> =
+            graph.iter().filter_map(|(_, node)| Some((node.result_name.clone()?, None))).collect();
+        for Capturable { node, name } in capturable {
+            let Some(text) = name.get().map(str::to_owned) else { continue };
+            // A workflow of one step may have given it a name of its own.
+            if graph.node(node).result_name.is_some() {
+                continue;
+            }
+            let is_free = match taken.get(&text) {
+                Some(Some(other)) => other.is_same_step(&name),
+                Some(None) => false,
+                None => true,
+            };
+            if !is_free {
+                faults.push(namesake(node, &text));
+            } else if let Err(error) = check_name(&text) {
+                faults.push(Misplaced { node, ..Misplaced::at_root(&error) });
+            } else {
+                taken.insert(text.clone(), Some(name));
+                graph = graph.named_at(node, text).expect("the name was checked");
+            }
+        }
+        faults.sort_by_key(|fault| fault.node);
+        let faults = faults.into_iter().map(|fault| fault.placed_in(&graph)).collect();
+        (graph, faults)
     }
+}
+
+fn namesake(node: NodeId, name: &str) -> Misplaced {
+    Misplaced {
+        node,
+        message: format!("this step is named {name} after its variable, and another step has that name too"),
+        hint: Some("Give one of the two another name with named(), or another variable.".to_owned()),
+    }
+}
+
+/// Tried on a placeholder, because a refused name takes the graph with it.
+fn check_name(name: &str) -> Result<(), GraphError> {
+    placeholder().named(name).map(|_| ())
 }
 
 fn placeholder() -> Graph {
     Graph::leaf(NodeKind::Sql(Sql { query: "SELECT 1".to_owned() }))
 }
 
-/// Separates graphs from faults, whose nodes come to lie after `above` others and the parts before.
-fn take_apart(parts: Vec<Part>, above: u32) -> (Vec<Graph>, Vec<Misplaced>) {
+/// Separates graphs from what is known of their nodes, which come to lie after `above` others and the parts
+/// before. The second is without a graph.
+fn take_apart(parts: Vec<Part>, above: u32) -> (Vec<Graph>, Part) {
     let mut offset = above;
     let mut graphs = Vec::with_capacity(parts.len());
-    let mut faults = Vec::new();
+    let mut all = Part::whole(placeholder());
     for part in parts {
-        faults.extend(part.faults.into_iter().map(|fault| fault.moved_by(offset)));
+        all.faults.extend(part.faults.into_iter().map(|fault| fault.moved_by(offset)));
+        all.capturable.extend(part.capturable.into_iter().map(|step| step.moved_by(offset)));
         offset += part.graph.len() as u32;
         graphs.push(part.graph);
     }
-    (graphs, faults)
+    (graphs, all)
 }
 
 /// Several parts at once: an array, a `Vec` or any iterator of parts of one type, or a tuple of parts of

@@ -5,21 +5,49 @@ use crate::{
     SignalError, Status,
     connection::{Backoff, text},
 };
-use serde::Serialize;
+use serde::{Serialize, de::DeserializeOwned};
+use std::{fmt, marker::PhantomData};
 use tokio_postgres::{Row, error::SqlState};
 
 /// The handle of a started instance.
 ///
 /// The instance does not depend on it: dropped, the instance goes on, and [`Client::run`] makes a new one.
-#[derive(Debug, Clone)]
-pub struct Run {
+/// `T` is the type that the result is read as.
+pub struct Run<T = Output> {
     client: Client,
     id: InstanceId,
+    result: PhantomData<fn() -> T>,
 }
 
 impl Run {
     pub(crate) fn new(client: Client, id: InstanceId) -> Self {
-        Self { client, id }
+        Self { client, id, result: PhantomData }
+    }
+}
+
+impl<T> Clone for Run<T> {
+    fn clone(&self) -> Self {
+        Self { client: self.client.clone(), id: self.id.clone(), result: PhantomData }
+    }
+}
+
+impl<T> fmt::Debug for Run<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Run").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+impl<T> Run<T> {
+    /// Says what the result is read as by [`result`](Self::result); [`Output::read`] tells what fits.
+    ///
+    /// ```no_run
+    /// # async fn reattach(client: pg_durable_sdk::Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// let count = client.run("a1b2c3d4").returns::<i64>().result().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn returns<U>(self) -> Run<U> {
+        Run { client: self.client, id: self.id, result: PhantomData }
     }
 
     /// The instance's id, under which SQL knows it too: `SELECT df.status('a1b2c3d4')`.
@@ -35,7 +63,8 @@ impl Run {
         status.parse().map_err(|_| ServerError::unexpected_answer().into())
     }
 
-    /// Waits until the instance is terminal and returns its result, or why there is none.
+    /// Waits until the instance is terminal and returns its result, or why there is none: an [`Output`], or the
+    /// type that the workflow [`returns`](crate::Workflow::returns).
     ///
     /// Waits as long as it takes, also over a restart of the server, and does not poll: wrap it in
     /// `tokio::time::timeout` where that is too long. May be called again, and by several tasks at once; all
@@ -52,7 +81,15 @@ impl Run {
     /// # Ok(())
     /// # }
     /// ```
-    pub async fn result(&self) -> Result<Output, ResultError> {
+    pub async fn result(&self) -> Result<T, ResultError>
+    where
+        T: DeserializeOwned,
+    {
+        let output = self.output().await?;
+        output.read().map_err(|source| ResultError::Output { id: self.id.clone(), output, source })
+    }
+
+    async fn output(&self) -> Result<Output, ResultError> {
         let mut backoff = Backoff::new();
         loop {
             match self.outcome().await {

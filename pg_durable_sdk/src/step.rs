@@ -1,14 +1,20 @@
 //! A step that runs SQL.
 
-use crate::Part;
+use crate::{Output, Part, name::SharedName};
 use pg_durable_graph::kind::{NodeKind, Sql};
+use std::{fmt, marker::PhantomData};
 
-/// A step that runs SQL; made by [`sql`].
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A step that runs SQL, and the handle of its result; made by [`sql`].
+///
+/// `T` is the type that its result is read as, [`Output`] unless [`returns`](Self::returns) says otherwise.
+/// A `&Step` is a part as well as a `Step`, so that a step can be added to a workflow and captured by a later
+/// one. Clones stand for the same step.
 #[must_use]
-pub struct Step {
+pub struct Step<T = Output> {
     query: String,
     name: Option<String>,
+    captured: SharedName,
+    result: PhantomData<fn() -> T>,
 }
 
 /// A step that runs one or more SQL statements, separated by `;`, in one transaction.
@@ -25,21 +31,80 @@ pub struct Step {
 /// # assert!(workflow.graph().is_ok());
 /// ```
 pub fn sql(query: impl Into<String>) -> Step {
-    Step { query: query.into(), name: None }
+    Step { query: query.into(), name: None, captured: SharedName::default(), result: PhantomData }
 }
 
-impl Step {
+impl<T> Step<T> {
     /// Names the result, so that later steps find it as `$name`. A later name replaces an earlier one.
     ///
     /// A name is made of ASCII letters, digits and underscores and does not begin with a digit.
+    ///
+    /// ```
+    /// use pg_durable_sdk::{Workflow, sql};
+    ///
+    /// let workflow = Workflow::new().step(sql("SELECT 1").named("one")).step(sql("SELECT $one + 1"));
+    /// # assert!(workflow.graph().is_ok());
+    /// ```
     pub fn named(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
         self
     }
+
+    /// Says what the result is read as: by [`Run::result`](crate::Run::result) where it is the workflow's
+    /// last step, and by captures of its fields. [`Output::read`] tells what fits.
+    ///
+    /// ```
+    /// use pg_durable_sdk::{Step, sql};
+    ///
+    /// #[derive(serde::Deserialize)]
+    /// struct Hold { id: i64, sku: String }
+    ///
+    /// let hold: Step<Hold> =
+    ///     sql("UPDATE stock SET held = held + 1 WHERE sku = 'A-1' RETURNING id, sku").returns::<Hold>();
+    /// let all: Step<Vec<Hold>> = sql("SELECT id, sku FROM holds").returns();
+    /// ```
+    pub fn returns<U>(self) -> Step<U> {
+        Step { query: self.query, name: self.name, captured: self.captured, result: PhantomData }
+    }
+
+    /// The name under which steps that capture this one refer to its result: its own, or that of the variable
+    /// from which it is captured first. What `sql!` expands to calls this.
+    #[doc(hidden)]
+    pub fn captured_from(&self, variable: &str) -> &str {
+        self.name.as_deref().unwrap_or_else(|| self.captured.captured_from(variable))
+    }
 }
 
-impl From<Step> for Part {
-    fn from(step: Step) -> Self {
-        Part::leaf(Ok(NodeKind::Sql(Sql { query: step.query }))).named(step.name)
+impl<T> Clone for Step<T> {
+    fn clone(&self) -> Self {
+        Self {
+            query: self.query.clone(),
+            name: self.name.clone(),
+            captured: self.captured.clone(),
+            result: PhantomData,
+        }
+    }
+}
+
+impl<T> fmt::Debug for Step<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = self.name.as_deref().or(self.captured.get());
+        f.debug_struct("Step").field("query", &self.query).field("name", &name).finish()
+    }
+}
+
+impl<T> From<Step<T>> for Part {
+    fn from(step: Step<T>) -> Self {
+        let part = Part::leaf(Ok(NodeKind::Sql(Sql { query: step.query })));
+        match step.name {
+            Some(name) => part.named(Some(name)),
+            None => part.capturable(step.captured),
+        }
+    }
+}
+
+impl<T> From<&Step<T>> for Part {
+    fn from(step: &Step<T>) -> Self {
+        step.clone().into()
     }
 }

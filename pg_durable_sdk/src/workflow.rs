@@ -1,22 +1,23 @@
 //! The builder of workflows.
 
 use crate::{
-    Client, Fault, InstanceId, IntoParts, Part, Run, Schedule, Signal, StartError, WorkflowError,
-    fault::Misplaced,
+    Client, Durability, Fault, InstanceId, IntoParts, Output, Part, Run, Schedule, Signal, StartError,
+    TypedPart, WorkflowError, fault::Misplaced, start::Start,
 };
 use pg_durable_graph::{
     Graph, explain,
     kind::{Break, NodeKind, Sleep},
     mermaid,
 };
-use std::time::Duration;
+use std::{fmt, marker::PhantomData, time::Duration};
 use tokio_postgres::Transaction;
 use uuid::Uuid;
 
 /// A workflow to be started, or to be a part of another one.
 ///
-/// Its steps are carried out in the order in which they were added. Setters only store; what is wrong is
-/// told by [`graph`](Self::graph) and [`start`](Self::start), with the path of the node.
+/// Its steps are carried out in the order in which they were added. `T` is the type that the result is read
+/// as: what the last step [`returns`](crate::Step::returns), else [`Output`]. Setters only store; what is
+/// wrong is told by [`graph`](Self::graph) and [`start`](Self::start), with the path of the node.
 ///
 /// ```
 /// use pg_durable_sdk::{Workflow, signal, sql};
@@ -38,10 +39,16 @@ use uuid::Uuid;
 /// println!("{}", workflow.explain());
 /// # workflow.graph().unwrap();
 /// ```
-#[derive(Debug, Clone, Default)]
 #[must_use]
-pub struct Workflow {
+pub struct Workflow<T = Output> {
     steps: Vec<Part>,
+    settings: Settings,
+    result: PhantomData<fn() -> T>,
+}
+
+/// What a workflow says of the instance that is started with it.
+#[derive(Debug, Clone, Default)]
+struct Settings {
     name: Option<String>,
     label: Option<String>,
     database: Option<String>,
@@ -49,34 +56,33 @@ pub struct Workflow {
     idempotency_key: Option<String>,
 }
 
-/// When checkpoints reach the disk.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Durability {
-    /// Every checkpoint is flushed as any commit of the role would be.
-    Step,
-    /// Checkpoints are flushed before anything leaves the system; a crash may take the last steps back, with
-    /// their effects, and they run again.
-    Barrier,
+impl Workflow {
+    /// A workflow without steps.
+    pub fn new() -> Self {
+        Self { steps: Vec::new(), settings: Settings::default(), result: PhantomData }
+    }
 }
 
-impl Durability {
-    /// The word that `df.start` takes.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Durability::Step => "step",
-            Durability::Barrier => "barrier",
-        }
+impl Default for Workflow {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T> Clone for Workflow<T> {
+    fn clone(&self) -> Self {
+        Self { steps: self.steps.clone(), settings: self.settings.clone(), result: PhantomData }
+    }
+}
+
+impl<T> fmt::Debug for Workflow<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Workflow").field("steps", &self.steps).field("settings", &self.settings).finish()
     }
 }
 
 /// Adding steps.
-impl Workflow {
-    /// A workflow without steps.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
+impl<T> Workflow<T> {
     /// Adds a step, a wait or a whole workflow.
     ///
     /// ```
@@ -86,9 +92,24 @@ impl Workflow {
     /// let workflow = Workflow::new().step(sql("CALL close_day()")).step(clean_up);
     /// # workflow.graph().unwrap();
     /// ```
-    pub fn step(mut self, part: impl Into<Part>) -> Self {
-        self.steps.push(part.into());
-        self
+    pub fn step<P: TypedPart>(self, part: P) -> Workflow<P::Result> {
+        self.add(part.into())
+    }
+
+    /// Says what the result is read as by [`Run::result`]; [`Output::read`] tells what fits.
+    ///
+    /// The type of a [`step`](Self::step) is the workflow's anyway; the result of anything else is an
+    /// [`Output`] unless this says otherwise.
+    ///
+    /// ```
+    /// use pg_durable_sdk::{Workflow, sql};
+    ///
+    /// let both: Workflow<(i64, i64)> = Workflow::new()
+    ///     .fan_out([sql("SELECT count(*) FROM orders"), sql("SELECT count(*) FROM shops")])
+    ///     .returns();
+    /// ```
+    pub fn returns<U>(self) -> Workflow<U> {
+        Workflow { steps: self.steps, settings: self.settings, result: PhantomData }
     }
 
     /// Carries out all branches at once and goes on when all have completed.
@@ -105,7 +126,7 @@ impl Workflow {
     ///     .fan_out((sql("ANALYZE"), Workflow::new().step(sql("CALL a()")).step(sql("CALL b()"))));
     /// # workflow.graph().unwrap();
     /// ```
-    pub fn fan_out<Kind>(self, branches: impl IntoParts<Kind>) -> Self {
+    pub fn fan_out<Kind>(self, branches: impl IntoParts<Kind>) -> Workflow {
         self.branches("fan_out", branches.into_parts(), Graph::join)
     }
 
@@ -123,7 +144,7 @@ impl Workflow {
     /// ));
     /// # workflow.graph().unwrap();
     /// ```
-    pub fn race<Kind>(self, branches: impl IntoParts<Kind>) -> Self {
+    pub fn race<Kind>(self, branches: impl IntoParts<Kind>) -> Workflow {
         self.branches("race", branches.into_parts(), Graph::race)
     }
 
@@ -147,7 +168,7 @@ impl Workflow {
         condition: impl Into<Part>,
         then: impl Into<Part>,
         otherwise: impl Into<Part>,
-    ) -> Self {
+    ) -> Workflow {
         let children = vec![condition.into(), then.into(), otherwise.into()];
         self.step(combined(children, |[condition, then, otherwise]| {
             Graph::if_else(condition, then, otherwise)
@@ -169,7 +190,7 @@ impl Workflow {
         name: impl Into<String>,
         then: impl Into<Part>,
         otherwise: impl Into<Part>,
-    ) -> Self {
+    ) -> Workflow {
         let name = name.into();
         let children = vec![then.into(), otherwise.into()];
         self.step(combined(children, |[then, otherwise]| Graph::if_rows(name, then, otherwise)))
@@ -192,7 +213,7 @@ impl Workflow {
     /// );
     /// # workflow.graph().unwrap();
     /// ```
-    pub fn repeat(self, body: impl Into<Part>) -> Self {
+    pub fn repeat(self, body: impl Into<Part>) -> Workflow {
         self.step(combined(vec![body.into()], |[body]| Graph::repeat(body, None)))
     }
 
@@ -205,7 +226,7 @@ impl Workflow {
     /// let workflow = Workflow::new().repeat_while(batch, sql("SELECT EXISTS (SELECT FROM old_rows)"));
     /// # workflow.graph().unwrap();
     /// ```
-    pub fn repeat_while(self, body: impl Into<Part>, condition: impl Into<Part>) -> Self {
+    pub fn repeat_while(self, body: impl Into<Part>, condition: impl Into<Part>) -> Workflow {
         let children = vec![body.into(), condition.into()];
         self.step(combined(children, |[body, condition]| Graph::repeat(body, Some(condition))))
     }
@@ -213,18 +234,18 @@ impl Workflow {
     /// Leaves the nearest loop around it, whose result becomes `value`: JSON, or else the text itself.
     ///
     /// `$name` references in it are replaced.
-    pub fn break_with(self, value: impl Into<String>) -> Self {
+    pub fn break_with(self, value: impl Into<String>) -> Workflow {
         self.step(Part::leaf(Ok(NodeKind::Break(Break { value: Some(value.into()) }))))
     }
 
     /// Leaves the nearest loop around it, whose result becomes null.
-    pub fn break_loop(self) -> Self {
+    pub fn break_loop(self) -> Workflow {
         self.step(Part::leaf(Ok(NodeKind::Break(Break { value: None }))))
     }
 
     /// Waits for this long, to the microsecond, counted from when the wait is reached; restarts of the server
     /// do not lengthen it.
-    pub fn sleep(self, duration: Duration) -> Self {
+    pub fn sleep(self, duration: Duration) -> Workflow {
         self.step(Part::leaf(Ok(NodeKind::Sleep(Sleep { duration }))))
     }
 
@@ -239,12 +260,12 @@ impl Workflow {
     ///     .wait_for_signal(signal("packed").timeout(Duration::from_secs(600)).named("packed"));
     /// # workflow.graph().unwrap();
     /// ```
-    pub fn wait_for_signal(self, signal: impl Into<Signal>) -> Self {
+    pub fn wait_for_signal(self, signal: impl Into<Signal>) -> Workflow {
         self.step(signal.into())
     }
 
     /// Waits for the next tick of a cron expression, in UTC; see [`schedule`](crate::schedule) for time zones.
-    pub fn wait_for_schedule(self, schedule: impl Into<Schedule>) -> Self {
+    pub fn wait_for_schedule(self, schedule: impl Into<Schedule>) -> Workflow {
         self.step(schedule.into())
     }
 
@@ -253,7 +274,7 @@ impl Workflow {
         what: &str,
         mut branches: Vec<Part>,
         combine: fn(Vec<Graph>) -> Result<Graph, pg_durable_graph::GraphError>,
-    ) -> Self {
+    ) -> Workflow {
         let part = match (branches.len(), branches.pop()) {
             (1, Some(only)) => only,
             (_, None) => Part::faulty(empty(format!("{what} has no branches"), "Add at least one branch.")),
@@ -263,6 +284,11 @@ impl Workflow {
             }
         };
         self.step(part)
+    }
+
+    fn add<U>(mut self, part: Part) -> Workflow<U> {
+        self.steps.push(part);
+        self.returns()
     }
 }
 
@@ -279,28 +305,28 @@ fn empty(message: String, hint: &str) -> Misplaced {
 }
 
 /// How it is to be run.
-impl Workflow {
+impl<T> Workflow<T> {
     /// Labels the instance, for people and for `df.list_instances`.
     pub fn label(mut self, label: impl Into<String>) -> Self {
-        self.label = Some(label.into());
+        self.settings.label = Some(label.into());
         self
     }
 
     /// Names the result of the whole, for steps that follow it in another workflow.
     pub fn named(mut self, name: impl Into<String>) -> Self {
-        self.name = Some(name.into());
+        self.settings.name = Some(name.into());
         self
     }
 
     /// Runs the steps in another database of the same cluster, where they are carried out at least once.
     pub fn database(mut self, database: impl Into<String>) -> Self {
-        self.database = Some(database.into());
+        self.settings.database = Some(database.into());
         self
     }
 
     /// Says when checkpoints reach the disk; without it, the server's setting does.
     pub fn durability(mut self, durability: Durability) -> Self {
-        self.durability = Some(durability);
+        self.settings.durability = Some(durability);
         self
     }
 
@@ -308,13 +334,13 @@ impl Workflow {
     ///
     /// Keys belong to the role. Without one, [`start`](Self::start) makes one up for each call.
     pub fn idempotency_key(mut self, key: impl Into<String>) -> Self {
-        self.idempotency_key = Some(key.into());
+        self.settings.idempotency_key = Some(key.into());
         self
     }
 }
 
 /// Looking at it.
-impl Workflow {
+impl<T> Workflow<T> {
     /// The graph, which `serde_json::to_value` turns into the wire form; node order and ids depend on nothing
     /// but the workflow.
     ///
@@ -329,8 +355,8 @@ impl Workflow {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn graph(&self) -> Result<Graph, WorkflowError> {
-        let (graph, faults) = self.to_part().into_pieces();
-        WorkflowError::unless_empty(faults.into_iter().map(|fault| fault.placed_in(&graph)).collect())?;
+        let (graph, faults) = self.to_part().into_graph();
+        WorkflowError::unless_empty(faults)?;
         graph.check_limits().map_err(|error| WorkflowError::from(Fault::from(&error)))?;
         WorkflowError::unless_empty(graph.lint().into_iter().map(Fault::from).collect())?;
         Ok(graph)
@@ -360,30 +386,38 @@ impl Workflow {
         let part = Part::sequence(self.steps.clone()).unwrap_or_else(|| {
             Part::faulty(empty("a workflow needs at least one step".to_owned(), "Add one with step()."))
         });
-        part.named(self.name.clone())
+        part.named(self.settings.name.clone())
     }
 }
 
 /// As a part of another workflow it has no instance of its own, so settings of one are a fault.
-impl From<Workflow> for Part {
-    fn from(workflow: Workflow) -> Self {
-        let settings = [
-            ("database", workflow.database.is_some()),
-            ("durability", workflow.durability.is_some()),
-            ("idempotency_key", workflow.idempotency_key.is_some()),
+impl<T> From<Workflow<T>> for Part {
+    fn from(workflow: Workflow<T>) -> Self {
+        Part::from(&workflow)
+    }
+}
+
+/// As the part that the workflow itself is.
+impl<T> From<&Workflow<T>> for Part {
+    fn from(workflow: &Workflow<T>) -> Self {
+        let settings = &workflow.settings;
+        let misplaced = [
+            ("database", settings.database.is_some()),
+            ("durability", settings.durability.is_some()),
+            ("idempotency_key", settings.idempotency_key.is_some()),
         ];
-        let misplaced = settings.into_iter().filter(|(_, is_set)| *is_set).map(|(setting, _)| {
+        let faults = misplaced.into_iter().filter(|(_, is_set)| *is_set).map(|(setting, _)| {
             empty(
                 format!("{setting} is set on a part of a workflow"),
                 "Set it on the workflow that is started.",
             )
         });
-        misplaced.fold(workflow.to_part(), Part::with_fault)
+        faults.fold(workflow.to_part(), Part::with_fault)
     }
 }
 
 /// Starting it.
-impl Workflow {
+impl<T> Workflow<T> {
     /// Starts an instance and returns its handle, once the start is committed.
     ///
     /// Where the connection is lost on the way, the start is tried again with the same idempotency key, so
@@ -398,11 +432,11 @@ impl Workflow {
     /// # Ok(())
     /// # }
     /// ```
-    pub async fn start(&self, client: &Client) -> Result<Run, StartError> {
-        let key = self.idempotency_key.clone().unwrap_or_else(|| Uuid::new_v4().to_string());
+    pub async fn start(&self, client: &Client) -> Result<Run<T>, StartError> {
+        let key = self.settings.idempotency_key.clone().unwrap_or_else(|| Uuid::new_v4().to_string());
         let start = self.to_start(Some(key))?;
         let id = client.start(&start).await?;
-        Ok(client.run(id))
+        Ok(client.run(id).returns())
     }
 
     /// Starts an instance in a caller's transaction: it exists when that commits, and otherwise never did.
@@ -421,7 +455,7 @@ impl Workflow {
     /// # }
     /// ```
     pub async fn start_in(&self, tx: &Transaction<'_>) -> Result<InstanceId, StartError> {
-        let start = self.to_start(self.idempotency_key.clone())?;
+        let start = self.to_start(self.settings.idempotency_key.clone())?;
         let row = tx.query_typed_one(Start::SQL, &start.parameters()).await.map_err(StartError::refused)?;
         Ok(InstanceId::from(row.try_get::<_, String>(0).map_err(StartError::refused)?))
     }
@@ -429,40 +463,11 @@ impl Workflow {
     fn to_start(&self, idempotency_key: Option<String>) -> Result<Start, WorkflowError> {
         Ok(Start {
             graph: self.graph()?.to_json(),
-            label: self.label.clone(),
-            database: self.database.clone(),
+            label: self.settings.label.clone(),
+            database: self.settings.database.clone(),
             idempotency_key,
-            durability: self.durability.map(Durability::as_str),
+            durability: self.settings.durability.map(Durability::as_str),
         })
-    }
-}
-
-/// The arguments of `df.start`.
-pub(crate) struct Start {
-    graph: String,
-    label: Option<String>,
-    database: Option<String>,
-    idempotency_key: Option<String>,
-    durability: Option<&'static str>,
-}
-
-impl Start {
-    pub(crate) const SQL: &str = "SELECT df.start($1, label => $2, database => $3, idempotency_key => $4, \
-                                  durability => $5)";
-
-    pub(crate) fn parameters(&self) -> [crate::connection::Parameter<'_>; 5] {
-        use crate::connection::text;
-        [
-            text(&self.graph),
-            text(&self.label),
-            text(&self.database),
-            text(&self.idempotency_key),
-            text(&self.durability),
-        ]
-    }
-
-    pub(crate) fn idempotency_key(&self) -> &str {
-        self.idempotency_key.as_deref().unwrap_or_default()
     }
 }
 

@@ -99,3 +99,55 @@ fn drawings_do_not_change_from_run_to_run() {
     assert_eq!(workflow().explain(), workflow().explain());
     assert!(workflow().to_mermaid().starts_with("flowchart TD"));
 }
+
+#[test]
+fn a_captured_step_is_named_after_its_variable() {
+    let hold = sql("SELECT 1 AS id");
+    // Added before it is captured: the name is shared.
+    let workflow = Workflow::new().step(&hold);
+    let query = format!("SELECT ${}.id", hold.captured_from("hold"));
+    check(
+        workflow.step(sql(query)),
+        json!({
+            "node_type": "THEN",
+            "left_node": {"node_type": "SQL", "query": "SELECT 1 AS id", "result_name": "hold"},
+            "right_node": {"node_type": "SQL", "query": "SELECT $hold.id"},
+        }),
+    );
+    // One step has one name, and its own comes first.
+    assert_eq!(hold.clone().captured_from("other"), "hold");
+    assert_eq!(hold.named("mine").captured_from("other"), "mine");
+    // $input is the instance's.
+    assert_eq!(sql("SELECT 1").captured_from("input"), "input_");
+}
+
+#[test]
+fn one_step_may_stand_in_several_places() {
+    let hold = sql("SELECT 1");
+    hold.captured_from("hold");
+    let workflow = Workflow::new().branch(sql("SELECT true"), &hold, hold.clone()).step(sql("SELECT $hold"));
+    let graph = workflow.graph().expect("the workflow is right");
+    assert_eq!(graph.iter().filter(|(_, node)| node.result_name.as_deref() == Some("hold")).count(), 2);
+}
+
+#[test]
+fn two_steps_cannot_be_named_after_variables_of_one_name() {
+    let captured = |name: &str| {
+        let step = sql("SELECT 1");
+        step.captured_from(name);
+        step
+    };
+    let taken = "this step is named a after its variable, and another step has that name too";
+    check_faults(Workflow::new().step(captured("a")).step(captured("a")), &[("root.right", taken)]);
+    check_faults(
+        Workflow::new().step(Workflow::new().step(captured("a")).step(sql("SELECT 1").named("a"))),
+        &[("root.left", taken)],
+    );
+    check_faults(
+        Workflow::new().step(captured("größe")).step(sql("SELECT 1")),
+        &[(
+            "root.left",
+            "df.as: result name 'größe' is not a valid identifier \u{2014} must match [a-zA-Z_][a-zA-Z0-9_]*",
+        )],
+    );
+}

@@ -1,0 +1,188 @@
+//! A workflow with a name, a version and the types of its input and result.
+
+use crate::{Graph, Workflow, WorkflowError};
+use schemars::{JsonSchema, generate::SchemaSettings};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+use std::{borrow::Cow, fmt, marker::PhantomData};
+
+/// A workflow with a name, a version, the type `I` of its input and the type `O` of its result.
+///
+/// A function that returns one stands for the workflow, wherever it is started or registered. Its steps find
+/// the input as `$input`.
+///
+/// ```
+/// use pg_durable_sdk::{Definition, JsonSchema, Workflow, sql};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Serialize, JsonSchema)]
+/// struct Order { id: i64, amount: f64 }
+///
+/// #[derive(Deserialize, JsonSchema)]
+/// struct Receipt { invoice: i64 }
+///
+/// fn fulfil() -> Definition<Order, Receipt> {
+///     let invoice = "INSERT INTO invoice (order_id, amount) VALUES ($input.id, $input.amount) RETURNING id AS invoice";
+///     Definition::new("order.fulfil", 1, || Workflow::new().step(sql(invoice).returns::<Receipt>()))
+/// }
+///
+/// assert_eq!(fulfil().name(), "order.fulfil");
+/// assert_eq!(fulfil().input_schema()["properties"]["id"]["type"], "integer");
+/// println!("{}", fulfil().explain());
+/// ```
+pub struct Definition<I, O> {
+    name: Cow<'static, str>,
+    version: u32,
+    workflow: Workflow<O>,
+    input: PhantomData<fn(I)>,
+}
+
+impl<I, O> Definition<I, O>
+where
+    I: Serialize + JsonSchema,
+    O: DeserializeOwned + JsonSchema,
+{
+    /// Makes a definition of the workflow that `build` returns.
+    ///
+    /// A running instance keeps the version with which it was started, so a changed workflow gets a new one;
+    /// versions count from 1.
+    pub fn new(
+        name: impl Into<Cow<'static, str>>,
+        version: u32,
+        build: impl FnOnce() -> Workflow<O>,
+    ) -> Self {
+        Self { name: name.into(), version, workflow: build(), input: PhantomData }
+    }
+
+    /// What `#[workflow]` expands to calls this.
+    #[doc(hidden)]
+    pub fn from_macro(name: &'static str, version: u32, build: fn() -> Workflow<O>) -> Self {
+        Self::new(name, version, build)
+    }
+
+    /// The name under which it is registered.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The version under which it is registered.
+    pub fn version(&self) -> u32 {
+        self.version
+    }
+
+    /// The workflow itself.
+    pub fn workflow(&self) -> &Workflow<O> {
+        &self.workflow
+    }
+
+    /// Its graph; see [`Workflow::graph`].
+    pub fn graph(&self) -> Result<Graph, WorkflowError> {
+        self.workflow.graph()
+    }
+
+    /// Its graph as a tree of text; see [`Workflow::explain`].
+    pub fn explain(&self) -> String {
+        self.workflow.explain()
+    }
+
+    /// Its graph as a Mermaid flowchart; see [`Workflow::to_mermaid`].
+    pub fn to_mermaid(&self) -> String {
+        self.workflow.to_mermaid()
+    }
+
+    /// The JSON Schema (2020-12) of the input, as `I` is serialized.
+    pub fn input_schema(&self) -> Value {
+        let settings = SchemaSettings::draft2020_12().for_serialize();
+        settings.into_generator().into_root_schema_for::<I>().to_value()
+    }
+
+    /// The JSON Schema (2020-12) of the result, as `O` is deserialized.
+    pub fn output_schema(&self) -> Value {
+        let settings = SchemaSettings::draft2020_12().for_deserialize();
+        settings.into_generator().into_root_schema_for::<O>().to_value()
+    }
+}
+
+impl<I, O> Clone for Definition<I, O> {
+    fn clone(&self) -> Self {
+        Self {
+            name: self.name.clone(),
+            version: self.version,
+            workflow: self.workflow.clone(),
+            input: PhantomData,
+        }
+    }
+}
+
+impl<I, O> fmt::Debug for Definition<I, O> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Definition")
+            .field("name", &self.name)
+            .field("version", &self.version)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What stands for a [`Definition`]: the definition itself, or a function that returns it.
+///
+/// ```
+/// use pg_durable_sdk::{Define, Definition, Workflow, sql};
+///
+/// fn count() -> Definition<(), i64> {
+///     Definition::new("count", 1, || Workflow::new().step(sql("SELECT 1").returns()))
+/// }
+///
+/// fn name_of(definition: impl Define) -> String {
+///     definition.define().name().to_owned()
+/// }
+/// assert_eq!(name_of(count), name_of(count()));
+/// ```
+pub trait Define {
+    /// The type of the input.
+    type Input: Serialize + JsonSchema;
+    /// The type of the result.
+    type Output: DeserializeOwned + JsonSchema;
+
+    /// The definition.
+    fn define(self) -> Definition<Self::Input, Self::Output>;
+}
+
+impl<F, I, O> Define for F
+where
+    F: FnOnce() -> Definition<I, O>,
+    I: Serialize + JsonSchema,
+    O: DeserializeOwned + JsonSchema,
+{
+    type Input = I;
+    type Output = O;
+
+    fn define(self) -> Definition<I, O> {
+        self()
+    }
+}
+
+impl<I, O> Define for Definition<I, O>
+where
+    I: Serialize + JsonSchema,
+    O: DeserializeOwned + JsonSchema,
+{
+    type Input = I;
+    type Output = O;
+
+    fn define(self) -> Definition<I, O> {
+        self
+    }
+}
+
+impl<I, O> Define for &Definition<I, O>
+where
+    I: Serialize + JsonSchema,
+    O: DeserializeOwned + JsonSchema,
+{
+    type Input = I;
+    type Output = O;
+
+    fn define(self) -> Definition<I, O> {
+        self.clone()
+    }
+}

@@ -1,0 +1,468 @@
+//! How results become Rust types: what `serde` is told of rows.
+//!
+//! The type that is wanted decides: a sequence takes all rows, an option none or one, anything else exactly
+//! one. Within a row a struct or map takes the columns, a value the only column.
+
+use crate::OutputError;
+use serde::{
+    Deserializer,
+    de::{
+        IntoDeserializer, Visitor,
+        value::{MapDeserializer, SeqDeserializer},
+    },
+    forward_to_deserialize_any,
+};
+use serde_json::{Map, Value};
+
+/// The newtype by which [`Output`](crate::Output) asks for the whole result, unread.
+pub(crate) const WHOLE: &str = "$pg_durable_sdk::Output";
+
+/// The rows of an SQL step's result; `None` of any other.
+pub(crate) fn rows_of(result: &Value) -> Option<&[Value]> {
+    let object = result.as_object()?;
+    match (object.get("rows"), object.get("row_count")) {
+        (Some(Value::Array(rows)), Some(Value::Number(_))) => Some(rows),
+        _ => None,
+    }
+}
+
+/// The only row.
+pub(crate) fn only(rows: &[Value]) -> Result<Row<'_>, OutputError> {
+    match rows {
+        [row] => Ok(Row(row)),
+        _ => Err(OutputError::RowCount(rows.len())),
+    }
+}
+
+/// A result: of SQL its rows, of a fan-out the branches' results, of anything else a document.
+#[derive(Clone, Copy)]
+pub(crate) struct Whole<'de>(pub(crate) &'de Value);
+
+/// A row: an object.
+#[derive(Clone, Copy)]
+pub(crate) struct Row<'de>(pub(crate) &'de Value);
+
+/// A column's value or a part of it. Numbers may be text: `numeric` is, so that no digit is lost.
+#[derive(Clone, Copy)]
+pub(crate) struct Column<'de>(pub(crate) &'de Value);
+
+impl<'de> Whole<'de> {
+    /// What an option asks: whether there is anything.
+    fn is_nothing(self) -> bool {
+        match rows_of(self.0) {
+            Some([row]) => Row(row).is_null(),
+            Some(rows) => rows.is_empty(),
+            None => self.0.is_null(),
+        }
+    }
+}
+
+impl<'de> Row<'de> {
+    fn columns(self) -> Result<&'de Map<String, Value>, OutputError> {
+        self.0.as_object().ok_or_else(|| serde::de::Error::custom("the row is no object"))
+    }
+
+    /// The value of a row of one column.
+    fn only_column(self) -> Result<Column<'de>, OutputError> {
+        let columns = self.columns()?;
+        let mut values = columns.values();
+        match (values.next(), columns.len()) {
+            (Some(value), 1) => Ok(Column(value)),
+            (_, count) => Err(serde::de::Error::custom(format!(
+                "the row has {count} columns, where one value is wanted"
+            ))),
+        }
+    }
+
+    fn is_null(self) -> bool {
+        self.only_column().is_ok_and(|column| column.0.is_null())
+    }
+
+    /// Where a struct is wanted: the row, unless its only column is a document that the struct must mean.
+    fn as_struct(self, fields: &[&str]) -> Result<Column<'de>, OutputError> {
+        let columns = self.columns()?;
+        match (columns.iter().next(), columns.len()) {
+            (Some((name, value @ Value::Object(_))), 1) if !fields.contains(&name.as_str()) => {
+                Ok(Column(value))
+            }
+            _ => Ok(Column(self.0)),
+        }
+    }
+}
+
+/// Lets methods of one deserializer be those of another.
+macro_rules! pass_on {
+    ($to:ident: $($method:ident($($argument:ident: $type:ty),*))+) => {$(
+        fn $method<V: Visitor<'de>>(self, $($argument: $type,)* visitor: V) -> Result<V::Value, OutputError> {
+            self.$to()?.$method($($argument,)* visitor)
+        }
+    )+};
+}
+
+impl<'de> Whole<'de> {
+    fn one(self) -> Result<One<'de>, OutputError> {
+        match rows_of(self.0) {
+            Some(rows) => only(rows).map(One::Row),
+            None => Ok(One::Column(Column(self.0))),
+        }
+    }
+}
+
+/// What a single value is read from.
+enum One<'de> {
+    Row(Row<'de>),
+    Column(Column<'de>),
+}
+
+macro_rules! either {
+    ($($method:ident($($argument:ident: $type:ty),*))+) => {$(
+        fn $method<V: Visitor<'de>>(self, $($argument: $type,)* visitor: V) -> Result<V::Value, OutputError> {
+            match self {
+                One::Row(row) => row.$method($($argument,)* visitor),
+                One::Column(column) => column.$method($($argument,)* visitor),
+            }
+        }
+    )+};
+}
+
+impl<'de> Deserializer<'de> for One<'de> {
+    type Error = OutputError;
+
+    either! {
+        deserialize_any() deserialize_bool() deserialize_char() deserialize_str() deserialize_string()
+        deserialize_bytes() deserialize_byte_buf() deserialize_identifier() deserialize_map()
+        deserialize_i8() deserialize_i16() deserialize_i32() deserialize_i64() deserialize_i128()
+        deserialize_u8() deserialize_u16() deserialize_u32() deserialize_u64() deserialize_u128()
+        deserialize_f32() deserialize_f64() deserialize_option() deserialize_unit() deserialize_seq()
+        deserialize_ignored_any()
+        deserialize_unit_struct(name: &'static str)
+        deserialize_newtype_struct(name: &'static str)
+        deserialize_tuple(len: usize)
+        deserialize_tuple_struct(name: &'static str, len: usize)
+        deserialize_struct(name: &'static str, fields: &'static [&'static str])
+        deserialize_enum(name: &'static str, variants: &'static [&'static str])
+    }
+}
+
+impl<'de> Deserializer<'de> for Whole<'de> {
+    type Error = OutputError;
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, OutputError> {
+        match name {
+            WHOLE => visitor.visit_newtype_struct(self.0).map_err(OutputError::Shape),
+            _ => visitor.visit_newtype_struct(self),
+        }
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, OutputError> {
+        if self.is_nothing() { visitor.visit_none() } else { visitor.visit_some(self) }
+    }
+
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, OutputError> {
+        match (rows_of(self.0), self.0) {
+            (Some(rows), _) => visit_all(rows.iter().map(Row), visitor),
+            (None, Value::Array(results)) => visit_all(results.iter().map(Whole), visitor),
+            (None, _) => Column(self.0).deserialize_seq(visitor),
+        }
+    }
+
+    fn deserialize_tuple<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, OutputError> {
+        match self.0 {
+            Value::Array(results) => visit_all(results.iter().map(Whole), visitor),
+            _ => self.one()?.deserialize_tuple(len, visitor),
+        }
+    }
+
+    fn deserialize_tuple_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        len: usize,
+        visitor: V,
+    ) -> Result<V::Value, OutputError> {
+        self.deserialize_tuple(len, visitor)
+    }
+
+    /// `()` is for who does not care.
+    fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, OutputError> {
+        visitor.visit_unit()
+    }
+
+    fn deserialize_unit_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, OutputError> {
+        visitor.visit_unit()
+    }
+
+    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, OutputError> {
+        visitor.visit_unit()
+    }
+
+    pass_on! { one:
+        deserialize_any() deserialize_bool() deserialize_char() deserialize_str() deserialize_string()
+        deserialize_bytes() deserialize_byte_buf() deserialize_identifier() deserialize_map()
+        deserialize_i8() deserialize_i16() deserialize_i32() deserialize_i64() deserialize_i128()
+        deserialize_u8() deserialize_u16() deserialize_u32() deserialize_u64() deserialize_u128()
+        deserialize_f32() deserialize_f64()
+        deserialize_struct(name: &'static str, fields: &'static [&'static str])
+        deserialize_enum(name: &'static str, variants: &'static [&'static str])
+    }
+}
+
+impl<'de> Deserializer<'de> for Row<'de> {
+    type Error = OutputError;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, OutputError> {
+        Column(self.0).deserialize_any(visitor)
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, OutputError> {
+        self.as_struct(fields)?.deserialize_struct(name, fields, visitor)
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, OutputError> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, OutputError> {
+        if self.is_null() { visitor.visit_none() } else { visitor.visit_some(self) }
+    }
+
+    fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, OutputError> {
+        visitor.visit_unit()
+    }
+
+    forward_to_deserialize_any! { map ignored_any identifier }
+
+    pass_on! { only_column:
+        deserialize_bool() deserialize_char() deserialize_str() deserialize_string() deserialize_bytes()
+        deserialize_byte_buf() deserialize_i8() deserialize_i16() deserialize_i32() deserialize_i64()
+        deserialize_i128() deserialize_u8() deserialize_u16() deserialize_u32() deserialize_u64()
+        deserialize_u128() deserialize_f32() deserialize_f64() deserialize_seq()
+        deserialize_unit_struct(name: &'static str)
+        deserialize_tuple(len: usize)
+        deserialize_tuple_struct(name: &'static str, len: usize)
+        deserialize_enum(name: &'static str, variants: &'static [&'static str])
+    }
+}
+
+/// A number, which may be text.
+macro_rules! numbers {
+    ($($method:ident: $type:ty, $visit:ident;)+) => {$(
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, OutputError> {
+            match self.0.as_str().map(str::parse::<$type>) {
+                Some(Ok(number)) => visitor.$visit(number),
+                Some(Err(_)) | None => self.0.$method(visitor).map_err(OutputError::Shape),
+            }
+        }
+    )+};
+}
+
+/// As `serde_json` reads it.
+macro_rules! plain {
+    ($($method:ident($($argument:ident: $type:ty),*))+) => {$(
+        fn $method<V: Visitor<'de>>(self, $($argument: $type,)* visitor: V) -> Result<V::Value, OutputError> {
+            self.0.$method($($argument,)* visitor).map_err(OutputError::Shape)
+        }
+    )+};
+}
+
+impl<'de> Deserializer<'de> for Column<'de> {
+    type Error = OutputError;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, OutputError> {
+        match self.0 {
+            Value::Array(items) => visit_all(items.iter().map(Column), visitor),
+            Value::Object(members) => {
+                let members = members.iter().map(|(name, value)| (name.as_str(), Column(value)));
+                visitor.visit_map(MapDeserializer::new(members))
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
+                self.0.deserialize_any(visitor).map_err(OutputError::Shape)
+            }
+        }
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, OutputError> {
+        if self.0.is_null() { visitor.visit_none() } else { visitor.visit_some(self) }
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, OutputError> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    forward_to_deserialize_any! { seq tuple tuple_struct map struct }
+
+    numbers! {
+        deserialize_i8: i8, visit_i8;
+        deserialize_i16: i16, visit_i16;
+        deserialize_i32: i32, visit_i32;
+        deserialize_i64: i64, visit_i64;
+        deserialize_i128: i128, visit_i128;
+        deserialize_u8: u8, visit_u8;
+        deserialize_u16: u16, visit_u16;
+        deserialize_u32: u32, visit_u32;
+        deserialize_u64: u64, visit_u64;
+        deserialize_u128: u128, visit_u128;
+        deserialize_f32: f32, visit_f32;
+        deserialize_f64: f64, visit_f64;
+    }
+
+    plain! {
+        deserialize_bool() deserialize_char() deserialize_str() deserialize_string() deserialize_bytes()
+        deserialize_byte_buf() deserialize_identifier() deserialize_ignored_any() deserialize_unit()
+        deserialize_unit_struct(name: &'static str)
+        deserialize_enum(name: &'static str, variants: &'static [&'static str])
+    }
+}
+
+fn visit_all<'de, V, D>(items: impl ExactSizeIterator<Item = D>, visitor: V) -> Result<V::Value, OutputError>
+where
+    V: Visitor<'de>,
+    D: IntoDeserializer<'de, OutputError>,
+{
+    let mut items = SeqDeserializer::new(items);
+    let value = visitor.visit_seq(&mut items)?;
+    items.end()?;
+    Ok(value)
+}
+
+macro_rules! item_of_a_sequence {
+    ($($deserializer:ident)+) => {$(
+        impl<'de> IntoDeserializer<'de, OutputError> for $deserializer<'de> {
+            type Deserializer = Self;
+
+            fn into_deserializer(self) -> Self {
+                self
+            }
+        }
+    )+};
+}
+
+item_of_a_sequence! { Whole Row Column }
+
+impl serde::de::Error for OutputError {
+    fn custom<T: std::fmt::Display>(message: T) -> Self {
+        Self::Shape(serde_json::Error::custom(message))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Output;
+    use serde::Deserialize;
+    use serde_json::json;
+
+    #[derive(Debug, PartialEq, Deserialize)]
+    struct Hold {
+        id: i64,
+        amount: Option<f64>,
+    }
+
+    #[derive(Debug, PartialEq, Deserialize)]
+    struct Id(i64);
+
+    #[derive(Debug, PartialEq, Deserialize)]
+    #[serde(rename_all = "lowercase")]
+    enum State {
+        Open,
+        Shipped,
+    }
+
+    fn rows(rows: Value) -> Value {
+        let count = rows.as_array().map_or(0, Vec::len);
+        json!({"rows": rows, "row_count": count})
+    }
+
+    #[track_caller]
+    fn check<T: for<'de> Deserialize<'de> + PartialEq + std::fmt::Debug>(result: Value, expected: T) {
+        assert_eq!(T::deserialize(Whole(&result)).expect("it fits"), expected);
+    }
+
+    #[track_caller]
+    fn refuse<T: for<'de> Deserialize<'de> + std::fmt::Debug>(result: Value, message: &str) {
+        let error = T::deserialize(Whole(&result)).expect_err("it does not fit");
+        let source = std::error::Error::source(&error).map_or(error.to_string(), ToString::to_string);
+        assert_eq!(source, message);
+    }
+
+    #[test]
+    fn one_row_is_read_by_its_columns() {
+        check(rows(json!([{"id": 7, "amount": "19.90"}])), Hold { id: 7, amount: Some(19.9) });
+        check(rows(json!([{"id": "7", "amount": null}])), Hold { id: 7, amount: None });
+        check(rows(json!([{"id": 7, "x": 1}])), json!({"id": 7, "x": 1}));
+        check(
+            rows(json!([{"id": 7, "x": 1}])),
+            std::collections::BTreeMap::from([("id".to_owned(), 7), ("x".to_owned(), 1)]),
+        );
+        refuse::<Hold>(rows(json!([])), "the result has 0 rows, not one");
+        refuse::<Hold>(rows(json!([{"id": 1}, {"id": 2}])), "the result has 2 rows, not one");
+        refuse::<Hold>(rows(json!([{"amount": 1}])), "missing field `id`");
+    }
+
+    #[test]
+    fn one_column_is_read_as_its_value() {
+        check(rows(json!([{"n": 7}])), 7_i64);
+        check(rows(json!([{"n": "7"}])), 7_u8);
+        check(rows(json!([{"n": "7"}])), "7".to_owned());
+        check(rows(json!([{"n": 7}])), Id(7));
+        check(rows(json!([{"state": "shipped"}])), State::Shipped);
+        check(rows(json!([{"doc": {"id": 7}}])), Hold { id: 7, amount: None });
+        check(rows(json!([{"pair": [1, 2]}])), (1, 2));
+        refuse::<i64>(rows(json!([{"n": "x"}])), "invalid type: string \"x\", expected i64");
+        refuse::<i64>(rows(json!([{"a": 1, "b": 2}])), "the row has 2 columns, where one value is wanted");
+        refuse::<State>(
+            rows(json!([{"state": "lost"}])),
+            "unknown variant `lost`, expected `open` or `shipped`",
+        );
+    }
+
+    #[test]
+    fn a_sequence_is_all_rows_and_an_option_none_or_one() {
+        check(rows(json!([{"id": 1}, {"id": 2}])), vec![Id(1), Id(2)]);
+        check(rows(json!([{"ids": [1, 2]}])), vec![vec![1, 2]]);
+        check::<Vec<Hold>>(rows(json!([])), vec![]);
+        check::<Option<Hold>>(rows(json!([])), None);
+        check(rows(json!([{"id": 1, "amount": 2}])), Some(Hold { id: 1, amount: Some(2.0) }));
+        check::<Option<i64>>(rows(json!([{"max": null}])), None);
+        check(rows(json!([{"max": 3}])), Some(3));
+        refuse::<Option<i64>>(rows(json!([{"n": 1}, {"n": 2}])), "the result has 2 rows, not one");
+    }
+
+    #[test]
+    fn a_fan_out_is_its_branches_and_the_rest_a_document() {
+        let branches = json!([rows(json!([{"id": 1}])), rows(json!([{"n": 2}, {"n": 3}])), {"slept": true}]);
+        #[derive(Debug, PartialEq, Deserialize)]
+        struct Slept {
+            slept: bool,
+        }
+        check(branches.clone(), (Hold { id: 1, amount: None }, vec![2, 3], Slept { slept: true }));
+        refuse::<(Hold, Vec<i64>)>(branches.clone(), "invalid length 3, expected 2 elements in sequence");
+        check(branches.clone(), ());
+        check(branches.clone(), Output::new(branches));
+        check(json!([rows(json!([{"n": 1}])), rows(json!([{"n": 2}]))]), vec![1, 2]);
+        check::<Option<Slept>>(Value::Null, None);
+        check(json!("done"), "done".to_owned());
+        let inner = rows(json!([{"n": 2}]));
+        check(json!([rows(json!([{"n": 1}])), inner.clone()]), (1, Output::new(inner)));
+    }
+}
