@@ -1,17 +1,21 @@
 //! The client: where workflows are started and found again.
 
 use crate::{
-    ConnectError, InstanceId, Run, ServerError, StartError,
-    connection::{Backoff, Connection, Parameter},
+    ConnectError, InstanceId, List, Run, RunError, ServerError, StartError,
+    connection::{Backoff, Connection, Parameter, Session, Sessions, text},
     start::Start,
     wait::Waiter,
 };
 use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
-use tokio_postgres::{Config, Row};
+use tokio_postgres::{
+    Config, NoTls, Row, Socket,
+    config::SslMode,
+    tls::{MakeTlsConnect, TlsConnect},
+};
 
-/// How long a start whose connection was lost is tried again.
-const START_RETRY: Duration = Duration::from_secs(30);
+/// How long a start whose connection was lost is tried again, unless the client is told otherwise.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A client of one database; cheap to clone, and shared by any number of tasks.
 ///
@@ -21,14 +25,16 @@ const START_RETRY: Duration = Duration::from_secs(30);
 #[derive(Debug, Clone)]
 pub struct Client {
     inner: Arc<Inner>,
+    patience: Duration,
 }
 
 #[derive(Debug)]
 struct Inner {
-    connection: Connection,
+    sessions: Arc<Sessions>,
     waiter: Waiter,
 }
 
+/// Connecting.
 impl Client {
     /// Connects, without TLS.
     ///
@@ -43,19 +49,82 @@ impl Client {
     /// # }
     /// ```
     pub async fn connect(config: &str) -> Result<Self, ConnectError> {
-        let mut config: Config = config.parse().map_err(ConnectError::Config)?;
-        if config.get_application_name().is_none() {
-            config.application_name("pg_durable_sdk");
+        let config: Config = config.parse().map_err(ConnectError::Config)?;
+        if config.get_ssl_mode() == SslMode::Require {
+            return Err(ConnectError::Tls);
         }
-        if config.get_connect_timeout().is_none() {
-            config.connect_timeout(Duration::from_secs(10));
-        }
-        let waiter = Waiter::new(config.clone());
-        let connection = Connection::new(config);
-        connection.session().await?;
-        Ok(Self { inner: Arc::new(Inner { connection, waiter }) })
+        Self::connect_with(config, NoTls).await
     }
 
+    /// Connects with what a [`tokio_postgres::Config`] says, and a TLS connector such as those of
+    /// `tokio-postgres-rustls` and `postgres-native-tls`, or [`NoTls`].
+    ///
+    /// Without an application name the config gets `pg_durable_sdk`, without a connect time-out 10 s.
+    ///
+    /// ```no_run
+    /// # async fn connect() -> Result<(), pg_durable_sdk::ConnectError> {
+    /// use tokio_postgres::{Config, NoTls};
+    ///
+    /// let mut config = Config::new();
+    /// config.host("localhost").user("app").dbname("shop");
+    /// let client = pg_durable_sdk::Client::connect_with(config, NoTls).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn connect_with<T>(config: Config, tls: T) -> Result<Self, ConnectError>
+    where
+        T: MakeTlsConnect<Socket> + Clone + Send + Sync + 'static,
+        T::Stream: Send,
+        T::TlsConnect: Send,
+        <T::TlsConnect as TlsConnect<Socket>>::Future: Send,
+    {
+        let client = Self::over(Sessions::Own(Connection::new(config, tls)));
+        client.session().await?;
+        Ok(client)
+    }
+
+    /// Makes a client that takes its connections from an existing pool: one for each call, and given back.
+    ///
+    /// Connects only when it is used. Once a result is awaited it takes one connection out of the pool for
+    /// itself, in whose place the pool may open another. Needs the feature `deadpool`.
+    ///
+    /// ```no_run
+    /// # fn of_pool(pool: deadpool_postgres::Pool) {
+    /// let client = pg_durable_sdk::Client::from_pool(pool);
+    /// # }
+    /// ```
+    #[cfg(feature = "deadpool")]
+    pub fn from_pool(pool: deadpool_postgres::Pool) -> Self {
+        Self::over(Sessions::Pool(crate::pool::Pooled(pool)))
+    }
+
+    /// Says how long a start whose connection was lost is tried again before it gives up with
+    /// [`StartError::Lost`]; 30 s unless said otherwise.
+    ///
+    /// ```no_run
+    /// # async fn connect() -> Result<(), pg_durable_sdk::ConnectError> {
+    /// use pg_durable_sdk::Client;
+    /// use std::time::Duration;
+    ///
+    /// let client = Client::connect("postgres://app@localhost/shop").await?.patience(Duration::from_secs(5));
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
+    fn over(sessions: Sessions) -> Self {
+        let sessions = Arc::new(sessions);
+        let waiter = Waiter::new(sessions.clone());
+        Self { inner: Arc::new(Inner { sessions, waiter }), patience: PATIENCE }
+    }
+}
+
+/// Finding instances.
+impl Client {
     /// The handle of an instance that was started somewhere, some time.
     ///
     /// Asks the server nothing: whether there is such an instance is told by the handle's calls.
@@ -70,8 +139,60 @@ impl Client {
         Run::new(self.clone(), id.into())
     }
 
+    /// The instance that the current role started with this idempotency key, if there is one.
+    ///
+    /// Tells after [`StartError::Lost`] whether the workflow was started.
+    ///
+    /// ```no_run
+    /// # use pg_durable_sdk::{Client, StartError, Workflow, sql};
+    /// # async fn start(client: &Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// match Workflow::new().step(sql("CALL close_day()")).start(client).await {
+    ///     Err(StartError::Lost { idempotency_key, .. }) => match client.find(&idempotency_key).await? {
+    ///         Some(run) => println!("{} was started", run.id()),
+    ///         None => println!("it was not started"),
+    ///     },
+    ///     started => println!("{} was started", started?.id()),
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn find(&self, idempotency_key: &str) -> Result<Option<Run>, RunError> {
+        const SQL: &str = "SELECT i.id::text FROM df.instances AS i \
+             WHERE i.submitted_by = current_user::regrole AND i.idempotency_key = $1";
+        let rows = self.query_again(SQL, &[text(&idempotency_key)]).await?;
+        let id =
+            rows.first().map(|row| row.try_get::<_, String>(0)).transpose().map_err(ServerError::from)?;
+        Ok(id.map(|id| self.run(id)))
+    }
+
+    /// The instances that the current role may see, newest first; narrowed down and read by the methods of
+    /// [`List`].
+    ///
+    /// ```no_run
+    /// # async fn list(client: pg_durable_sdk::Client) -> Result<(), pg_durable_sdk::ListError> {
+    /// use pg_durable_sdk::Status;
+    ///
+    /// let mut failed = client.list().status(Status::Failed).stream();
+    /// while let Some(instance) = failed.next().await {
+    ///     let instance = instance?;
+    ///     println!("{}: {}", instance.id, instance.error.unwrap_or_default());
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn list(&self) -> List {
+        List::new(self.clone())
+    }
+}
+
+/// What handles and starts are made of.
+impl Client {
     pub(crate) fn waiter(&self) -> &Waiter {
         &self.inner.waiter
+    }
+
+    async fn session(&self) -> Result<Session, ServerError> {
+        self.inner.sessions.session().await
     }
 
     /// Sends one statement, once. Whether it was carried out is unknown when the connection is lost.
@@ -80,7 +201,7 @@ impl Client {
         sql: &str,
         parameters: &[Parameter<'_>],
     ) -> Result<Vec<Row>, ServerError> {
-        let session = self.inner.connection.session().await?;
+        let session = self.session().await?;
         Ok(session.query_typed(sql, parameters).await?)
     }
 
@@ -96,17 +217,35 @@ impl Client {
         }
     }
 
-    pub(crate) async fn start(&self, start: &Start) -> Result<InstanceId, StartError> {
-        let deadline = Instant::now() + START_RETRY;
+    /// Starts an instance, again and again with the same idempotency key until that is answered.
+    pub(crate) async fn start_once(&self, start: &Start) -> Result<InstanceId, StartError> {
+        let deadline = Instant::now() + self.patience;
         let mut backoff = Backoff::new();
-        let lost = |source| StartError::Lost { idempotency_key: start.idempotency_key().to_owned(), source };
+        // Whether an attempt may have succeeded without our knowing.
+        let mut is_open = false;
         loop {
-            match self.query(Start::SQL, &start.parameters()).await {
-                Ok(rows) => return id_of(&rows).map_err(StartError::Server),
-                Err(error) if !error.is_connection_lost() => return Err(StartError::Server(error)),
-                Err(error) if Instant::now() >= deadline => return Err(lost(error)),
-                Err(_) => backoff.pause().await,
+            let error = match self.session().await {
+                Ok(session) => match session.query_typed(Start::SQL, &start.parameters()).await {
+                    Ok(rows) => return id_of(&rows).map_err(StartError::Server),
+                    Err(error) => {
+                        let error = ServerError::from(error);
+                        is_open |= error.is_connection_lost();
+                        error
+                    }
+                },
+                Err(error) => error,
+            };
+            if error.is_connection_lost() && Instant::now() < deadline {
+                backoff.pause().await;
+                continue;
             }
+            return Err(match is_open {
+                true => {
+                    let idempotency_key = start.idempotency_key().to_owned();
+                    StartError::Lost { idempotency_key, source: error }
+                }
+                false => StartError::Server(error),
+            });
         }
     }
 }

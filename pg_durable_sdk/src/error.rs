@@ -17,12 +17,23 @@ enum Cause {
     /// Shared, because one lost connection is news for all who wait on it.
     Postgres(Arc<tokio_postgres::Error>),
     UnexpectedAnswer,
+    #[cfg(feature = "deadpool")]
+    Pool {
+        message: &'static str,
+        hint: &'static str,
+    },
 }
 
 impl ServerError {
     /// The server answered, but not as this version of the extension does.
     pub(crate) fn unexpected_answer() -> Self {
         Self { cause: Cause::UnexpectedAnswer }
+    }
+
+    /// The pool gave no connection.
+    #[cfg(feature = "deadpool")]
+    pub(crate) fn pool(message: &'static str, hint: &'static str) -> Self {
+        Self { cause: Cause::Pool { message, hint } }
     }
 
     /// The SQLSTATE, where the server answered.
@@ -63,10 +74,16 @@ impl ServerError {
         match &self.cause {
             Cause::Postgres(error) => error.as_db_error(),
             Cause::UnexpectedAnswer => None,
+            #[cfg(feature = "deadpool")]
+            Cause::Pool { .. } => None,
         }
     }
 
     fn own_hint(&self) -> Option<&'static str> {
+        #[cfg(feature = "deadpool")]
+        if let Cause::Pool { hint, .. } = self.cause {
+            return Some(hint);
+        }
         let code = self.code()?;
         if *code == SqlState::INVALID_SCHEMA_NAME || *code == SqlState::UNDEFINED_FUNCTION {
             Some("Run CREATE EXTENSION pg_durable in this database, or update the extension.")
@@ -106,6 +123,8 @@ impl fmt::Display for ServerError {
             (_, Some(error)) => f.write_str(error.message()),
             (Cause::Postgres(error), None) => error.fmt(f),
             (Cause::UnexpectedAnswer, None) => f.write_str("the server's answer has an unexpected form"),
+            #[cfg(feature = "deadpool")]
+            (Cause::Pool { message, .. }, None) => f.write_str(message),
         }
     }
 }
@@ -117,6 +136,8 @@ impl StdError for ServerError {
             Cause::Postgres(error) if error.as_db_error().is_some() => None,
             Cause::Postgres(error) => error.source(),
             Cause::UnexpectedAnswer => None,
+            #[cfg(feature = "deadpool")]
+            Cause::Pool { .. } => None,
         }
     }
 }
@@ -128,6 +149,9 @@ pub enum ConnectError {
     /// The connection string cannot be read.
     #[error("the connection string cannot be read")]
     Config(#[source] tokio_postgres::Error),
+    /// The connection string says `sslmode=require`, and there is no TLS connector.
+    #[error("the connection string demands TLS")]
+    Tls,
     /// The server was not reached, or does not want us.
     #[error("could not connect")]
     Server(#[from] ServerError),
@@ -140,12 +164,13 @@ pub enum StartError {
     /// The workflow is wrong; nothing was sent.
     #[error(transparent)]
     Workflow(#[from] WorkflowError),
-    /// The server refused it; nothing was started.
+    /// The server refused it or was not reached; nothing was started.
     #[error(transparent)]
     Server(ServerError),
     /// The connection was lost for good, so that it is unknown whether the instance was started.
     ///
-    /// A start of the same workflow with this key finds the instance, or starts it.
+    /// [`Client::find`](crate::Client::find) tells, once the server is back; a start of the same workflow with
+    /// this key finds the instance, or starts it.
     #[error("the connection was lost; start again with the idempotency key {idempotency_key}")]
     Lost {
         /// The key with which the start was tried.
@@ -179,6 +204,18 @@ pub enum RunError {
     /// The server refused, or could not be reached.
     #[error(transparent)]
     Server(#[from] ServerError),
+}
+
+/// Why instances could not be listed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ListError {
+    /// The server refused, or could not be reached.
+    #[error(transparent)]
+    Server(#[from] ServerError),
+    /// The cursor is not one that the server gave out.
+    #[error("the cursor is not one of an earlier page")]
+    Cursor,
 }
 
 /// Why there is no result.
@@ -352,7 +389,10 @@ macro_rules! tells_of_the_server {
 }
 
 tells_of_the_server! {
-    ConnectError { Self::Server(error) => Some(error), Self::Config(_) => None }, hint |_| None;
+    ConnectError { Self::Server(error) => Some(error), Self::Config(_) | Self::Tls => None }, hint |error| match error {
+        ConnectError::Tls => Some("Call Client::connect_with with a TLS connector, such as one of tokio-postgres-rustls."),
+        ConnectError::Config(_) | ConnectError::Server(_) => None,
+    };
     StartError {
         Self::Server(error) | Self::Lost { source: error, .. } => Some(error),
         Self::Workflow(_) => None
@@ -361,6 +401,10 @@ tells_of_the_server! {
         StartError::Server(_) | StartError::Lost { .. } => None,
     };
     RunError { Self::Server(error) => Some(error), Self::UnknownInstance(_) => None }, hint |_| None;
+    ListError { Self::Server(error) => Some(error), Self::Cursor => None }, hint |error| match error {
+        ListError::Cursor => Some("Pass the `next` of an earlier page as it was."),
+        ListError::Server(_) => None,
+    };
     SignalError {
         Self::Server(error) => Some(error),
         Self::UnknownInstance(_) | Self::Terminal(_) | Self::Payload(_) => None

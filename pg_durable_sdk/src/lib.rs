@@ -29,7 +29,7 @@
 //! The database needs the extension (`CREATE EXTENSION pg_durable`), and the role the right to use it
 //! (`SELECT df.grant_usage('app')`). Every step runs as the role that started the workflow.
 //!
-//! Not here yet: connections with TLS, values bound by a macro, workflows registered by name.
+//! Not here yet: values bound by a macro, workflows registered by name.
 
 #![warn(missing_docs)]
 #![deny(unsafe_code)]
@@ -41,10 +41,13 @@ mod durability;
 mod error;
 mod fault;
 mod id;
+mod list;
 mod name;
 mod node;
 mod output;
 mod part;
+#[cfg(feature = "deadpool")]
+mod pool;
 mod read;
 mod run;
 mod schedule;
@@ -53,6 +56,7 @@ mod start;
 mod step;
 mod typed;
 mod wait;
+mod watch;
 mod workflow;
 
 #[cfg(feature = "testing")]
@@ -63,11 +67,12 @@ pub use client::Client;
 pub use definition::{Define, Definition};
 pub use durability::Durability;
 pub use error::{
-    CancelError, ConnectError, Failure, OutputError, ResultError, RunError, ServerError, SignalError,
-    StartError,
+    CancelError, ConnectError, Failure, ListError, OutputError, ResultError, RunError, ServerError,
+    SignalError, StartError,
 };
 pub use fault::{Fault, WorkflowError};
 pub use id::InstanceId;
+pub use list::{Cursor, Instance, Instances, List, Page};
 pub use node::{NodeState, RunNode};
 pub use output::Output;
 pub use part::{IntoParts, Part};
@@ -77,6 +82,7 @@ pub use schedule::{Schedule, schedule};
 pub use signal::{Signal, signal};
 pub use step::{Step, sql};
 pub use typed::TypedPart;
+pub use watch::{Change, Watch};
 pub use workflow::Workflow;
 
 // For `#[derive(JsonSchema)]` with `#[schemars(crate = "pg_durable_sdk::schemars")]`.

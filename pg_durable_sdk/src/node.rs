@@ -31,6 +31,8 @@ pub struct RunNode {
     pub wake_at: Option<DateTime<Utc>>,
     /// Whether its effect happens exactly once or at least once.
     pub delivery: Option<String>,
+    /// Which generation of the loop around it the node is in.
+    pub generation: Option<i64>,
     /// Its error's message.
     pub error: Option<String>,
     /// Its error's SQLSTATE.
@@ -75,8 +77,18 @@ impl NodeState {
 
 impl RunNode {
     pub(crate) const SQL: &str = "SELECT node_id, node_type, query, result_name, left_node, right_node, \
-         coalesce(inferred_status, status), result, waiting_for, wake_at, delivery, error, sqlstate, updated_at \
-         FROM df.instance_nodes($1)";
+         coalesce(inferred_status, status), result, waiting_for, wake_at, delivery, generation, error, sqlstate, \
+         updated_at FROM df.instance_nodes($1)";
+
+    /// Those that differ from what is known of them: their ids, states and times of change. What was not
+    /// reached yet is no change.
+    pub(crate) const CHANGED_SQL: &str = "SELECT n.node_id, n.node_type, n.query, n.result_name, n.left_node, \
+         n.right_node, now.state, n.result, n.waiting_for, n.wake_at, n.delivery, n.generation, n.error, n.sqlstate, \
+         n.updated_at \
+         FROM df.instance_nodes($1) AS n CROSS JOIN LATERAL coalesce(n.inferred_status, n.status) AS now (state) \
+         LEFT JOIN unnest($2, $3, $4) AS known (id, state, updated_at) ON known.id = n.node_id \
+         WHERE now.state <> coalesce(known.state, 'pending') OR known.updated_at IS DISTINCT FROM n.updated_at \
+         AND known.id IS NOT NULL ORDER BY n.updated_at, n.node_id";
 
     pub(crate) fn read(row: &Row) -> Result<Self, ServerError> {
         let state = NodeState::read(row.try_get(6)?).ok_or_else(ServerError::unexpected_answer)?;
@@ -94,9 +106,10 @@ impl RunNode {
             waiting_for: row.try_get(8)?,
             wake_at: row.try_get(9)?,
             delivery: row.try_get(10)?,
-            error: row.try_get(11)?,
-            sqlstate: row.try_get(12)?,
-            updated_at: row.try_get(13)?,
+            generation: row.try_get(11)?,
+            error: row.try_get(12)?,
+            sqlstate: row.try_get(13)?,
+            updated_at: row.try_get(14)?,
         })
     }
 }

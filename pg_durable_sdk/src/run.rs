@@ -2,7 +2,7 @@
 
 use crate::{
     CancelError, Client, Failure, InstanceId, Output, ResultError, RunError, RunNode, ServerError,
-    SignalError, Status,
+    SignalError, Status, Watch,
     connection::{Backoff, text},
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -182,6 +182,34 @@ impl<T> Run<T> {
         let mut nodes = rows.iter().map(RunNode::read).collect::<Result<Vec<_>, _>>()?;
         nodes.sort_by(|a, b| a.id.cmp(&b.id));
         Ok(nodes)
+    }
+
+    /// The changes of the instance as a `Stream`: first how far it has come, then each change that is seen,
+    /// last its terminal status.
+    ///
+    /// It costs: the server tells of the end by itself, but not of nodes, so the stream looks at them, by two
+    /// statements that read all nodes of the instance and return those that changed. It looks ten times a second
+    /// while there are changes and once a second when nothing happens, only while it is polled. A change that
+    /// is followed by another before the next look is not seen. Use [`result`](Self::result) to await the end,
+    /// which looks at nothing. Outlives a restart of the server.
+    ///
+    /// ```no_run
+    /// # async fn watch(run: pg_durable_sdk::Run) -> Result<(), pg_durable_sdk::RunError> {
+    /// use pg_durable_sdk::Change;
+    ///
+    /// let mut changes = run.watch();
+    /// while let Some(change) = changes.next().await {
+    ///     match change? {
+    ///         Change::Status(status) => println!("the instance is {status}"),
+    ///         Change::Node(node) => println!("node {} is {}", node.id, node.state.as_str()),
+    ///         _ => {}
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn watch(&self) -> Watch {
+        Watch::new(self.client.clone(), self.id.clone())
     }
 
     /// The result of a terminal instance; `None` while it runs.

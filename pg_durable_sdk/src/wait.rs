@@ -1,24 +1,24 @@
 //! Waiting for any number of instances over one connection, without polling.
 //!
 //! One task calls `df.await_any` with all instances that somebody waits for, and tells those whose instance
-//! is terminal to look. When another one is to be waited for, it cancels the call and makes it again with the
-//! larger set. A call ends after a minute in any case, so that it never holds back vacuum for long, and so
+//! is terminal to look. When another one is to be waited for, it cancels the call from the session of the other
+//! calls and makes it again with the larger set. A call ends after a minute in any case, so that it never holds back vacuum for long, and so
 //! that a connection that died silently is noticed.
 
 use crate::{
     InstanceId, ServerError,
-    connection::{Backoff, connect},
+    connection::{Backoff, Session, Sessions},
 };
 use std::{
     collections::HashMap,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 use tokio::{
     sync::{mpsc, oneshot},
-    time::{Instant, sleep_until},
+    time::{Instant, sleep_until, timeout},
 };
-use tokio_postgres::{Config, NoTls, Row, error::SqlState, types::Type};
+use tokio_postgres::{Row, error::SqlState, types::Type};
 
 /// How long one call of `df.await_any` takes at most.
 const CALL: Duration = Duration::from_secs(60);
@@ -36,7 +36,7 @@ const CANCEL_AGAIN: Duration = Duration::from_millis(100);
 /// The waiting side of a client; its task starts with the first wait.
 #[derive(Debug)]
 pub(crate) struct Waiter {
-    config: Config,
+    sessions: Arc<Sessions>,
     requests: Mutex<Option<mpsc::UnboundedSender<Request>>>,
 }
 
@@ -48,8 +48,8 @@ struct Request {
 }
 
 impl Waiter {
-    pub(crate) fn new(config: Config) -> Self {
-        Self { config, requests: Mutex::new(None) }
+    pub(crate) fn new(sessions: Arc<Sessions>) -> Self {
+        Self { sessions, requests: Mutex::new(None) }
     }
 
     /// Waits until the instance is worth a look: it is terminal, or the wait was interrupted.
@@ -76,7 +76,7 @@ impl Waiter {
         let (sender, receiver) = mpsc::unbounded_channel();
         // The receiver is at hand, so it is there.
         let _ = sender.send(first);
-        tokio::spawn(attend(self.config.clone(), receiver));
+        tokio::spawn(attend(self.sessions.clone(), receiver));
         *requests = Some(sender);
     }
 }
@@ -131,9 +131,9 @@ enum Call {
 }
 
 /// The task: ends when the client and all who wait are gone.
-async fn attend(config: Config, mut requests: mpsc::UnboundedReceiver<Request>) {
+async fn attend(sessions: Arc<Sessions>, mut requests: mpsc::UnboundedReceiver<Request>) {
     let mut waiting = Waiting::default();
-    let mut open: Option<tokio_postgres::Client> = None;
+    let mut open: Option<Wait> = None;
     let mut backoff = Backoff::new();
     loop {
         while let Ok(request) = requests.try_recv() {
@@ -147,10 +147,10 @@ async fn attend(config: Config, mut requests: mpsc::UnboundedReceiver<Request>) 
             }
             continue;
         }
-        let session = match open.take().filter(|session| !session.is_closed()) {
-            Some(session) => session,
-            None => match connect_to_wait(&config).await {
-                Ok(session) => session,
+        let wait = match open.take().filter(|wait| !wait.session.is_closed()) {
+            Some(wait) => wait,
+            None => match Wait::open(&sessions).await {
+                Ok(wait) => wait,
                 Err(error) if error.is_connection_lost() => {
                     backoff.pause().await;
                     continue;
@@ -161,78 +161,97 @@ async fn attend(config: Config, mut requests: mpsc::UnboundedReceiver<Request>) 
                 }
             },
         };
-        match call(&session, &mut waiting, &mut requests).await {
+        match wait.call(&sessions, &mut waiting, &mut requests).await {
             Call::Answered(ids) => {
                 backoff.reset();
                 ids.iter().for_each(|id| waiting.tell(id));
-                open = Some(session);
+                open = Some(wait);
             }
             Call::Cancelled { by_us } => {
                 if !by_us {
                     backoff.pause().await;
                 }
-                open = Some(session);
+                open = Some(wait);
             }
             Call::Lost => backoff.pause().await,
             Call::Refused(error) => {
                 waiting.fail(&error);
-                open = Some(session);
+                open = Some(wait);
             }
         }
     }
 }
 
-async fn connect_to_wait(config: &Config) -> Result<tokio_postgres::Client, ServerError> {
-    let session = connect(config).await?;
-    // The waits are long on purpose, whatever the role's settings say; not every version has all of these.
-    let no_limits = "SELECT set_config(name, '0', false) FROM pg_catalog.pg_settings \
-                     WHERE name IN ('statement_timeout', 'transaction_timeout', 'idle_session_timeout')";
-    session.query_typed(no_limits, &[]).await?;
-    Ok(session)
+/// The session that waits.
+struct Wait {
+    session: Session,
+    pid: i32,
 }
 
-/// Waits for all in `waiting`, and adds to it who comes while it does.
-async fn call(
-    session: &tokio_postgres::Client,
-    waiting: &mut Waiting,
-    requests: &mut mpsc::UnboundedReceiver<Request>,
-) -> Call {
-    let (ids, seconds) = (waiting.ids(), CALL.as_secs_f64());
-    let parameters: [crate::connection::Parameter<'_>; 2] =
-        [(&ids, Type::TEXT_ARRAY), (&seconds, Type::FLOAT8)];
-    let answer = session.query_typed("SELECT instance_id, status FROM df.await_any($1, $2)", &parameters);
-    tokio::pin!(answer);
-    let deadline = Instant::now() + CALL + GRACE;
-    let mut cancel_at: Option<(Instant, Duration)> = None;
-    loop {
-        let (due, _) = cancel_at.unwrap_or((deadline, Duration::ZERO));
-        tokio::select! {
-            answer = &mut answer => return match answer {
-                Ok(rows) if rows.is_empty() => ended(gone(session, &ids).await, false),
-                answer => ended(answer, cancel_at.is_some()),
-            },
-            request = requests.recv() => match request {
-                Some(request) => {
-                    let is_new = !waiting.replies.contains_key(&request.id);
-                    waiting.add(request);
-                    if is_new {
-                        cancel_at.get_or_insert((Instant::now() + GATHER, CANCEL_AGAIN));
+impl Wait {
+    async fn open(sessions: &Sessions) -> Result<Self, ServerError> {
+        let session = sessions.lasting().await?;
+        // The waits are long on purpose, whatever the role's settings say; not every version has all of these.
+        let no_limits = "SELECT set_config(name, '0', false) FROM pg_catalog.pg_settings \
+                         WHERE name IN ('statement_timeout', 'transaction_timeout', 'idle_session_timeout')";
+        session.query_typed(no_limits, &[]).await?;
+        let pid = session.query_typed_one("SELECT pg_catalog.pg_backend_pid()", &[]).await?.try_get(0)?;
+        Ok(Self { session, pid })
+    }
+
+    /// Waits for all in `waiting`, and adds to it who comes while it does.
+    async fn call(
+        &self,
+        sessions: &Sessions,
+        waiting: &mut Waiting,
+        requests: &mut mpsc::UnboundedReceiver<Request>,
+    ) -> Call {
+        let (ids, seconds) = (waiting.ids(), CALL.as_secs_f64());
+        let parameters: [crate::connection::Parameter<'_>; 2] =
+            [(&ids, Type::TEXT_ARRAY), (&seconds, Type::FLOAT8)];
+        let session = &*self.session;
+        let answer = session.query_typed("SELECT instance_id, status FROM df.await_any($1, $2)", &parameters);
+        tokio::pin!(answer);
+        let deadline = Instant::now() + CALL + GRACE;
+        let mut cancel_at: Option<(Instant, Duration)> = None;
+        loop {
+            let (due, _) = cancel_at.unwrap_or((deadline, Duration::ZERO));
+            tokio::select! {
+                answer = &mut answer => return match answer {
+                    Ok(rows) if rows.is_empty() => ended(gone(session, &ids).await, false),
+                    answer => ended(answer, cancel_at.is_some()),
+                },
+                request = requests.recv() => match request {
+                    Some(request) => {
+                        let is_new = !waiting.replies.contains_key(&request.id);
+                        waiting.add(request);
+                        if is_new {
+                            cancel_at.get_or_insert((Instant::now() + GATHER, CANCEL_AGAIN));
+                        }
                     }
-                }
-                // Nobody is left who could wait.
-                None => return Call::Lost,
-            },
-            () = sleep_until(due) => {
-                if Instant::now() >= deadline {
-                    return Call::Lost;
-                }
-                if let Some((_, again)) = cancel_at {
-                    // Where it fails the connection is lost, too, or the next attempt does better.
-                    let _ = session.cancel_token().cancel_query(NoTls).await;
-                    cancel_at = Some((Instant::now() + again, again * 2));
+                    // Nobody is left who could wait.
+                    None => return Call::Lost,
+                },
+                () = sleep_until(due) => {
+                    if Instant::now() >= deadline {
+                        return Call::Lost;
+                    }
+                    if let Some((_, again)) = cancel_at {
+                        // Where it fails the connection is lost, too, or the next attempt does better.
+                        let _ = timeout(again, self.cancel(sessions)).await;
+                        cancel_at = Some((Instant::now() + again, again * 2));
+                    }
                 }
             }
         }
+    }
+
+    /// Cancels from another session: a cancel request would be one more connection, and would need the TLS
+    /// connector that only the pool has.
+    async fn cancel(&self, sessions: &Sessions) -> Result<(), ServerError> {
+        let session = sessions.session().await?;
+        session.query_typed("SELECT pg_catalog.pg_cancel_backend($1)", &[(&self.pid, Type::INT4)]).await?;
+        Ok(())
     }
 }
 

@@ -421,8 +421,9 @@ impl<T> Workflow<T> {
     /// Starts an instance and returns its handle, once the start is committed.
     ///
     /// Where the connection is lost on the way, the start is tried again with the same idempotency key, so
-    /// that there is one instance in the end. When that does not succeed within half a minute, the error names
-    /// the key with which a later start finds out.
+    /// that there is one instance in the end. When that does not succeed within the client's
+    /// [`patience`](Client::patience), the error names the key with which [`Client::find`] or a later start
+    /// finds out.
     ///
     /// ```no_run
     /// # use pg_durable_sdk::{Client, Workflow, sql};
@@ -435,7 +436,7 @@ impl<T> Workflow<T> {
     pub async fn start(&self, client: &Client) -> Result<Run<T>, StartError> {
         let key = self.settings.idempotency_key.clone().unwrap_or_else(|| Uuid::new_v4().to_string());
         let start = self.to_start(Some(key))?;
-        let id = client.start(&start).await?;
+        let id = client.start_once(&start).await?;
         Ok(client.run(id).returns())
     }
 

@@ -1,8 +1,8 @@
 //! The shapes that users' programs are written against: this compiles, or such programs do not any more.
 
 use pg_durable_sdk::{
-    Client, Definition, Graph, InstanceId, JsonSchema, Output, Part, Run, RunNode, Status, Step, Workflow,
-    signal, sql,
+    Change, Client, Definition, Graph, InstanceId, JsonSchema, Output, Part, Run, RunNode, Status, Step,
+    Workflow, signal, sql,
 };
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -56,6 +56,14 @@ async fn builder(db: &mut tokio_postgres::Client) -> Result<()> {
     let _: String = run.explain().await?;
     let run: Run = client.run("a1b2c3d4");
     let _: Output = run.result().await?;
+
+    let mut changes = run.watch();
+    let _: Option<std::result::Result<Change, pg_durable_sdk::RunError>> = changes.next().await;
+    fn is_stream<S: futures_util::Stream + Send + Unpin>(_: S) {}
+    is_stream(changes);
+    let page = client.list().status(Status::Running).label("nightly-report").page_size(10).page().await?;
+    let _: Option<pg_durable_sdk::Cursor> = page.next;
+    is_stream(client.list().stream());
 
     let tx = db.transaction().await?;
     let id = Workflow::new().step(sql("SELECT 1")).start_in(&tx).await?;
