@@ -1,0 +1,118 @@
+//! Starting, looking at and steering instances.
+
+use std::time::Duration;
+
+use pg_durable_sdk::{
+    CancelError, ResultError, RunError, SignalError, StartError, Status, Workflow, signal, sql,
+};
+
+use super::kit::run;
+
+#[test]
+fn a_workflow_runs_and_its_result_is_typed() {
+    run("sdk_runs", async |client, session| {
+        session.run("CREATE TABLE effects (n int)");
+        let workflow = Workflow::new()
+            .label("typed")
+            .step(sql("SELECT 20 AS n, 'x' AS t").named("base"))
+            .fan_out([
+                sql("INSERT INTO effects VALUES ($base.n) RETURNING n").named("a"),
+                sql("INSERT INTO effects VALUES ($base.n + 1) RETURNING n").named("b"),
+            ])
+            .step(sql("SELECT $a + $b AS sum"));
+        let started = workflow.start(&client).await.expect("it starts");
+        let sum: i64 = started.result().await.expect("it completes").one().expect("one number");
+        assert_eq!(sum, 41);
+        assert_eq!(started.status().await.expect("it is there"), Status::Completed);
+        assert_eq!(session.value("SELECT string_agg(n::text, ',' ORDER BY n) FROM effects"), "20,21");
+        assert_eq!(client.run(started.id().clone()).status().await.expect("it is there"), Status::Completed);
+        let nodes = started.nodes().await.expect("it is there");
+        assert_eq!(nodes.len(), workflow.graph().expect("it is right").len());
+    });
+}
+
+#[test]
+fn the_builder_makes_the_graph_that_the_operators_make() {
+    run("sdk_golden", async |_client, session| {
+        let cases = [
+            (Workflow::new().step(sql("a").named("x")).step(sql("b")), "('a' |=> 'x') ~> 'b'"),
+            (Workflow::new().fan_out([sql("a"), sql("b")]), "'a' & 'b'"),
+            (Workflow::new().fan_out([sql("a"), sql("b"), sql("c")]), "df.join3('a', 'b', 'c')"),
+            (Workflow::new().race([sql("a"), sql("b")]), "'a' | 'b'"),
+            (Workflow::new().branch(sql("a"), sql("b"), sql("c")), "'a' ?> 'b' !> 'c'"),
+            (Workflow::new().repeat_while(sql("a"), sql("b")), "df.loop('a', 'b')"),
+            (Workflow::new().repeat(Workflow::new().break_with("7")), "@> df.break('7')"),
+            (Workflow::new().sleep(Duration::from_millis(1500)), "df.sleep(1.5)"),
+            (
+                Workflow::new().wait_for_signal(signal("s").timeout(Duration::from_secs(9))),
+                "df.wait_for_signal('s', 9)",
+            ),
+            (Workflow::new().wait_for_schedule("0 9 * * 1-5"), "df.wait_for_schedule('0 9 * * 1-5')"),
+        ];
+        for (workflow, expression) in cases {
+            let graph = workflow.graph().expect("it is right").to_json();
+            assert_eq!(graph, session.value(&format!("SELECT {expression}")), "{expression}");
+        }
+    });
+}
+
+#[test]
+fn a_failure_tells_what_and_where() {
+    run("sdk_fails", async |client, _session| {
+        let started = Workflow::new()
+            .step(sql("SELECT 1 AS n").named("one"))
+            .step(sql("SELECT $one.n / 0"))
+            .start(&client)
+            .await
+            .expect("it starts");
+        let error = started.result().await.expect_err("it fails");
+        let ResultError::Failed { failure, .. } = error else { panic!("{error}") };
+        assert_eq!(failure.sqlstate.as_deref(), Some("22012"));
+        assert_eq!(failure.message, "division by zero");
+        assert_eq!(failure.node.as_deref(), Some("00000002"));
+    });
+}
+
+#[test]
+fn signals_and_cancellation_reach_the_instance() {
+    run("sdk_steers", async |client, _session| {
+        let waiting =
+            || Workflow::new().wait_for_signal(signal("go").named("go")).step(sql("SELECT $go.data AS data"));
+        let started = waiting().start(&client).await.expect("it starts");
+        started.signal("go", &approval()).await.expect("it is there");
+        let output = started.result().await.expect("it completes");
+        assert_eq!(output.rows()[0]["data"]["approved"], true);
+        let error = started.signal("go", &()).await.expect_err("it has ended");
+        assert!(matches!(error, SignalError::Terminal(_)), "{error}");
+
+        let started = waiting().start(&client).await.expect("it starts");
+        started.cancel("no longer needed").await.expect("it is there");
+        let error = started.result().await.expect_err("it is cancelled");
+        let ResultError::Cancelled { failure, .. } = error else { panic!("{error}") };
+        assert_eq!(failure.message, "no longer needed");
+        started.cancel("again").await.expect("that does nothing");
+
+        let unknown = client.run("ffffffff");
+        assert!(matches!(unknown.status().await, Err(RunError::UnknownInstance(_))));
+        assert!(matches!(unknown.cancel("x").await, Err(CancelError::UnknownInstance(_))));
+        assert!(matches!(unknown.signal("x", &()).await, Err(SignalError::UnknownInstance(_))));
+        assert!(matches!(unknown.result().await, Err(ResultError::UnknownInstance(_))));
+    });
+}
+
+fn approval() -> std::collections::BTreeMap<&'static str, bool> {
+    [("approved", true)].into()
+}
+
+#[test]
+fn one_key_starts_one_instance() {
+    run("sdk_key", async |client, session| {
+        let workflow = Workflow::new().step(sql("SELECT 1")).idempotency_key("only one");
+        let (a, b) = tokio::join!(workflow.start(&client), workflow.start(&client));
+        assert_eq!(a.expect("it starts").id(), b.expect("it is there").id());
+        assert_eq!(session.value("SELECT count(*) FROM df.instances"), "1");
+        let faulty = Workflow::new().step(sql("SELECT $nothing")).start(&client).await;
+        assert!(matches!(faulty, Err(StartError::Workflow(_))));
+        assert_eq!(session.value("SELECT count(*) FROM df.instances"), "1");
+    });
+}
