@@ -7,6 +7,7 @@ mod latency;
 mod loops;
 mod many;
 mod recovery;
+mod sdk;
 mod snapshot;
 mod start;
 mod step_cost;
@@ -42,6 +43,8 @@ pub static ALL: &[Workload] = &[
     anywhere("instances", "one-step instances, 32 in flight", many::instances),
     anywhere("start", "df.start of a one-step graph by 1 and 8 clients", start::rate),
     anywhere("build", "building and starting a chain of 2,000 steps", start::build),
+    anywhere("sdk-start", "building and starting 20 steps from Rust by 1 and 8 clients", sdk::start),
+    anywhere("sdk-await", "10,000 results awaited on one client", sdk::await_many),
     anywhere("latency-1", "df.start to df.await_instance of one step", latency::one_step),
     anywhere("latency-10", "the same of ten steps", latency::ten_steps),
     anywhere("join", "JOIN of 32 one-statement branches", latency::join_of_32),
