@@ -287,7 +287,8 @@ impl Progress {
             || self.scopes.contains_key(&branch) && self.parents_of_branches(branch).all(is_written)
     }
 
-    fn has_writes(&self, branch: NodeId) -> bool {
+    /// Whether [`take_writes`](Self::take_writes) would name a node.
+    pub fn has_writes(&self, branch: NodeId) -> bool {
         self.writes.iter().any(|(_, owner)| *owner == branch)
     }
 

@@ -127,6 +127,47 @@ fn a_foreign_schema_is_not_taken_over() {
     assert_eq!(superuser.error("CREATE EXTENSION pg_durable").sqlstate, "42710");
 }
 
+/// Rows are written past the SQL executor: what a DBA hangs on the tables must hold all the same.
+#[test]
+fn indexes_and_triggers_of_a_dba_are_kept() {
+    let user = role("eng_hung");
+    let there = database("eng_hung", "eng_hung");
+    let superuser = superuser_in("eng_hung");
+    superuser.run(
+        "CREATE INDEX by_label ON df.instances (upper(label)) WHERE status = 'completed';
+         CREATE INDEX by_update ON df.instances USING brin (updated_at);
+         CREATE INDEX by_result ON df.nodes ((result ->> 'row_count'))",
+    );
+    let run = |label: &str| {
+        let id = there.value(&format!(
+            "SELECT df.start('SELECT 1' ~> 'SELECT 2', '{label}', idempotency_key => '{label}')"
+        ));
+        there.end_of(&id)
+    };
+    for n in 0..20 {
+        run(&format!("label {n}"));
+    }
+    superuser.run("SET enable_seqscan = off");
+    let by_label = "SELECT count(*) FROM df.instances WHERE status = 'completed' AND upper(label) LIKE 'LABEL%' AND upper(label) >= 'L'";
+    assert!(superuser.value(&format!("EXPLAIN (FORMAT json) {by_label}")).contains("by_label"));
+    assert_eq!(superuser.value(by_label), "20");
+    assert_eq!(superuser.value("SELECT count(*) FROM df.nodes WHERE result ->> 'row_count' = '1'"), "60");
+    assert_eq!(superuser.value("SELECT count(*) FROM df.instances WHERE updated_at > '2000-01-01'"), "20");
+    // A trigger sees every row, first as it is started and then as it ends.
+    superuser.run(
+        "CREATE TABLE public.seen (id text, status text);
+         CREATE FUNCTION public.see() RETURNS trigger LANGUAGE plpgsql AS
+             'BEGIN INSERT INTO public.seen VALUES (NEW.id, NEW.status); RETURN NEW; END';
+         CREATE TRIGGER see AFTER INSERT OR UPDATE ON df.instances FOR EACH ROW EXECUTE FUNCTION public.see()",
+    );
+    run("seen");
+    assert_eq!(
+        superuser.value("SELECT string_agg(status, ',') FROM public.seen"),
+        "pending,running,completed"
+    );
+    drop(user);
+}
+
 #[test]
 fn a_dump_carries_workflows_to_another_database() {
     let user = role("eng_dumped");
@@ -197,7 +238,9 @@ fn one_idempotency_key_from_two_sessions_is_one_instance() {
     let id = first.value(start);
     thread::scope(|scope| {
         let other = scope.spawn(|| second.value(start));
-        superuser().until("EXISTS (SELECT FROM pg_stat_activity WHERE usename = 'eng_keys' AND wait_event = 'transactionid')");
+        superuser().until(
+            "EXISTS (SELECT FROM pg_stat_activity WHERE usename = 'eng_keys' AND wait_event_type = 'Lock')",
+        );
         first.run("COMMIT");
         assert_eq!(other.join().expect("the second session starts"), id);
     });
@@ -207,7 +250,9 @@ fn one_idempotency_key_from_two_sessions_is_one_instance() {
     let id = first.value(&start);
     thread::scope(|scope| {
         let other = scope.spawn(|| second.value(&start));
-        superuser().until("EXISTS (SELECT FROM pg_stat_activity WHERE usename = 'eng_keys' AND wait_event = 'transactionid')");
+        superuser().until(
+            "EXISTS (SELECT FROM pg_stat_activity WHERE usename = 'eng_keys' AND wait_event_type = 'Lock')",
+        );
         first.run("ROLLBACK");
         assert_ne!(other.join().expect("the second session starts"), id);
     });
@@ -283,7 +328,7 @@ fn starts_in_their_own_transaction_are_limited() {
                 })
             })
             .collect();
-        superuser().until("SELECT count(*) = 2 FROM pg_stat_activity WHERE usename = 'eng_limited' AND wait_event = 'transactionid'");
+        superuser().until("SELECT count(*) = 2 FROM pg_stat_activity WHERE usename = 'eng_limited' AND wait_event_type = 'Lock'");
         let third = Session::open(shared(), "eng_limited", "postgres").expect("the role gets in");
         let began = Instant::now();
         let error = third.error("SELECT df.start('SELECT 1', transaction_mode => 'new')");

@@ -13,7 +13,7 @@ use super::error::ApiError;
 use super::helper;
 use crate::engine::wake;
 use crate::pg::spi::Session;
-use crate::pg::{catalog, gucs, latch, process, role, shmem};
+use crate::pg::{catalog, gucs, latch, lock, process, role, shmem};
 use crate::store::{self, instances, nodes};
 use crate::worker::executor;
 
@@ -73,10 +73,12 @@ fn start_here(start: &Start<'_>) -> Result<String, ApiError> {
     };
     let _owner = store::as_owner();
     let spi = Session::open();
-    if let Some(key) = start.idempotency_key
-        && let Some(id) = instances::id_of_key(&spi, submitter, key)
-    {
-        return Ok(id);
+    if let Some(key) = start.idempotency_key {
+        // Whoever is starting something under the same key has committed, or given up, when this goes on.
+        lock::hold(submitter, key);
+        if let Some(id) = instances::id_of_key(submitter, key) {
+            return Ok(id);
+        }
     }
     let number = instance_number(instances::next_number());
     let id = wake::instance_id(number);
@@ -89,9 +91,8 @@ fn start_here(start: &Start<'_>) -> Result<String, ApiError> {
         idempotency_key: start.idempotency_key,
     };
     if !instances::insert(&spi, &new) {
-        // Another session has used the key since the look above; its row is visible now that it has committed.
-        let key = start.idempotency_key.unwrap_or_default();
-        return instances::id_of_key(&spi, submitter, key).ok_or(ApiError::OneSnapshot);
+        // Another session has used the key since this transaction took its snapshot.
+        return Err(ApiError::OneSnapshot);
     }
     nodes::insert(&spi, &id, submitter, database, &graph);
     wake::after_start(submitter, number);
@@ -233,6 +234,5 @@ fn instance_cancel(instance_id: &str, reason: &str) -> Result<String, ErrorRepor
 pub fn visible(id: &str) -> Option<(u64, Oid)> {
     let number = wake::instance_number(id)?;
     let spi = Session::open();
-    let row = instances::get(&spi, id)?;
-    Some((number, row.submitted_by))
+    Some((number, instances::visible(&spi, id)?.submitted_by))
 }

@@ -77,7 +77,7 @@ fn instance_nodes(
 
 /// An instance as it is shown to users.
 pub struct Shown {
-    pub instance: instances::Instance,
+    pub instance: instances::VisibleInstance,
     pub graph: Arc<Graph>,
     progress: Progress,
     shown: std::collections::HashMap<NodeId, nodes::ShownNode>,
@@ -96,9 +96,12 @@ impl Shown {
     pub fn load(id: &str) -> Result<Option<Shown>, ApiError> {
         let Some(number) = wake::instance_number(id) else { return Ok(None) };
         let spi = Session::open();
-        let Some(instance) = instances::get(&spi, id) else { return Ok(None) };
-        let Some(loaded) = nodes::load(&spi, id)? else { return Ok(None) };
+        let Some(instance) = instances::visible(&spi, id) else { return Ok(None) };
         let shown = nodes::show(&spi, id);
+        if shown.is_empty() {
+            return Ok(None);
+        }
+        let Some(loaded) = nodes::load(id)? else { return Ok(None) };
         let mut progress = Progress::new(loaded.graph.clone(), loaded.states, 0);
         // Derives what inner nodes are; an instance that cannot go on is shown as far as it came.
         let _ = progress.resume();

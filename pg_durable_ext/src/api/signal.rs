@@ -28,7 +28,7 @@ fn signal_send(instance_id: &str, signal_name: &str, signal_data: &str) -> Resul
     };
     let _owner = store::as_owner();
     let spi = Session::open();
-    let status = instances::get(&spi, instance_id).ok_or_else(not_found)?.status;
+    let status = instances::get(instance_id).ok_or_else(not_found)?.status;
     if !matches!(status.as_str(), "pending" | "running") {
         return Err(ApiError::Terminal { id: instance_id.to_owned(), status }.into());
     }

@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
+use pg_durable_graph::InstanceStatus;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
@@ -33,15 +34,21 @@ fn await_one(id: &str, timeout_secs: i32) -> Result<String, ApiError> {
     let unknown = || ApiError::UnknownInstance(id.to_owned());
     let number = wake::instance_number(id).ok_or_else(unknown)?;
     let deadline = Instant::now() + Duration::from_secs(timeout_secs as u64);
+    let database = catalog::my_database();
     let waiter = Waiter::enter(number)?;
+    helper::note("await_instance");
     loop {
-        let status = statuses(&[Some(id)]).pop().ok_or_else(unknown)?.1;
+        let seen = shmem::board().ended_count();
+        // As the current user: what the user may not see does not exist.
+        let status = instances::visible(&Session::open(), id).ok_or_else(unknown)?.status;
         if is_terminal(&status) {
-            helper::note("await_instance");
             return Ok(status);
         }
         if !waiter.wait_until(deadline) {
             return Err(ApiError::AwaitTimeout { id: id.to_owned(), secs: timeout_secs, status });
+        }
+        if shmem::board().has_completed_since(database, seen, number) {
+            return Ok(InstanceStatus::Completed.as_str().to_owned());
         }
     }
 }

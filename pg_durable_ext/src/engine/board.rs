@@ -195,6 +195,7 @@ struct Waiter {
 #[repr(C)]
 struct Ended {
     database: u32,
+    has_completed: bool,
     instance: InstanceNumber,
 }
 
@@ -1052,10 +1053,29 @@ impl Board {
         Some(ended.filter(|one| one.database == database.to_u32()).map(|one| one.instance).collect())
     }
 
-    /// An instance has ended.
+    /// Whether it is known that an instance of this database has completed since `count` was taken.
+    pub fn has_completed_since(&self, database: Oid, count: u64, instance: InstanceNumber) -> bool {
+        let oldest = self.ended_count.saturating_sub(ENDED_MAX as u64).max(count);
+        (oldest..self.ended_count).any(|number| {
+            let ended = &self.ended[number as usize % ENDED_MAX];
+            ended.has_completed && ended.database == database.to_u32() && ended.instance == instance
+        })
+    }
+
+    /// An instance has ended, or may have.
     pub fn note_ended(&mut self, database: Oid, instance: InstanceNumber) -> Wake {
+        self.note_end(database, instance, false)
+    }
+
+    /// An instance has completed: who waits for it need not look.
+    pub fn note_completed(&mut self, database: Oid, instance: InstanceNumber) -> Wake {
+        self.note_end(database, instance, true)
+    }
+
+    fn note_end(&mut self, database: Oid, instance: InstanceNumber, has_completed: bool) -> Wake {
         let mut wake = Wake::default();
-        self.ended[self.ended_count as usize % ENDED_MAX] = Ended { database: database.to_u32(), instance };
+        self.ended[self.ended_count as usize % ENDED_MAX] =
+            Ended { database: database.to_u32(), has_completed, instance };
         self.ended_count += 1;
         let mut left = self.waiters_in_use;
         for waiter in &self.waiters {

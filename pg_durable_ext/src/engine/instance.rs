@@ -28,6 +28,8 @@ pub struct Instance {
     pub load: u32,
     vars: HashMap<String, Option<String>>,
     durability: Durability,
+    /// Where the instance's row was seen last, and those of its nodes.
+    place: Option<Tid>,
     places: Vec<Option<Tid>>,
     /// Whether the step that is being written committed by itself.
     at_least_once: Option<bool>,
@@ -70,15 +72,14 @@ impl Instance {
         let id = super::wake::instance_id(number);
         let transaction = xact::Transaction::begin_internal();
         let owner = store::as_owner();
-        let spi = Session::open();
-        let Some(row) = instances::get(&spi, &id) else { return Loaded::Gone };
+        let Some(row) = instances::get(&id) else { return Loaded::Gone };
         if (row.status != "pending" && row.status != "running") || row.submitted_by != role {
             return Loaded::Gone;
         }
         if !gucs::enable_superuser_instances() && catalog::is_superuser(role) {
             return Loaded::Blocked { id, role: catalog::role_name(role).unwrap_or_default() };
         }
-        let nodes = match nodes::load(&spi, &id) {
+        let nodes = match nodes::load(&id) {
             Ok(Some(nodes)) => nodes,
             Ok(None) => return Loaded::Gone,
             Err(error) => return Loaded::Broken(error),
@@ -87,13 +88,9 @@ impl Instance {
             Ok(vars) => vars.unwrap_or_default(),
             Err(error) => return Loaded::Broken(error.into()),
         };
-        drop(spi);
         drop(owner);
         transaction.commit();
-        let durability = match row.durability.as_deref() {
-            Some("barrier") => Durability::Barrier,
-            Some(_) | None => Durability::Step,
-        };
+        let durability = if row.durability == "barrier" { Durability::Barrier } else { Durability::Step };
         Loaded::Instance(Box::new(Instance {
             id,
             number,
@@ -103,6 +100,7 @@ impl Instance {
             load,
             vars,
             durability,
+            place: Some(row.place),
             places: nodes.places,
             at_least_once: None,
             is_pending: row.status == "pending",
@@ -127,6 +125,22 @@ impl Instance {
     /// Says how the step that is about to be written was delivered.
     pub fn note_delivery(&mut self, at_least_once: bool) {
         self.at_least_once = Some(at_least_once);
+    }
+
+    /// Whether nothing has to be written before this leaf is carried out.
+    pub fn is_ready(&self, branch: NodeId, leaf: NodeId) -> bool {
+        let is_wait = match self.progress.graph().kind(leaf) {
+            NodeKind::Sql(_) | NodeKind::Break(_) => false,
+            NodeKind::Sleep(_)
+            | NodeKind::WaitSchedule(_)
+            | NodeKind::Signal(_)
+            | NodeKind::Then(_)
+            | NodeKind::If(_)
+            | NodeKind::Join(_)
+            | NodeKind::Race(_)
+            | NodeKind::Loop(_) => true,
+        };
+        !is_wait && !self.progress.has_writes(branch)
     }
 
     /// Inside a transaction: writes what has changed, goes on through inner nodes as far as that needs no step, and
@@ -168,7 +182,7 @@ impl Instance {
         };
         let is_end = matches!(after, After::Next { next: Next::Finished(_), .. });
         if std::mem::take(&mut self.has_written) && self.is_pending && !is_end {
-            instances::mark_running(spi, &self.id);
+            self.place = instances::mark_running_at(spi, &self.id, self.place);
             self.is_pending = false;
         }
         if !is_end && (flush == Flush::Later || self.durability == Durability::Barrier) {
@@ -263,7 +277,7 @@ impl Instance {
             let derived: Vec<_> = derived.iter().map(|id| Some(id.as_str())).collect();
             nodes::write_derived(spi, &self.id, &derived);
         }
-        if instances::complete(spi, &self.id) { Ok(()) } else { Err(Stop::Lost) }
+        if instances::complete(spi, &self.id, self.place) { Ok(()) } else { Err(Stop::Lost) }
     }
 }
 

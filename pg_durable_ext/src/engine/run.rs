@@ -146,7 +146,13 @@ impl Executor {
             drop(progress.take_frontier());
             next = progress.resume_branch(branch);
         }
-        let mut after = internal(instance, |instance, spi| instance.settle(spi, branch, next, Flush::Later))?;
+        // What only runs a step that is at hand has nothing to be written before it.
+        let mut after = match next {
+            Ok(Next::Run(leaf)) if instance.is_ready(branch, leaf) => {
+                After::Next { branch, next: Next::Run(leaf) }
+            }
+            next => internal(instance, |instance, spi| instance.settle(spi, branch, next, Flush::Later))?,
+        };
         loop {
             // First of all: whoever runs something that was given up by what has just been committed must hear of it,
             // also when this process is to end.
@@ -181,7 +187,7 @@ impl Executor {
                     return Ok(());
                 }
                 Next::Finished(_) => {
-                    self.tell_ended(instance.number);
+                    wake::send(|board| board.note_completed(self.database, instance.number));
                     return Ok(());
                 }
             };
@@ -433,7 +439,7 @@ fn store_failure_of_node(
         let owner = store::as_owner();
         let spi = Session::open();
         nodes::hold(&spi, &instance.id, &deciders);
-        let is_live = match nodes::load(&spi, &instance.id) {
+        let is_live = match nodes::load(&instance.id) {
             Ok(None) => false,
             Ok(Some(loaded)) => {
                 let mut progress = Progress::new(loaded.graph, loaded.states, gucs::loop_min_interval_us());

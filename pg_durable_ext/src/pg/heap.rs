@@ -1,22 +1,25 @@
-//! Updating one row whose place is known, without the executor: what a checkpoint does.
+//! Rows of the extension's own tables without the executor: what starting, loading and checkpointing do.
 //!
-//! A step's checkpoint is the engine's hottest statement, and as SQL most of its cost is setting up expressions. Done
-//! here it also depends on no setting that the step may have changed.
+//! These are the engine's hottest statements, and as SQL most of their cost is setting up expressions. Done here they
+//! also depend on no setting that a step may have changed. Whatever does not fit (triggers, another access method, a
+//! row that is not where it was) is left to the caller, who has the same as SQL.
 
 use std::cell::RefCell;
 use std::ffi::CStr;
+use std::rc::Rc;
 
 use pgrx::pg_sys;
 
 use super::spi::{Arg, Tid, datum};
+use super::{catalog, encoding, xact};
 
-/// A table of the extension and the columns, by name, that an update reads or writes.
+/// A table of the extension and those of its columns, by name, that an operation reads or writes.
 pub struct Table {
     pub name: &'static CStr,
     pub columns: &'static [&'static CStr],
 }
 
-/// A row as it stands before the update.
+/// A row as it was found.
 pub struct Row<'t> {
     tuple: pg_sys::HeapTupleData,
     descriptor: pg_sys::TupleDesc,
@@ -26,16 +29,44 @@ pub struct Row<'t> {
 impl Row<'_> {
     /// A text column, by its place in [`Table::columns`]; empty for NULL.
     pub fn text(&mut self, column: usize) -> String {
+        self.optional_text(column).unwrap_or_default()
+    }
+
+    /// A text column, by its place in [`Table::columns`].
+    pub fn optional_text(&mut self, column: usize) -> Option<String> {
         // SAFETY: a column of a text type, in a tuple that is pinned while the row lives.
-        self.datum(column).map_or_else(String::new, |datum| unsafe {
+        self.datum(column).map(|datum| unsafe {
             let text = pg_sys::text_to_cstring(datum.cast_mut_ptr());
-            super::encoding::to_utf8(text)
+            encoding::to_utf8(text)
+        })
+    }
+
+    /// A `jsonb` column as text, by its place in [`Table::columns`].
+    pub fn json(&mut self, column: usize) -> Option<String> {
+        // SAFETY: a column of type jsonb, in a tuple that is pinned while the row lives.
+        self.datum(column).map(|datum| unsafe {
+            encoding::to_utf8(pg_sys::OidOutputFunctionCall(pg_sys::Oid::from(pg_sys::F_JSONB_OUT), datum))
         })
     }
 
     /// A `bigint` column, by its place in [`Table::columns`]; 0 for NULL.
     pub fn int8(&mut self, column: usize) -> i64 {
-        self.datum(column).map_or(0, |datum| datum.value() as i64)
+        self.optional_int8(column).unwrap_or_default()
+    }
+
+    /// A `bigint` or `timestamptz` (microseconds since 2000-01-01 UTC) column, by its place in [`Table::columns`].
+    pub fn optional_int8(&mut self, column: usize) -> Option<i64> {
+        self.datum(column).map(|datum| datum.value() as i64)
+    }
+
+    /// An `oid` or `regrole` column, by its place in [`Table::columns`].
+    pub fn oid(&mut self, column: usize) -> pg_sys::Oid {
+        self.datum(column).map_or(pg_sys::InvalidOid, |datum| pg_sys::Oid::from(datum.value() as u32))
+    }
+
+    /// Where it lies.
+    pub fn place(&self) -> Tid {
+        Tid::from_pointer(self.tuple.t_self)
     }
 
     fn datum(&mut self, column: usize) -> Option<pg_sys::Datum> {
@@ -48,28 +79,140 @@ impl Row<'_> {
     }
 }
 
-/// Updates the row at `place`, if it is still there and `may_change` says so. `values` are those of the columns from
-/// `Table::columns[first..]` on. Says where the row lies now; `None` leaves everything as it was, for the caller to
-/// look the row up by its key. Raises when another transaction changes the row at the same moment.
-pub fn update(
-    table: &Table,
-    place: Tid,
-    may_change: impl FnOnce(&mut Row<'_>) -> bool,
-    first: usize,
-    values: &[Arg<'_>],
-) -> Option<Tid> {
-    let oid = super::catalog::relation(table.name)?;
-    let numbers = column_numbers(oid, table)?;
-    let lock = pg_sys::RowExclusiveLock as pg_sys::LOCKMODE;
-    // SAFETY: the relation is locked until the transaction ends. The tuple is read while its buffer is pinned, and
-    // the new one is a copy. The catalog's way to update a row fits any heap table whose indexes have neither
-    // predicates nor expressions, as this table's have not.
+/// Shows `each` row whose `keys` (places in [`Table::columns`], and values) are as given, by that index, in its order. The
+/// rows are those that a statement would see that begins now. Nothing where there is no such table.
+pub fn find(table: &Table, index: &CStr, keys: &[(usize, Arg<'_>)], mut each: impl FnMut(&mut Row<'_>)) {
+    let Some(oid) = catalog::relation(table.name) else { return };
+    let Some(numbers) = column_numbers(oid, table) else { return };
+    let index = catalog::relation(index).unwrap_or(pg_sys::InvalidOid);
+    let lock = pg_sys::AccessShareLock as pg_sys::LOCKMODE;
+    let snapshot = xact::FreshSnapshot::take();
+    // SAFETY: the relation is locked until the transaction ends; each tuple is pinned until the next is asked for, and
+    // `each` keeps nothing of it. Without the index the scan reads the whole table by the same keys.
     unsafe {
         let relation = pg_sys::table_open(oid, lock);
-        if (*(*relation).rd_rel).relam != pg_sys::HEAP_TABLE_AM_OID {
-            pg_sys::table_close(relation, pg_sys::NoLock as pg_sys::LOCKMODE);
-            return None;
+        let mut scan_keys: Vec<pg_sys::ScanKeyData> =
+            keys.iter().map(|(column, value)| equals(numbers[*column], *value)).collect();
+        let scan = pg_sys::systable_beginscan(
+            relation,
+            index,
+            index != pg_sys::InvalidOid,
+            snapshot.as_ptr(),
+            scan_keys.len() as i32,
+            scan_keys.as_mut_ptr(),
+        );
+        loop {
+            let tuple = pg_sys::systable_getnext(scan);
+            if tuple.is_null() {
+                break;
+            }
+            each(&mut Row { tuple: *tuple, descriptor: (*relation).rd_att, numbers: &numbers });
         }
+        pg_sys::systable_endscan(scan);
+        pg_sys::table_close(relation, pg_sys::NoLock as pg_sys::LOCKMODE);
+    }
+}
+
+/// A condition of equality on a column of a text type, or of type `oid` or `regrole`.
+fn equals(column: i16, value: Arg<'_>) -> pg_sys::ScanKeyData {
+    let (equal, collation) = match value {
+        Arg::Oid(_) => (pg_sys::F_OIDEQ, pg_sys::InvalidOid),
+        Arg::Text(_)
+        | Arg::Null
+        | Arg::Bool(_)
+        | Arg::Int4(_)
+        | Arg::Int8(_)
+        | Arg::Jsonb(_)
+        | Arg::Timestamp(_)
+        | Arg::TextArray(_) => (pg_sys::F_TEXTEQ, pg_sys::DEFAULT_COLLATION_OID),
+    };
+    // SAFETY: fills in a zeroed key; the function fits the value.
+    unsafe {
+        let mut key: pg_sys::ScanKeyData = std::mem::zeroed();
+        pg_sys::ScanKeyEntryInitialize(
+            &mut key,
+            0,
+            column,
+            pg_sys::BTEqualStrategyNumber as pg_sys::StrategyNumber,
+            pg_sys::InvalidOid,
+            collation,
+            pg_sys::Oid::from(equal),
+            datum(value).0,
+        );
+        key
+    }
+}
+
+/// Inserts rows whose values are those of the table's columns; what is not named is NULL. False leaves everything as it
+/// was.
+pub fn insert<'a>(table: &Table, rows: impl IntoIterator<Item = Vec<Arg<'a>>>) -> bool {
+    let Some(oid) = catalog::relation(table.name) else { return false };
+    let Some(numbers) = column_numbers(oid, table) else { return false };
+    let lock = pg_sys::RowExclusiveLock as pg_sys::LOCKMODE;
+    // SAFETY: the relation is locked until the transaction ends. A tuple is a copy of its values.
+    unsafe {
+        let relation = pg_sys::table_open(oid, lock);
+        let is_plain = is_plain(relation);
+        if is_plain {
+            let mut indexes = Indexes::open(relation);
+            let command = pg_sys::GetCurrentCommandId(true);
+            let width = (*(*relation).rd_att).natts as usize;
+            for row in rows {
+                let mut values = vec![pg_sys::Datum::from(0usize); width];
+                let mut nulls = vec![true; width];
+                for (value, number) in row.iter().zip(numbers.iter()) {
+                    let at = *number as usize - 1;
+                    (values[at], nulls[at]) = datum(*value);
+                }
+                let tuple =
+                    pg_sys::heap_form_tuple((*relation).rd_att, values.as_mut_ptr(), nulls.as_mut_ptr());
+                pg_sys::heap_insert(relation, tuple, command, 0, std::ptr::null_mut());
+                indexes.insert(tuple, false);
+                pg_sys::heap_freetuple(tuple);
+            }
+            indexes.close();
+            pg_sys::CommandCounterIncrement();
+        }
+        pg_sys::table_close(relation, pg_sys::NoLock as pg_sys::LOCKMODE);
+        is_plain
+    }
+}
+
+/// Updates the row at `place`, if it is still there, with what `change` says: columns, by their places in
+/// [`Table::columns`], and values. Says where the row lies now; `None` leaves everything as it was, for the caller to look
+/// the row up by its key. Waits for a transaction that is changing the row at the same moment.
+pub fn update<'a, Change>(
+    table: &Table,
+    place: Tid,
+    change: impl FnOnce(&mut Row<'_>) -> Option<Change>,
+) -> Option<Tid>
+where
+    Change: AsRef<[(usize, Arg<'a>)]>,
+{
+    let oid = catalog::relation(table.name)?;
+    let numbers = column_numbers(oid, table)?;
+    let lock = pg_sys::RowExclusiveLock as pg_sys::LOCKMODE;
+    // SAFETY: the relation is locked until the transaction ends.
+    unsafe {
+        let relation = pg_sys::table_open(oid, lock);
+        let moved = if is_plain(relation) { update_in(relation, &numbers, place, change) } else { None };
+        pg_sys::table_close(relation, pg_sys::NoLock as pg_sys::LOCKMODE);
+        moved
+    }
+}
+
+/// Callers hold a lock on the relation, which [`is_plain`].
+unsafe fn update_in<'a, Change>(
+    relation: pg_sys::Relation,
+    numbers: &[i16],
+    place: Tid,
+    change: impl FnOnce(&mut Row<'_>) -> Option<Change>,
+) -> Option<Tid>
+where
+    Change: AsRef<[(usize, Arg<'a>)]>,
+{
+    // SAFETY: the tuple is read while its buffer is pinned, and the new one is a copy.
+    unsafe {
         // The versions that earlier steps have left on the page make room for this one: otherwise it would go to another
         // page and need a new index entry. Scans do that by themselves, a look-up by place does not.
         let page = pg_sys::ReadBuffer(relation, place.block());
@@ -81,49 +224,189 @@ pub fn update(
         let mut buffer = 0;
         let is_there =
             pg_sys::heap_fetch(relation, &raw mut pg_sys::SnapshotSelfData, &mut tuple, &mut buffer, false);
-        let mut moved = None;
-        if is_there {
-            let mut row = Row { tuple, descriptor, numbers: &numbers };
-            if may_change(&mut row) {
-                let width = (*descriptor).natts as usize;
-                let mut new_values = vec![pg_sys::Datum::from(0usize); width];
-                let mut nulls = vec![false; width];
-                let mut replaced = vec![false; width];
-                for (column, value) in values.iter().enumerate() {
-                    let at = numbers[first + column] as usize - 1;
-                    (new_values[at], nulls[at]) = datum(*value);
-                    replaced[at] = true;
-                }
-                let new = pg_sys::heap_modify_tuple(
-                    &mut row.tuple,
-                    descriptor,
-                    new_values.as_mut_ptr(),
-                    nulls.as_mut_ptr(),
-                    replaced.as_mut_ptr(),
-                );
-                pg_sys::ReleaseBuffer(buffer);
-                pg_sys::CatalogTupleUpdate(relation, &mut tuple.t_self, new);
-                // A second update of the same row in the same transaction has to see this one.
-                pg_sys::CommandCounterIncrement();
-                moved = Some(Tid::from_pointer((*new).t_self));
-                pg_sys::heap_freetuple(new);
-            } else {
-                pg_sys::ReleaseBuffer(buffer);
-            }
+        if !is_there {
+            return None;
         }
-        pg_sys::table_close(relation, pg_sys::NoLock as pg_sys::LOCKMODE);
-        moved
+        let mut row = Row { tuple, descriptor, numbers };
+        let Some(changes) = change(&mut row) else {
+            pg_sys::ReleaseBuffer(buffer);
+            return None;
+        };
+        let width = (*descriptor).natts as usize;
+        let mut values = vec![pg_sys::Datum::from(0usize); width];
+        let mut nulls = vec![false; width];
+        let mut replaced = vec![false; width];
+        for (column, value) in changes.as_ref() {
+            let at = numbers[*column] as usize - 1;
+            (values[at], nulls[at]) = datum(*value);
+            replaced[at] = true;
+        }
+        let new = pg_sys::heap_modify_tuple(
+            &mut row.tuple,
+            descriptor,
+            values.as_mut_ptr(),
+            nulls.as_mut_ptr(),
+            replaced.as_mut_ptr(),
+        );
+        pg_sys::ReleaseBuffer(buffer);
+        let indexes_of = replace(relation, &mut tuple.t_self, new)?;
+        if indexes_of != NewEntries::None {
+            let mut indexes = Indexes::open(relation);
+            indexes.insert(new, indexes_of == NewEntries::Summaries);
+            indexes.close();
+        }
+        // A second update of the same row in the same transaction has to see this one.
+        pg_sys::CommandCounterIncrement();
+        let moved = Tid::from_pointer((*new).t_self);
+        pg_sys::heap_freetuple(new);
+        Some(moved)
     }
 }
 
-thread_local! {
-    static NUMBERS: RefCell<Option<(pg_sys::Oid, std::rc::Rc<[i16]>)>> = const { RefCell::new(None) };
+/// Which indexes need an entry for a new version of a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum NewEntries {
+    None,
+    /// Those that summarise blocks, such as BRIN; from PostgreSQL 16 on they alone may need one.
+    #[cfg_attr(feature = "pg15", expect(dead_code, reason = "PostgreSQL 15 makes no difference"))]
+    Summaries,
+    All,
 }
 
-/// The numbers of the table's columns; `None` where one is missing. Kept for one table, since there is one.
-fn column_numbers(oid: pg_sys::Oid, table: &Table) -> Option<std::rc::Rc<[i16]>> {
-    let known =
-        NUMBERS.with_borrow(|known| known.as_ref().filter(|(of, _)| *of == oid).map(|(_, n)| n.clone()));
+/// Puts a new version behind the one at `old`; `None` where another transaction has changed that one.
+unsafe fn replace(
+    relation: pg_sys::Relation,
+    old: &mut pg_sys::ItemPointerData,
+    new: pg_sys::HeapTuple,
+) -> Option<NewEntries> {
+    // SAFETY: the relation is locked, and the out-parameters are plain memory.
+    unsafe {
+        let command = pg_sys::GetCurrentCommandId(true);
+        let mut failure: pg_sys::TM_FailureData = std::mem::zeroed();
+        let mut lock: pg_sys::LockTupleMode::Type = 0;
+        let no_snapshot = std::ptr::null_mut();
+        #[cfg(feature = "pg15")]
+        {
+            let result =
+                pg_sys::heap_update(relation, old, new, command, no_snapshot, true, &mut failure, &mut lock);
+            let is_heap_only = u32::from((*(*new).t_data).t_infomask2) & pg_sys::HEAP_ONLY_TUPLE != 0;
+            (result == pg_sys::TM_Result::TM_Ok).then_some(if is_heap_only {
+                NewEntries::None
+            } else {
+                NewEntries::All
+            })
+        }
+        #[cfg(not(feature = "pg15"))]
+        {
+            let mut entries: pg_sys::TU_UpdateIndexes::Type = 0;
+            let result = pg_sys::heap_update(
+                relation,
+                old,
+                new,
+                command,
+                no_snapshot,
+                true,
+                &mut failure,
+                &mut lock,
+                &mut entries,
+            );
+            (result == pg_sys::TM_Result::TM_Ok).then_some(match entries {
+                pg_sys::TU_UpdateIndexes::TU_None => NewEntries::None,
+                pg_sys::TU_UpdateIndexes::TU_Summarizing => NewEntries::Summaries,
+                _ => NewEntries::All,
+            })
+        }
+    }
+}
+
+/// Whether rows may be written without the executor: a heap, and nobody has hung triggers on it.
+unsafe fn is_plain(relation: pg_sys::Relation) -> bool {
+    // SAFETY: an open relation.
+    unsafe { (*(*relation).rd_rel).relam == pg_sys::HEAP_TABLE_AM_OID && (*relation).trigdesc.is_null() }
+}
+
+/// The indexes of a table that is being written, whichever a DBA has added.
+struct Indexes {
+    relation: pg_sys::Relation,
+    state: *mut pg_sys::EState,
+    target: *mut pg_sys::ResultRelInfo,
+    slot: *mut pg_sys::TupleTableSlot,
+}
+
+impl Indexes {
+    /// Callers hold a lock on the relation. What an error leaves open, the abort closes.
+    unsafe fn open(relation: pg_sys::Relation) -> Indexes {
+        // SAFETY: as the replication worker prepares to write rows without a plan.
+        unsafe {
+            let state = pg_sys::CreateExecutorState();
+            let target = pg_sys::palloc0(size_of::<pg_sys::ResultRelInfo>()).cast::<pg_sys::ResultRelInfo>();
+            pg_sys::InitResultRelInfo(target, relation, 0, std::ptr::null_mut(), 0);
+            pg_sys::ExecOpenIndices(target, false);
+            let slot =
+                pg_sys::MakeSingleTupleTableSlot((*relation).rd_att, &raw const pg_sys::TTSOpsHeapTuple);
+            Indexes { relation, state, target, slot }
+        }
+    }
+
+    unsafe fn insert(&mut self, tuple: pg_sys::HeapTuple, only_summaries: bool) {
+        // SAFETY: the slot refers to the tuple, which is not looked at any more once the entries are written.
+        unsafe {
+            pg_sys::ExecStoreHeapTuple(tuple, self.slot, false);
+            (*self.slot).tts_tableOid = (*self.relation).rd_id;
+            if (*self.target).ri_NumIndices > 0 {
+                let (conflict, arbiters) = (std::ptr::null_mut(), std::ptr::null_mut());
+                #[cfg(feature = "pg15")]
+                {
+                    let _ = only_summaries;
+                    pg_sys::ExecInsertIndexTuples(
+                        self.target,
+                        self.slot,
+                        self.state,
+                        false,
+                        false,
+                        conflict,
+                        arbiters,
+                    );
+                }
+                #[cfg(not(feature = "pg15"))]
+                pg_sys::ExecInsertIndexTuples(
+                    self.target,
+                    self.slot,
+                    self.state,
+                    false,
+                    false,
+                    conflict,
+                    arbiters,
+                    only_summaries,
+                );
+            }
+        }
+    }
+
+    unsafe fn close(self) {
+        // SAFETY: undoes `open`.
+        unsafe {
+            pg_sys::ExecDropSingleTupleTableSlot(self.slot);
+            pg_sys::ExecCloseIndices(self.target);
+            pg_sys::FreeExecutorState(self.state);
+            pg_sys::pfree(self.target.cast());
+        }
+    }
+}
+
+/// The numbers of the columns of one [`Table`] in the relation of this oid.
+type Known = (*const Table, pg_sys::Oid, Rc<[i16]>);
+
+thread_local! {
+    static NUMBERS: RefCell<Vec<Known>> = const { RefCell::new(Vec::new()) };
+}
+
+/// The numbers of the table's columns; `None` where one is missing.
+fn column_numbers(oid: pg_sys::Oid, table: &Table) -> Option<Rc<[i16]>> {
+    let known = NUMBERS.with_borrow(|known| {
+        let found = known.iter().find(|(of, at, _)| std::ptr::eq(*of, table) && *at == oid);
+        found.map(|(_, _, numbers)| numbers.clone())
+    });
     if known.is_some() {
         return known;
     }
@@ -136,7 +419,10 @@ fn column_numbers(oid: pg_sys::Oid, table: &Table) -> Option<std::rc::Rc<[i16]>>
             (number > 0).then_some(number)
         })
         .collect();
-    let numbers: std::rc::Rc<[i16]> = numbers?.into();
-    NUMBERS.with_borrow_mut(|known| *known = Some((oid, numbers.clone())));
+    let numbers: Rc<[i16]> = numbers?.into();
+    NUMBERS.with_borrow_mut(|known| {
+        known.retain(|(of, _, _)| !std::ptr::eq(*of, table));
+        known.push((table, oid, numbers.clone()));
+    });
     Some(numbers)
 }

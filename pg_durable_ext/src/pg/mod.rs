@@ -14,6 +14,7 @@ pub mod heap;
 pub mod hooks;
 pub mod inflight;
 pub mod latch;
+pub mod lock;
 pub mod portal;
 pub mod process;
 pub mod remote;

@@ -178,6 +178,39 @@ pub fn ensure_snapshot() {
     }
 }
 
+/// What a statement would see that begins now; it stops being the active snapshot when dropped, except while an error
+/// unwinds, when the abort sees to that.
+#[must_use]
+pub struct FreshSnapshot(pg_sys::Snapshot);
+
+impl FreshSnapshot {
+    /// Takes it, inside a transaction.
+    pub fn take() -> FreshSnapshot {
+        // SAFETY: a transaction is in progress. The copy's command id says that the transaction's own changes are seen,
+        // also where its snapshot is an old one.
+        unsafe {
+            pg_sys::CommandCounterIncrement();
+            pg_sys::PushCopiedSnapshot(pg_sys::GetTransactionSnapshot());
+            pg_sys::UpdateActiveSnapshotCommandId();
+            FreshSnapshot(pg_sys::GetActiveSnapshot())
+        }
+    }
+
+    /// The server's form.
+    pub fn as_ptr(&self) -> pg_sys::Snapshot {
+        self.0
+    }
+}
+
+impl Drop for FreshSnapshot {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            // SAFETY: the innermost active snapshot is the one that `take` pushed.
+            unsafe { pg_sys::PopActiveSnapshot() }
+        }
+    }
+}
+
 /// When the current transaction began, as `now()` gives it: microseconds since 2000-01-01 UTC.
 pub fn started_at() -> i64 {
     // SAFETY: a transaction is in progress.

@@ -7,8 +7,9 @@
 use pgrx::pg_sys::Oid;
 
 use crate::engine::failure::Failure;
-use crate::pg::sequence;
-use crate::pg::spi::{Arg, Session, statement};
+use crate::pg::spi::{Arg, Session, Tid, statement};
+use crate::pg::{clock, heap, sequence, xact};
+use crate::store::vars;
 
 /// A row of `df.instances` to be inserted.
 pub struct NewInstance<'a> {
@@ -23,13 +24,14 @@ pub struct NewInstance<'a> {
 /// What an executor has to know of an instance.
 #[derive(Debug, Clone)]
 pub struct Instance {
-    pub id: String,
     pub label: Option<String>,
     pub status: String,
     pub submitted_by: Oid,
     pub database: Option<String>,
     pub vars: Option<String>,
-    pub durability: Option<String>,
+    pub durability: String,
+    /// Where the row lies.
+    pub place: Tid,
 }
 
 /// The number of the next instance, from 1.
@@ -41,16 +43,55 @@ statement!(
     INSERT,
     c"INSERT INTO df.instances
           (id, label, root_node, submitted_by, database, vars, durability, idempotency_key)
-      VALUES ($1, $2, '00000000', $3::pg_catalog.regrole, $4,
-              (SELECT pg_catalog.jsonb_object_agg(v.name, v.value) FROM df.vars AS v
-               WHERE v.owner OPERATOR(pg_catalog.=) $3::pg_catalog.regrole),
-              $5, $6)
+      VALUES ($1, $2, '00000000', $3::pg_catalog.regrole, $4, $7, $5, $6)
       ON CONFLICT (submitted_by, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING",
-    [TEXTOID, TEXTOID, OIDOID, TEXTOID, TEXTOID, TEXTOID]
+    [TEXTOID, TEXTOID, OIDOID, TEXTOID, TEXTOID, TEXTOID, JSONBOID]
 );
 
+/// The columns that [`INSERT`] fills in, with those that have defaults.
+static NEW: heap::Table = heap::Table {
+    name: c"instances",
+    columns: &[
+        c"id",
+        c"label",
+        c"root_node",
+        c"submitted_by",
+        c"database",
+        c"vars",
+        c"durability",
+        c"idempotency_key",
+        c"created_at",
+        c"status",
+        c"updated_at",
+    ],
+};
+
 /// Inserts an instance with a copy of the submitter's variables; false where the role has used the idempotency key before.
+/// Callers hold the key and have looked for it.
 pub fn insert(spi: &Session, new: &NewInstance<'_>) -> bool {
+    let vars = vars::all(new.submitted_by);
+    let vars = Arg::jsonb(vars.as_deref());
+    let now = Arg::Timestamp(xact::started_at());
+    let row = || {
+        vec![
+            Arg::Text(new.id),
+            Arg::text(new.label),
+            Arg::Text("00000000"),
+            Arg::Oid(new.submitted_by),
+            Arg::text(new.database),
+            vars,
+            Arg::Text(new.durability),
+            Arg::text(new.idempotency_key),
+            now,
+            Arg::Text("pending"),
+            now,
+        ]
+    };
+    // Who sees one snapshot only may be about to insert a key that is taken; SQL knows what to do then.
+    let may_clash = new.idempotency_key.is_some() && xact::uses_one_snapshot();
+    if !may_clash && heap::insert(&NEW, std::iter::once_with(row)) {
+        return true;
+    }
     let args = [
         Arg::Text(new.id),
         Arg::text(new.label),
@@ -58,44 +99,80 @@ pub fn insert(spi: &Session, new: &NewInstance<'_>) -> bool {
         Arg::text(new.database),
         Arg::Text(new.durability),
         Arg::text(new.idempotency_key),
+        vars,
     ];
     spi.run(&INSERT, &args).count == 1
 }
 
-statement!(
-    ID_OF_KEY,
-    c"SELECT i.id FROM df.instances AS i
-      WHERE i.submitted_by OPERATOR(pg_catalog.=) $1::pg_catalog.regrole
-        AND i.idempotency_key OPERATOR(pg_catalog.=) $2",
-    [OIDOID, TEXTOID]
-);
+static KEYS: heap::Table =
+    heap::Table { name: c"instances", columns: &[c"submitted_by", c"idempotency_key", c"id"] };
 
 /// The instance that a role has started under an idempotency key.
-pub fn id_of_key(spi: &Session, role: Oid, key: &str) -> Option<String> {
-    let rows = spi.run(&ID_OF_KEY, &[Arg::Oid(role), Arg::Text(key)]);
-    (rows.count > 0).then(|| rows.string(0, 1))
+pub fn id_of_key(role: Oid, key: &str) -> Option<String> {
+    let mut id = None;
+    heap::find(&KEYS, c"idx_instances_idempotency_key", &[(0, Arg::Oid(role)), (1, Arg::Text(key))], |row| {
+        id = Some(row.text(2));
+    });
+    id
+}
+
+/// What a user may see of an instance.
+#[derive(Debug, Clone)]
+pub struct VisibleInstance {
+    pub id: String,
+    pub label: Option<String>,
+    pub status: String,
+    pub submitted_by: Oid,
+    pub database: Option<String>,
 }
 
 statement!(
-    GET,
-    c"SELECT i.id, i.label, i.status, i.submitted_by::pg_catalog.oid, i.database, i.vars, i.durability
-      FROM df.instances AS i WHERE i.id OPERATOR(pg_catalog.=) $1::pg_catalog.varchar",
+    VISIBLE,
+    c"SELECT i.id, i.label, i.status, i.submitted_by::pg_catalog.oid, i.database FROM df.instances AS i
+      WHERE i.id OPERATOR(pg_catalog.=) $1::pg_catalog.varchar",
     [TEXTOID]
 );
 
-/// Reads an instance, whoever owns it.
-pub fn get(spi: &Session, id: &str) -> Option<Instance> {
-    let rows = spi.run(&GET, &[Arg::Text(id)]);
-    (rows.count > 0).then(|| Instance {
+/// An instance, if the current user may see it.
+pub fn visible(spi: &Session, id: &str) -> Option<VisibleInstance> {
+    let rows = spi.run(&VISIBLE, &[Arg::Text(id)]);
+    (rows.count > 0).then(|| VisibleInstance {
         id: rows.string(0, 1),
         label: rows.text(0, 2),
         status: rows.string(0, 3),
         submitted_by: Oid::from(rows.int(0, 4).unwrap_or_default() as u32),
         database: rows.text(0, 5),
-        vars: rows.text(0, 6),
-        durability: rows.text(0, 7),
     })
 }
+
+/// The columns of [`Instance`].
+static READ: heap::Table = heap::Table {
+    name: c"instances",
+    columns: &[c"id", c"label", c"status", c"submitted_by", c"database", c"vars", c"durability"],
+};
+
+/// Reads an instance, whoever owns it.
+pub fn get(id: &str) -> Option<Instance> {
+    let mut found = None;
+    heap::find(&READ, c"instances_pkey", &[(0, Arg::Text(id))], |row| {
+        found = Some(Instance {
+            label: row.optional_text(1),
+            status: row.text(2),
+            submitted_by: row.oid(3),
+            database: row.optional_text(4),
+            vars: row.json(5),
+            durability: row.text(6),
+            place: row.place(),
+        });
+    });
+    found
+}
+
+/// The columns that change while an instance runs.
+static STATE: heap::Table = heap::Table {
+    name: c"instances",
+    columns: &[c"id", c"status", c"updated_at", c"started_at", c"completed_at"],
+};
 
 statement!(
     MARK_RUNNING,
@@ -111,6 +188,20 @@ pub fn mark_running(spi: &Session, id: &str) -> bool {
     spi.run(&MARK_RUNNING, &[Arg::Text(id)]).count == 1
 }
 
+/// [`mark_running`] for a row whose place is known; says where it lies now, if that is known.
+pub fn mark_running_at(spi: &Session, id: &str, place: Option<Tid>) -> Option<Tid> {
+    let now = Arg::Timestamp(xact::started_at());
+    let change = |row: &mut heap::Row<'_>| {
+        let may_change = row.text(0) == id && row.text(1) == "pending";
+        may_change.then_some([(1, Arg::Text("running")), (2, now), (3, now)])
+    };
+    let moved = heap::update(&STATE, place?, change);
+    if moved.is_none() {
+        mark_running(spi, id);
+    }
+    moved
+}
+
 statement!(
     COMPLETE,
     c"UPDATE df.instances
@@ -122,9 +213,22 @@ statement!(
     [TEXTOID]
 );
 
-/// Completes an instance; false where it is terminal already.
-pub fn complete(spi: &Session, id: &str) -> bool {
-    spi.run(&COMPLETE, &[Arg::Text(id)]).count == 1
+/// Completes an instance, whose row was seen at `place` last; false where it is terminal already.
+pub fn complete(spi: &Session, id: &str, place: Option<Tid>) -> bool {
+    let now = xact::started_at();
+    let change = |row: &mut heap::Row<'_>| {
+        let may_change = row.text(0) == id && matches!(row.text(1).as_str(), "pending" | "running");
+        may_change.then(|| {
+            [
+                (1, Arg::Text("completed")),
+                (2, Arg::Timestamp(now)),
+                (3, Arg::Timestamp(row.optional_int8(3).unwrap_or(now))),
+                (4, Arg::Timestamp(clock::now())),
+            ]
+        })
+    };
+    let is_done = place.is_some_and(|place| heap::update(&STATE, place, change).is_some());
+    is_done || spi.run(&COMPLETE, &[Arg::Text(id)]).count == 1
 }
 
 statement!(

@@ -11,7 +11,7 @@ use pg_durable_graph::{Graph, NodeId, Outcome};
 use pgrx::pg_sys::Oid;
 
 use crate::engine::failure::{EngineError, Failure};
-use crate::pg::spi::{Arg, Rows, Session, Tid, statement};
+use crate::pg::spi::{Arg, Session, Tid, statement};
 use crate::pg::{heap, xact};
 
 statement!(
@@ -36,33 +36,57 @@ statement!(
     ]
 );
 
-statement!(
-    INSERT_ONE,
-    c"INSERT INTO df.nodes (instance_id, submitted_by, database, id, node_type, query, result_name)
-      VALUES ($1, $2::pg_catalog.regrole, $3, '00000000', $4, $5, $6)",
-    [TEXTOID, OIDOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID]
-);
+/// The columns that [`INSERT`] fills in, with those that have defaults.
+static NEW: heap::Table = heap::Table {
+    name: c"nodes",
+    columns: &[
+        c"instance_id",
+        c"submitted_by",
+        c"database",
+        c"id",
+        c"node_type",
+        c"query",
+        c"result_name",
+        c"left_node",
+        c"right_node",
+        c"created_at",
+        c"updated_at",
+        c"status",
+        c"generation",
+        c"iteration",
+    ],
+};
 
 /// Inserts the nodes of a graph, parents first.
 pub fn insert(spi: &Session, instance: &str, role: Oid, database: Option<&str>, graph: &Graph) {
     let nodes = graph.to_stored();
-    if let [root] = nodes.as_slice() {
-        // The commonest graph of all, without the detour over arrays.
-        let args = [
-            Arg::Text(instance),
-            Arg::Oid(role),
-            Arg::text(database),
-            Arg::Text(&root.node_type),
-            Arg::text(root.query.as_deref()),
-            Arg::text(root.result_name.as_deref()),
-        ];
-        spi.run(&INSERT_ONE, &args);
-        return;
-    }
     let text = |id: Option<NodeId>| id.map(|id| id.to_string());
     let ids: Vec<String> = nodes.iter().map(|node| node.id.to_string()).collect();
     let left: Vec<Option<String>> = nodes.iter().map(|node| text(node.left_node)).collect();
     let right: Vec<Option<String>> = nodes.iter().map(|node| text(node.right_node)).collect();
+    let now = Arg::Timestamp(xact::started_at());
+    let row = |place: usize| {
+        let node = &nodes[place];
+        vec![
+            Arg::Text(instance),
+            Arg::Oid(role),
+            Arg::text(database),
+            Arg::Text(&ids[place]),
+            Arg::Text(&node.node_type),
+            Arg::text(node.query.as_deref()),
+            Arg::text(node.result_name.as_deref()),
+            Arg::text(left[place].as_deref()),
+            Arg::text(right[place].as_deref()),
+            now,
+            now,
+            Arg::Text("pending"),
+            Arg::Int8(0),
+            Arg::Int8(0),
+        ]
+    };
+    if heap::insert(&NEW, (0..nodes.len()).map(row)) {
+        return;
+    }
     let ids: Vec<_> = ids.iter().map(|id| Some(id.as_str())).collect();
     let types: Vec<_> = nodes.iter().map(|node| Some(node.node_type.as_ref())).collect();
     let queries: Vec<_> = nodes.iter().map(|node| node.query.as_deref()).collect();
@@ -85,13 +109,25 @@ pub fn insert(spi: &Session, instance: &str, role: Oid, database: Option<&str>, 
     );
 }
 
-statement!(
-    LOAD,
-    c"SELECT n.id, n.node_type, n.query, n.result_name, n.left_node, n.right_node,
-             n.status, n.generation, n.iteration, n.wake_at, n.result, n.result_columns, n.ctid
-      FROM df.nodes AS n WHERE n.instance_id OPERATOR(pg_catalog.=) $1::pg_catalog.varchar",
-    [TEXTOID]
-);
+/// The columns of a [`StoredNode`] and a [`NodeState`].
+static READ: heap::Table = heap::Table {
+    name: c"nodes",
+    columns: &[
+        c"instance_id",
+        c"id",
+        c"node_type",
+        c"query",
+        c"result_name",
+        c"left_node",
+        c"right_node",
+        c"status",
+        c"generation",
+        c"iteration",
+        c"wake_at",
+        c"result",
+        c"result_columns",
+    ],
+};
 
 /// The graph of an instance with the state of its nodes and where their rows lie.
 pub struct LoadedNodes {
@@ -101,50 +137,50 @@ pub struct LoadedNodes {
 }
 
 /// Loads the nodes of an instance; `None` where there are none.
-pub fn load(spi: &Session, instance: &str) -> Result<Option<LoadedNodes>, EngineError> {
-    let rows = spi.run(&LOAD, &[Arg::Text(instance)]);
-    if rows.count == 0 {
+pub fn load(instance: &str) -> Result<Option<LoadedNodes>, EngineError> {
+    let mut rows = Vec::new();
+    heap::find(&READ, c"nodes_pkey", &[(0, Arg::Text(instance))], |row| {
+        rows.push((stored(row), state(row), row.place()));
+    });
+    if rows.is_empty() {
         return Ok(None);
     }
-    let mut stored = Vec::with_capacity(rows.count);
-    let mut states = vec![NodeState::default(); rows.count];
-    let mut places = vec![None; rows.count];
-    for row in 0..rows.count {
-        let id = node_id(&rows, row, 1)?;
-        let child = |column| match rows.text(row, column) {
-            Some(text) => NodeId::parse(&text).ok_or(EngineError::BadNodeId(text)).map(Some),
-            None => Ok(None),
-        };
-        stored.push(StoredNode {
-            id,
-            node_type: Cow::Owned(rows.string(row, 2)),
-            query: rows.text(row, 3).map(Cow::Owned),
-            result_name: rows.text(row, 4).map(Cow::Owned),
-            left_node: child(5)?,
-            right_node: child(6)?,
-        });
-        let place = id.index();
-        if place >= rows.count {
-            return Err(EngineError::BadNodeId(id.to_string()));
+    let count = rows.len();
+    let mut nodes = Vec::with_capacity(count);
+    let mut states = vec![NodeState::default(); count];
+    let mut places = vec![None; count];
+    for (node, state, place) in rows {
+        let node = node?;
+        let at = node.id.index();
+        if at >= count {
+            return Err(EngineError::BadNodeId(node.id.to_string()));
         }
-        states[place] = state(&rows, row)?;
-        places[place] = rows.tid(row, 13);
+        states[at] = state?;
+        places[at] = Some(place);
+        nodes.push(node);
     }
-    Ok(Some(LoadedNodes { graph: Arc::new(Graph::from_stored(stored)?), states, places }))
+    Ok(Some(LoadedNodes { graph: Arc::new(Graph::from_stored(nodes)?), states, places }))
 }
 
-fn node_id(rows: &Rows<'_>, row: usize, column: i32) -> Result<NodeId, EngineError> {
-    let text = rows.string(row, column);
-    NodeId::parse(&text).ok_or(EngineError::BadNodeId(text))
+fn stored(row: &mut heap::Row<'_>) -> Result<StoredNode<'static>, EngineError> {
+    let node_id = |text: String| NodeId::parse(&text).ok_or(EngineError::BadNodeId(text));
+    Ok(StoredNode {
+        id: node_id(row.text(1))?,
+        node_type: Cow::Owned(row.text(2)),
+        query: row.optional_text(3).map(Cow::Owned),
+        result_name: row.optional_text(4).map(Cow::Owned),
+        left_node: row.optional_text(5).map(node_id).transpose()?,
+        right_node: row.optional_text(6).map(node_id).transpose()?,
+    })
 }
 
-fn state(rows: &Rows<'_>, row: usize) -> Result<NodeState, EngineError> {
-    let status = rows.string(row, 7);
+fn state(row: &mut heap::Row<'_>) -> Result<NodeState, EngineError> {
+    let status = row.text(7);
     let status: NodeStatus = status.parse().map_err(|_| EngineError::BadNodeStatus(status))?;
-    let outcome = match rows.text(row, 11) {
+    let outcome = match row.json(11) {
         Some(json) => {
-            let value = parse_json(&json)?;
-            let columns = match rows.text(row, 12) {
+            let value = serde_json::from_str(&json)?;
+            let columns = match row.json(12) {
                 Some(columns) => Some(Arc::new(serde_json::from_str(&columns)?)),
                 None => None,
             };
@@ -154,15 +190,11 @@ fn state(rows: &Rows<'_>, row: usize) -> Result<NodeState, EngineError> {
     };
     Ok(NodeState {
         status,
-        generation: rows.int(row, 8).unwrap_or_default(),
-        iteration: rows.int(row, 9).unwrap_or_default(),
-        wake_at: rows.int(row, 10),
+        generation: row.int8(8),
+        iteration: row.int8(9),
+        wake_at: row.optional_int8(10),
         outcome,
     })
-}
-
-fn parse_json(json: &str) -> Result<serde_json::Value, EngineError> {
-    Ok(serde_json::from_str(json)?)
 }
 
 statement!(
@@ -202,27 +234,29 @@ static CHECKPOINT: heap::Table = heap::Table {
 /// [`WRITE`] for a row whose place is known; `None` where it is not there any more, or the fence holds.
 fn write_at(place: Tid, write: &NodeWrite<'_>) -> Option<Tid> {
     let state = write.state;
-    let may_change = |row: &mut heap::Row<'_>| {
+    let change = |row: &mut heap::Row<'_>| {
         let (generation, iteration) = (row.int8(4), row.int8(5));
-        row.text(0) == write.instance
+        let may_change = row.text(0) == write.instance
             && row.text(1) == write.node
             && (generation < state.generation && (row.text(2) != "LOOP" || iteration < state.iteration)
                 || generation == state.generation
                     && iteration <= state.iteration
-                    && !matches!(row.text(3).as_str(), "completed" | "failed"))
+                    && !matches!(row.text(3).as_str(), "completed" | "failed"));
+        may_change.then(|| {
+            [
+                (3, Arg::Text(state.status.as_str())),
+                (4, Arg::Int8(state.generation)),
+                (5, Arg::Int8(state.iteration)),
+                (6, Arg::Timestamp(xact::started_at())),
+                (7, Arg::timestamp(state.wake_at)),
+                (8, Arg::text(write.waiting_for)),
+                (9, Arg::jsonb(write.result)),
+                (10, Arg::jsonb(write.columns)),
+                (11, write.at_least_once.map_or(Arg::Null, Arg::Bool)),
+            ]
+        })
     };
-    let values = [
-        Arg::Text(state.status.as_str()),
-        Arg::Int8(state.generation),
-        Arg::Int8(state.iteration),
-        Arg::Timestamp(xact::started_at()),
-        Arg::timestamp(state.wake_at),
-        Arg::text(write.waiting_for),
-        Arg::jsonb(write.result),
-        Arg::jsonb(write.columns),
-        write.at_least_once.map_or(Arg::Null, Arg::Bool),
-    ];
-    heap::update(&CHECKPOINT, place, may_change, 3, &values)
+    heap::update(&CHECKPOINT, place, change)
 }
 
 /// What a node's row is to say.

@@ -2,7 +2,19 @@
 
 use pgrx::pg_sys::Oid;
 
+use crate::pg::heap;
 use crate::pg::spi::{Arg, Session, statement};
+
+static READ: heap::Table = heap::Table { name: c"vars", columns: &[c"owner", c"name", c"value"] };
+
+/// A role's variables as a JSON object; `None` where it has none.
+pub fn all(role: Oid) -> Option<String> {
+    let mut vars = serde_json::Map::new();
+    heap::find(&READ, c"vars_pkey", &[(0, Arg::Oid(role))], |row| {
+        vars.insert(row.text(1), row.optional_text(2).into());
+    });
+    (!vars.is_empty()).then(|| serde_json::Value::Object(vars).to_string())
+}
 
 statement!(
     SET,
