@@ -1,5 +1,6 @@
 //! Many instances at once.
 
+use super::start;
 use crate::{
     limit::{self, INSERT},
     row::{Goal, Row, Sample},
@@ -7,11 +8,7 @@ use crate::{
     target::Bench,
 };
 use anyhow::Result;
-use std::{
-    sync::Barrier,
-    thread,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 const CHAINS: usize = 32;
 const STEPS: usize = 20;
@@ -63,27 +60,27 @@ pub fn instances(bench: &Bench) -> Result<Vec<Row>> {
     Ok(vec![Row::new("one INSERT, 32 in flight", "instances/s", Goal::RatioAtLeast(0.5), samples)])
 }
 
-/// Instances a second with so many in flight.
+/// Instances a second with so many in flight, by pgbench, as the limit is measured.
 pub fn in_flight(bench: &Bench, clients: usize) -> Result<f64> {
-    let mut sessions: Vec<Session> = (0..clients).map(|_| bench.session()).collect::<Result<_>>()?;
-    let graph = sessions[0].build(&format!("df.sql('{INSERT}')"))?;
-    let ready = Barrier::new(clients);
-    let window = bench.pace.window;
-    let client = |mut session: Session| -> Result<f64> {
-        let warm = session.run(&graph, Durability::Step);
-        ready.wait();
-        warm?;
-        let (since, mut runs) = (Instant::now(), 0);
-        while since.elapsed() < window {
-            session.run(&graph, Durability::Step)?;
-            runs += 1;
-        }
-        Ok(f64::from(runs) / since.elapsed().as_secs_f64())
-    };
-    thread::scope(|scope| {
-        let client = &client;
-        let threads: Vec<_> =
-            sessions.into_iter().map(|session| scope.spawn(move || client(session))).collect();
-        threads.into_iter().map(|thread| thread.join().expect("a client does not panic")).sum()
-    })
+    bench.session()?.run(INSERT, Durability::Step)?;
+    let script = format!(
+        "SELECT df.start('{INSERT}', durability => 'step') AS id \\gset\nSELECT df.await_instance(:id, 300)"
+    );
+    limit::pgbench(bench, &script, clients)
+}
+
+/// [`instances`], and `df.start` by 8 clients, where each flush lasts a millisecond more, as on a disk that is not as near.
+pub fn slow_flush(bench: &Bench) -> Result<Vec<Row>> {
+    let settings = [("commit_siblings", "0"), ("commit_delay", "1000")];
+    for (name, value) in settings {
+        bench.alter_system(name, Some(value))?;
+    }
+    let measured = (|| {
+        let (start, in_flight) = (start::rate_of(bench, 8)?, instances(bench)?);
+        Ok(start.into_iter().chain(in_flight).collect())
+    })();
+    for (name, _) in settings {
+        bench.alter_system(name, None)?;
+    }
+    measured
 }

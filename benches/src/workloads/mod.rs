@@ -50,9 +50,15 @@ pub static ALL: &[Workload] = &[
     anywhere("join", "JOIN of 32 one-statement branches", latency::join_of_32),
     anywhere("loop", "a loop with a condition, 1,000 iterations", loops::counting),
     anywhere("old-snapshot", "throughput while a session holds an old snapshot", snapshot::old),
+    own(
+        "slow-flush",
+        "df.start and one-step instances where a flush takes a millisecond more",
+        many::slow_flush,
+    ),
     own("step-cost", "transactions and log bytes of a step", step_cost::measure),
     own("finished", "a step with 1,000,000 finished instances in the tables", finished::measure),
     own("idle", "an idle database", idle::nothing),
     own("sleeping", "10,000 sleeping instances", idle::sleeping),
+    own("start-backlog", "df.start by 8 clients, carried out later", start::backlog),
     own("recovery", "10,000 unfinished instances after a kill of the postmaster", recovery::measure),
 ];

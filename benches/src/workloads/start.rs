@@ -11,21 +11,35 @@ use std::time::Instant;
 
 const STEPS: usize = 2000;
 
-/// Starts a second by pgbench, as the limit is measured.
+/// Starts by 1 and 8 clients, while the engine carries out what they start.
 pub fn rate(bench: &Bench) -> Result<Vec<Row>> {
-    [1, 8]
-        .into_iter()
-        .map(|clients| {
-            let measure = || {
-                let rate = limit::pgbench(bench, "SELECT df.start('SELECT 1')", clients)?;
-                bench.drain(0)?;
-                Ok(rate)
-            };
-            let samples = limit::beside(bench, clients, measure, Sample::beside)?;
-            let what = format!("df.start, {clients} client{}", if clients == 1 { "" } else { "s" });
-            Ok(Row::new(what, "starts/s", Goal::RatioAtLeast(0.5), samples))
-        })
-        .collect()
+    Ok([rate_of(bench, 1)?, rate_of(bench, 8)?].concat())
+}
+
+/// Starts a second by pgbench, as the limit is measured.
+pub fn rate_of(bench: &Bench, clients: usize) -> Result<Vec<Row>> {
+    let measure = || {
+        let rate = limit::pgbench(bench, "SELECT df.start('SELECT 1')", clients)?;
+        bench.drain(0)?;
+        Ok(rate)
+    };
+    let samples = limit::beside(bench, clients, measure, Sample::beside)?;
+    let what = format!("df.start, {clients} client{}", if clients == 1 { "" } else { "s" });
+    Ok(vec![Row::new(what, "starts/s", Goal::RatioAtLeast(0.5), samples)])
+}
+
+/// Starts by 8 clients while most of what they start has to wait: what they cost by themselves.
+pub fn backlog(bench: &Bench) -> Result<Vec<Row>> {
+    const SETTING: &str = "pg_durable.max_executors";
+    bench.alter_system(SETTING, Some("1"))?;
+    // Those that run have to leave before fewer can come.
+    bench.server()?.restart()?;
+    let measured =
+        limit::beside(bench, 8, || limit::pgbench(bench, "SELECT df.start('SELECT 1')", 8), Sample::beside);
+    bench.alter_system(SETTING, None)?;
+    bench.server()?.restart()?;
+    bench.drain(0)?;
+    Ok(vec![Row::new("df.start, 8 clients, one executor", "starts/s", Goal::None, measured?)])
 }
 
 /// One statement builds the chain with `~>` and starts it.
