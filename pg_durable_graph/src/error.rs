@@ -1,6 +1,7 @@
 //! What can be wrong with a graph, and where in it.
 
 use crate::graph::{MAX_DEPTH, MAX_NODES};
+use crate::json::MAX_PARAM_DEPTH;
 use crate::schedule::ScheduleError;
 
 /// A graph that is refused: the problem, and the node that has it.
@@ -30,7 +31,10 @@ impl GraphError {
 
     /// Whether the graph may well be right, but exceeds one of our limits.
     pub fn is_limit(&self) -> bool {
-        matches!(self.problem, Problem::TooDeep | Problem::TooManyNodes)
+        matches!(
+            self.problem,
+            Problem::TooDeep | Problem::TooManyNodes | Problem::TooManyParams(_) | Problem::ParamsTooDeep
+        )
     }
 
     /// What to do about it, where the message alone does not say.
@@ -46,6 +50,11 @@ impl GraphError {
             Problem::InvalidResultName(_) => {
                 Some("Use letters, digits and underscores, and begin with a letter.")
             }
+            Problem::NoParam { .. } => {
+                Some("Give a value for each $n, or write '$n' in quotes where it is text.")
+            }
+            Problem::TooManyParams(_) => Some("Bind one array or JSON document instead of many values."),
+            Problem::ParamsTooDeep => Some("Bind the innermost part, or its JSON as text."),
             Problem::TooFewBranches(_) => {
                 Some("With a single branch there is nothing to wait for: use it as it is.")
             }
@@ -59,6 +68,7 @@ impl GraphError {
             | Problem::ChildNotObject
             | Problem::ConditionNotObject
             | Problem::ExtraNotObject
+            | Problem::ParamsNotArray
             | Problem::NotAllowed { .. }
             | Problem::Required { .. }
             | Problem::ConfigNotJson { .. }
@@ -197,6 +207,23 @@ pub enum Problem {
     /// A JOIN or RACE of one branch or none.
     #[error("{0} needs at least two branches")]
     TooFewBranches(&'static str),
+    /// A `$n` without a value.
+    #[error("there is no value for ${number}: params has {count}")]
+    NoParam {
+        /// The `n` of `$n`.
+        number: usize,
+        /// How many values there are.
+        count: usize,
+    },
+    /// More values than a statement can bind.
+    #[error("params has {0} values, more than the {max} that a statement can bind", max = crate::kind::PARAMS_MAX)]
+    TooManyParams(usize),
+    /// A value with arrays or objects inside each other without end.
+    #[error("params holds a value that is nested more than {MAX_PARAM_DEPTH} levels deep")]
+    ParamsTooDeep,
+    /// `params` is something else.
+    #[error("params must be an array")]
+    ParamsNotArray,
     /// `!>` after something that is not `?>`.
     #[error("Invalid if-then-else: left side of !> must be a ?> expression")]
     NotPartialIf,

@@ -6,12 +6,13 @@
 use std::time::Duration;
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::config::push_json_string;
 use crate::error::{GraphError, Problem};
 use crate::graph::Graph;
 use crate::json::{self, Wire};
-use crate::kind::{Break, Signal, Sleep, WaitSchedule};
+use crate::kind::{Break, Signal, Sleep, Sql, WaitSchedule};
 use crate::name::{check_result_name, is_name};
 
 /// The text of a valid graph, as [`Graph::to_json`] writes it.
@@ -58,6 +59,17 @@ impl Fragment {
     /// A step that runs SQL.
     pub fn sql(query: &str) -> Fragment {
         Writer::new("SQL").query(query).finish()
+    }
+
+    /// A step that runs SQL whose `$1`, `$2`, … stand for these values. Fails where the text has a `$n` beyond them.
+    pub fn bound(query: &str, params: &[Value]) -> Result<Fragment, GraphError> {
+        if params.is_empty() {
+            return Ok(Fragment::sql(query));
+        }
+        let sql = Sql::bound(query, params.to_vec())?;
+        let mut writer = Writer::new("SQL").query(&sql.query);
+        json::push_params(&mut writer.0, &sql.params);
+        Ok(writer.finish())
     }
 
     /// `first`, then `next`.

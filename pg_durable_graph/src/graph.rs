@@ -331,7 +331,7 @@ mod tests {
     use crate::kind::Sql;
 
     fn sql(query: &str) -> Graph {
-        Graph::leaf(NodeKind::Sql(Sql { query: query.to_owned() }))
+        Graph::leaf(NodeKind::Sql(Sql::new(query)))
     }
 
     #[test]

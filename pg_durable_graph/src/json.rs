@@ -4,11 +4,13 @@
 //! stack: the parser grows its stack on the heap and is refused absurd depths beforehand, and what it reads
 //! goes straight into an arena, so that dropping it is flat, too.
 
+use std::cell::Cell;
 use std::fmt;
 
 use serde::Serialize;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::ser::{SerializeMap, Serializer};
+use serde_json::Value;
 
 use crate::config::push_json_string;
 use crate::error::{GraphError, Problem};
@@ -20,6 +22,9 @@ use crate::name::check_result_name;
 
 /// Brackets that may be open at once: a node opens one for itself and, in `extra_nodes`, one for the array.
 const MAX_BRACKETS: usize = 2 * MAX_NODES + 16;
+
+/// How deep the arrays and objects of a bound value may be nested: what drops or prints one recurses.
+pub(crate) const MAX_PARAM_DEPTH: usize = 100;
 
 /// What text turned out to be; see [`read`].
 pub(crate) enum Wire {
@@ -34,12 +39,12 @@ impl Graph {
     pub fn from_json(text: &str) -> Result<Graph, GraphError> {
         match read(text)? {
             Wire::Graph(graph) => Ok(graph),
-            Wire::Sql => Ok(Graph::leaf(NodeKind::Sql(Sql { query: text.to_owned() }))),
+            Wire::Sql => Ok(Graph::leaf(NodeKind::Sql(Sql::new(text)))),
         }
     }
 
     /// Reads Durofut JSON that is parsed already. Here a value without `node_type` is an error.
-    pub fn from_value(value: &serde_json::Value) -> Result<Graph, GraphError> {
+    pub fn from_value(value: &Value) -> Result<Graph, GraphError> {
         let mut arena = Vec::new();
         let read = ChildSeed { arena: &mut arena }.deserialize(serde_stacker::Deserializer::new(value));
         let malformed = |reason: String| Problem::Malformed { node_type: String::new(), reason };
@@ -85,6 +90,9 @@ impl Graph {
                     if let Some(query) = self.kind(id).query() {
                         out.push_str(r#","query":"#);
                         push_json_string(&mut out, &query);
+                    }
+                    if let Some(params) = self.kind(id).params() {
+                        push_params(&mut out, params);
                     }
                     if let Some(name) = &self.node(id).result_name {
                         out.push_str(r#","result_name":"#);
@@ -133,6 +141,9 @@ impl Nested<'_> {
         }
         if let Some(query) = node.kind.query() {
             map.serialize_entry("query", &query)?;
+        }
+        if let Some(params) = node.kind.params() {
+            map.serialize_entry("params", params)?;
         }
         if let Some(name) = &node.result_name {
             map.serialize_entry("result_name", name)?;
@@ -264,7 +275,17 @@ struct Raw {
     condition: Child,
     extra: Extra,
     query: Text,
+    params: Params,
     result_name: Text,
+}
+
+#[derive(Default)]
+enum Params {
+    #[default]
+    Absent,
+    Given(Vec<Value>),
+    NotArray,
+    TooDeep,
 }
 
 #[derive(Default)]
@@ -347,6 +368,7 @@ impl<'de> Visitor<'de> for ChildSeed<'_> {
                 "condition_node" => raw.condition = map.next_value_seed(child)?,
                 "extra_nodes" => raw.extra = map.next_value_seed(ExtraSeed { arena: self.arena })?,
                 "query" => raw.query = map.next_value_seed(TextSeed)?,
+                "params" => raw.params = map.next_value_seed(ParamsSeed)?,
                 "result_name" => raw.result_name = map.next_value_seed(TextSeed)?,
                 _ => {
                     map.next_value::<IgnoredAny>()?;
@@ -434,6 +456,127 @@ impl<'de> Visitor<'de> for ExtraSeed<'_> {
     visit_scalars_as!(Extra::NotArray; visit_bool: bool, visit_i64: i64, visit_u64: u64, visit_f64: f64, visit_str: &str);
 }
 
+struct ParamsSeed;
+
+impl<'de> DeserializeSeed<'de> for ParamsSeed {
+    type Value = Params;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Params, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for ParamsSeed {
+    type Value = Params;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array of values")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Params, A::Error> {
+        let is_too_deep = Cell::new(false);
+        let mut values = Vec::new();
+        while let Some(value) = seq.next_element_seed(ValueSeed { depth: 0, is_too_deep: &is_too_deep })? {
+            values.push(value);
+        }
+        Ok(if is_too_deep.get() { Params::TooDeep } else { Params::Given(values) })
+    }
+
+    fn visit_unit<E: serde::de::Error>(self) -> Result<Params, E> {
+        Ok(Params::Absent)
+    }
+
+    visit_map_as!(Params::NotArray);
+    visit_scalars_as!(Params::NotArray; visit_bool: bool, visit_i64: i64, visit_u64: u64, visit_f64: f64, visit_str: &str);
+}
+
+/// A bound value. What is nested too deep is consumed and noted, so that the text stays JSON.
+struct ValueSeed<'a> {
+    depth: usize,
+    is_too_deep: &'a Cell<bool>,
+}
+
+impl ValueSeed<'_> {
+    /// The seed for what is inside; `None` where that would be too deep.
+    fn inner(&self) -> Option<ValueSeed<'_>> {
+        if self.depth == MAX_PARAM_DEPTH {
+            self.is_too_deep.set(true);
+            return None;
+        }
+        Some(ValueSeed { depth: self.depth + 1, is_too_deep: self.is_too_deep })
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for ValueSeed<'_> {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for ValueSeed<'_> {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
+        let mut values = Vec::new();
+        loop {
+            let next = match self.inner() {
+                Some(inner) => seq.next_element_seed(inner)?,
+                None => seq.next_element::<IgnoredAny>()?.map(|_| Value::Null),
+            };
+            match next {
+                Some(value) => values.push(value),
+                None => return Ok(Value::Array(values)),
+            }
+        }
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+        let mut members = serde_json::Map::new();
+        while let Some(name) = map.next_key::<String>()? {
+            let value = match self.inner() {
+                Some(inner) => map.next_value_seed(inner)?,
+                None => map.next_value::<IgnoredAny>().map(|_| Value::Null)?,
+            };
+            members.insert(name, value);
+        }
+        Ok(Value::Object(members))
+    }
+
+    fn visit_bool<E: serde::de::Error>(self, value: bool) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_i64<E: serde::de::Error>(self, value: i64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_str<E: serde::de::Error>(self, value: &str) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_string<E: serde::de::Error>(self, value: String) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_unit<E: serde::de::Error>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+}
+
 /// A node that waits to be built, and where its id then belongs.
 struct Pending {
     raw: usize,
@@ -506,8 +649,17 @@ fn node_of(raw: Raw, is_root: bool) -> Result<(Node, Vec<usize>), Problem> {
     let right = raw.right.optional(Problem::ChildNotObject)?;
     let condition = raw.condition.optional(Problem::ConditionNotObject)?;
     let extra = raw.extra.entries()?;
+    let params = raw.params.entries()?;
     let members = Members { left, right, condition, extra, query };
-    let (kind, children) = members.kind(&node_type)?;
+    let (mut kind, children) = members.kind(&node_type)?;
+    if !params.is_empty() {
+        let node_type = kind.name();
+        let NodeKind::Sql(sql) = &mut kind else {
+            return Err(Problem::NotAllowed { member: "params", node_type });
+        };
+        sql.params = params;
+        sql.check()?;
+    }
     Ok((Node { kind, result_name }, children))
 }
 
@@ -552,6 +704,23 @@ impl Extra {
     }
 }
 
+impl Params {
+    fn entries(self) -> Result<Vec<Value>, Problem> {
+        match self {
+            Params::Absent => Ok(Vec::new()),
+            Params::Given(values) => Ok(values),
+            Params::NotArray => Err(Problem::ParamsNotArray),
+            Params::TooDeep => Err(Problem::ParamsTooDeep),
+        }
+    }
+}
+
+/// Writes the member `params`, with the comma before it.
+pub(crate) fn push_params(out: &mut String, params: &[Value]) {
+    out.push_str(r#","params":"#);
+    out.push_str(&serde_json::to_string(params).expect("a value is always JSON"));
+}
+
 /// The members of one object, each of the right type, not yet checked against the node's type.
 struct Members {
     left: Option<usize>,
@@ -564,7 +733,7 @@ struct Members {
 impl Members {
     fn kind(self, node_type: &str) -> Result<(NodeKind, Vec<usize>), Problem> {
         match node_type {
-            "SQL" => self.leaf("SQL", |query| Ok(NodeKind::Sql(Sql { query }))),
+            "SQL" => self.leaf("SQL", |query| Ok(NodeKind::Sql(Sql::new(query)))),
             "BREAK" => self.leaf("BREAK", |query| Break::from_query(&query).map(NodeKind::Break)),
             "SLEEP" => self.leaf("SLEEP", |query| Sleep::from_query(&query).map(NodeKind::Sleep)),
             "WAIT_SCHEDULE" => self
@@ -669,7 +838,7 @@ mod tests {
     use crate::fragment::Fragment;
 
     fn sql(query: &str) -> Graph {
-        Graph::leaf(NodeKind::Sql(Sql { query: query.to_owned() }))
+        Graph::leaf(NodeKind::Sql(Sql::new(query)))
     }
 
     #[test]
@@ -705,6 +874,30 @@ mod tests {
     }
 
     #[test]
+    fn values_survive_the_round_trip() {
+        let params = vec![
+            Value::Null,
+            true.into(),
+            (-7).into(),
+            u64::MAX.into(),
+            19.5.into(),
+            "it's \"x\" $1".into(),
+            serde_json::json!([1, [null], {"b": {}, "a": []}]),
+        ];
+        let built = Graph::leaf(NodeKind::Sql(Sql::bound("SELECT $7, $1", params.clone()).unwrap()));
+        let text = r#"{"node_type":"SQL","query":"SELECT $7, $1","params":[null,true,-7,18446744073709551615,19.5,"it's \"x\" $1",[1,[null],{"b":{},"a":[]}]]}"#;
+        assert_eq!(built.to_json(), text);
+        assert_eq!(serde_json::to_string(&built).unwrap(), text);
+        assert_eq!(Graph::from_json(text).as_ref(), Ok(&built));
+        assert_eq!(Graph::from_value(&serde_json::to_value(&built).unwrap()).as_ref(), Ok(&built));
+        let fragment = Fragment::bound("SELECT $7, $1", &params).unwrap();
+        assert_eq!(fragment.as_str(), text);
+        let named = fragment.named("x").unwrap().named("y").unwrap();
+        assert_eq!(Graph::from_json(named.as_str()), built.named("y"));
+        assert_eq!(Graph::from_json(r#"{"node_type":"SQL","query":"q","params":[]}"#), Ok(sql("q")));
+    }
+
+    #[test]
     fn anything_but_a_node_is_sql() {
         for text in ["SELECT 1", "", "[]", "{\"a\":1}", "{\"node_type\":1}", "{\"node_type\":\"SQL\"", "{} x"]
         {
@@ -718,9 +911,9 @@ mod tests {
         assert_eq!(Graph::from_json(text), Ok(sql("q")));
     }
 
-    /// `$` in `text` stands for a good child.
+    /// `$` in `text` stands for a good child, `§` for a dollar.
     fn check(text: &str, path: Option<&str>, message: &str) {
-        let text = text.replace('$', r#"{"node_type":"SQL","query":"q"}"#);
+        let text = text.replace('$', r#"{"node_type":"SQL","query":"q"}"#).replace('§', "$");
         let error = Graph::from_json(&text).unwrap_err();
         assert_eq!((error.path(), error.to_string().as_str()), (path, message), "{text}");
         assert!(!error.is_limit());
@@ -745,6 +938,17 @@ mod tests {
             "Malformed Durofut JSON with node_type 'SQL': query must be a string",
         );
         check(r#"{"node_type":"SQL"}"#, root, "query is required in SQL nodes");
+        check(r#"{"node_type":"SQL","query":"q","params":{}}"#, root, "params must be an array");
+        check(
+            r#"{"node_type":"THEN","left_node":$,"right_node":{"node_type":"SQL","query":"SELECT §2","params":[1]}}"#,
+            Some("root.right"),
+            "there is no value for $2: params has 1",
+        );
+        check(
+            r#"{"node_type":"SLEEP","query":"1","params":[1]}"#,
+            root,
+            "params is not valid for SLEEP nodes",
+        );
         check(
             r#"{"node_type":"SQL","query":"q","left_node":$}"#,
             root,
@@ -844,6 +1048,9 @@ mod tests {
                 nest("}", n)
             )
         };
+        let params = |n: usize| {
+            format!(r#"{{"node_type":"SQL","query":"q","params":[{}{}]}}"#, "[".repeat(n), "]".repeat(n))
+        };
         let checks = move || {
             for (text, is_limit) in [
                 (loops(256), false),
@@ -860,6 +1067,9 @@ mod tests {
                     false,
                 ),
                 (format!("{{{}", nest("[", 15_000)), false),
+                (params(100), false),
+                (params(101), true),
+                (params(15_000), true),
             ] {
                 let read = Graph::from_json(&text);
                 assert_eq!(read.as_ref().is_err_and(GraphError::is_limit), is_limit, "{:?}", read.err());

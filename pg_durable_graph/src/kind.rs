@@ -19,7 +19,7 @@ pub use repeat::Loop;
 pub use schedule::WaitSchedule;
 pub use signal::Signal;
 pub use sleep::Sleep;
-pub use sql::{Delivery, Sql};
+pub use sql::{Delivery, PARAMS_MAX, Sql};
 pub use then::Then;
 
 use std::borrow::Cow;
@@ -178,6 +178,23 @@ impl NodeKind {
             NodeKind::WaitSchedule(schedule) => Some(Cow::Owned(schedule.query())),
             NodeKind::Signal(signal) => Some(Cow::Owned(signal.query())),
             NodeKind::Then(_) | NodeKind::Join(_) | NodeKind::Race(_) | NodeKind::Loop(_) => None,
+        }
+    }
+
+    /// The values that the wire form has beside `query`; `None` where there are none.
+    pub(crate) fn params(&self) -> Option<&[serde_json::Value]> {
+        match self {
+            NodeKind::Sql(sql) if !sql.params.is_empty() => Some(&sql.params),
+            NodeKind::Sql(_)
+            | NodeKind::Then(_)
+            | NodeKind::If(_)
+            | NodeKind::Join(_)
+            | NodeKind::Race(_)
+            | NodeKind::Loop(_)
+            | NodeKind::Break(_)
+            | NodeKind::Sleep(_)
+            | NodeKind::WaitSchedule(_)
+            | NodeKind::Signal(_) => None,
         }
     }
 

@@ -11,10 +11,7 @@ use crate::error::Problem;
 use crate::graph::{Graph, NodeId};
 use crate::kind::{Condition, NodeKind, Signal, WaitSchedule};
 use crate::seconds;
-use crate::template::{Context, Template};
-
-/// Names that are there without a node: the input of a registered workflow.
-const ALWAYS_BOUND: &str = "input";
+use crate::template::{Context, INPUT, Reference, Template};
 
 /// Something wrong with one node.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -45,6 +42,29 @@ impl Graph {
         // The depth is within the limit, so recursion is, too.
         linter.walk(NodeId::ROOT, Scope::default());
         linter.errors
+    }
+
+    /// Whether a step refers to the instance's input, `$input`: it cannot do without one. A result of that name hides
+    /// the input; such a graph is taken not to need any.
+    pub fn needs_input(&self) -> bool {
+        let is_input = |(reference, context): (&Reference, Context)| {
+            reference.name == INPUT && context == Context::Code && !reference.nullable
+        };
+        let refers = self.iter().any(|(_, node)| match &node.kind {
+            NodeKind::Sql(sql) => {
+                Template::parse(&sql.query, |name| name == INPUT).references().any(is_input)
+            }
+            NodeKind::Break(_)
+            | NodeKind::Then(_)
+            | NodeKind::If(_)
+            | NodeKind::Join(_)
+            | NodeKind::Race(_)
+            | NodeKind::Loop(_)
+            | NodeKind::Sleep(_)
+            | NodeKind::WaitSchedule(_)
+            | NodeKind::Signal(_) => false,
+        });
+        refers && !self.iter().any(|(_, node)| node.result_name.as_deref() == Some(INPUT))
     }
 }
 
@@ -136,6 +156,7 @@ impl<'a> Linter<'a> {
                 None
             }
             NodeKind::Sql(sql) => {
+                self.check(id, sql.check());
                 self.check_references(id, &scope, &Template::parse(&sql.query, |_| true));
                 Some(scope)
             }
@@ -225,14 +246,15 @@ impl<'a> Linter<'a> {
             // In code an unknown `$name` is a syntax error for the server. In literals and bodies it may well be
             // meant as text, unless something in the graph has that name.
             let is_meant = context == Context::Code || self.names.contains(reference.name.as_str());
-            if is_meant && seen.insert(&reference.name) {
+            // The instance's input is there without a node.
+            if reference.name != INPUT && is_meant && seen.insert(&reference.name) {
                 self.check_name(id, scope, &reference.name, &format!("${}", reference.name));
             }
         }
     }
 
     fn check_name(&mut self, id: NodeId, scope: &Scope<'a>, name: &str, shown: &str) {
-        if name == ALWAYS_BOUND || scope.bound.contains(name) {
+        if scope.bound.contains(name) {
             return;
         }
         let node_type = |id: NodeId| self.graph.kind(id).name();
@@ -302,10 +324,11 @@ impl<'a> Linter<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fragment::Fragment;
     use crate::kind::{Break, Sql};
 
     fn sql(query: &str) -> Graph {
-        Graph::leaf(NodeKind::Sql(Sql { query: query.to_owned() }))
+        Graph::leaf(NodeKind::Sql(Sql::new(query)))
     }
 
     fn named(query: &str, name: &str) -> Graph {
@@ -343,8 +366,30 @@ mod tests {
             ],
         );
         check(steps([Graph::then(sql("1"), sql("2")).named("both").unwrap(), sql("SELECT $both")]), &[]);
+        check(
+            Graph::then(
+                Graph::leaf(NodeKind::Sql(Sql { query: "$1 $2".to_owned(), params: vec![1.into()] })),
+                sql("1"),
+            ),
+            &["root.left: there is no value for $2: params has 1"],
+        );
         let hint = steps([named("1", "a"), sql("SELECT $b")]).lint().remove(0).hint;
         assert_eq!(hint.as_deref(), Some("Bound here: a."));
+    }
+
+    #[test]
+    fn input_is_needed_where_a_step_refers_to_it() {
+        for (graph, expected) in [
+            (sql("SELECT $input.id"), true),
+            (steps([sql("SELECT 1"), sql("SELECT $input")]), true),
+            (sql("SELECT '$input', $input.id?"), false),
+            (steps([named("SELECT 1", "input"), sql("SELECT $input")]), false),
+        ] {
+            assert_eq!(graph.needs_input(), expected, "{}", graph.to_json());
+            assert_eq!(graph.lint(), []);
+        }
+        let on_rows = Fragment::branch_on_rows("input", &Fragment::sql("1"), &Fragment::sql("2"));
+        check(Graph::from_json(on_rows.as_str()).unwrap(), &["root: input is not the name of any result"]);
     }
 
     #[test]

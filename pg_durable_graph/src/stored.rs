@@ -19,6 +19,8 @@ pub struct StoredNode<'a> {
     pub node_type: Cow<'a, str>,
     /// `query`; children that have no column of their own are ids in it.
     pub query: Option<Cow<'a, str>>,
+    /// `params`, as JSON.
+    pub params: Option<Cow<'a, str>>,
     /// `result_name`.
     pub result_name: Option<Cow<'a, str>>,
     /// `left_node`.
@@ -61,6 +63,14 @@ pub enum StoredError {
         /// What is wrong.
         reason: String,
     },
+    /// `params` that cannot be read.
+    #[error("node {id} has unreadable params: {reason}")]
+    Params {
+        /// The node.
+        id: NodeId,
+        /// What is wrong.
+        reason: String,
+    },
     /// A child that is not there, comes before its parent or has two parents; or a node without a parent.
     #[error("the nodes are not a tree: {0} is not the child of exactly one node before it")]
     NotATree(NodeId),
@@ -76,6 +86,10 @@ impl Graph {
                     id,
                     node_type: Cow::Borrowed(node.kind.name()),
                     query: stored_query(&node.kind, &children),
+                    params: node
+                        .kind
+                        .params()
+                        .map(|params| serde_json::to_string(params).expect("a value is always JSON").into()),
                     result_name: node.result_name.as_deref().map(Cow::Borrowed),
                     left_node: children.left,
                     right_node: children.right,
@@ -154,7 +168,7 @@ struct Ids<'a> {
 }
 
 fn node_of(row: StoredNode<'_>) -> Result<Node, StoredError> {
-    let StoredNode { id, node_type, query, result_name, left_node, right_node } = row;
+    let StoredNode { id, node_type, query, params, result_name, left_node, right_node } = row;
     let left = || left_node.ok_or(StoredError::Missing { id, column: "left_node" });
     let right = || right_node.ok_or(StoredError::Missing { id, column: "right_node" });
     let text = || query.as_deref().ok_or(StoredError::Missing { id, column: "query" });
@@ -173,7 +187,11 @@ fn node_of(row: StoredNode<'_>) -> Result<Node, StoredError> {
         Ok(branches)
     };
     let kind = match &*node_type {
-        "SQL" => NodeKind::Sql(Sql { query: text()?.to_owned() }),
+        "SQL" => {
+            let params = params.as_deref().map(serde_json::from_str).transpose();
+            let params = params.map_err(|error| StoredError::Params { id, reason: error.to_string() })?;
+            NodeKind::Sql(Sql { query: text()?.to_owned(), params: params.unwrap_or_default() })
+        }
         "THEN" => NodeKind::Then(Then { first: left()?, next: right()? }),
         "IF" => {
             let condition = match ids()?.condition_node {
@@ -220,6 +238,7 @@ mod tests {
             Fragment::join(&[sql("1"), sql("2"), sql("3"), sql("4")]).unwrap(),
             Fragment::race(&[sql("1"), sql("2"), Fragment::signal("go", None).unwrap()]).unwrap(),
             Fragment::wait_for_schedule("@daily", Some("Europe/Berlin")).unwrap(),
+            Fragment::bound("SELECT $1", &[serde_json::json!({"a": [1]})]).unwrap(),
         ];
         let all = steps.into_iter().reduce(|first, next| Fragment::then(&first, &next)).unwrap();
         Graph::from_json(all.as_str()).unwrap()
@@ -244,13 +263,13 @@ mod tests {
         assert_eq!(
             queries,
             [
-                r#"IF {"condition_node":"0000000a"}"#,
+                r#"IF {"condition_node":"0000000b"}"#,
                 r#"IF {"condition_type":"result_has_rows","result_name":"one"}"#,
                 "LOOP NULL",
-                r#"LOOP {"condition_node":"00000014"}"#,
+                r#"LOOP {"condition_node":"00000015"}"#,
                 "JOIN NULL",
-                r#"JOIN {"extra_nodes":["0000001b","0000001c"]}"#,
-                r#"RACE {"extra_nodes":["00000020"]}"#,
+                r#"JOIN {"extra_nodes":["0000001c","0000001d"]}"#,
+                r#"RACE {"extra_nodes":["00000021"]}"#,
             ]
         );
     }
@@ -260,6 +279,7 @@ mod tests {
             id: NodeId(id),
             node_type: node_type.into(),
             query: left.is_none().then_some("1".into()),
+            params: None,
             result_name: None,
             left_node: left.map(NodeId),
             right_node: right.map(NodeId),

@@ -1,4 +1,5 @@
-//! References to earlier results in text: `$name`, `$name.column`, `$name?`, `$name.*`.
+//! References to earlier results in text: `$name`, `$name.column`, `$name.column.member`, `$name?`, `$name.*`; the
+//! instance's input, `$input`; and bound values, `$1`.
 //!
 //! A [`Template`] is text cut at its references, each with the [`Context`] that decides how its value is put in.
 //! Values become SQL text only through [`sql_literal`], [`body_literal`] and [`Context::escape`].
@@ -34,6 +35,8 @@ pub enum Piece {
         /// Where it stands.
         context: Context,
     },
+    /// A `$n` in code: the bound value of this number, from 1, which there may not be.
+    Param(usize),
 }
 
 /// One reference.
@@ -54,6 +57,10 @@ pub enum Field {
     First,
     /// `$name.column`: a column of the first row; of a result without rows, a member.
     Column(String),
+    /// `$name.column.member…`: a part of the JSON document that a column, or a member, holds.
+    ///
+    /// All names after the first, at least two.
+    Deep(Vec<String>),
     /// `$name.*`: all rows.
     Rows,
 }
@@ -74,6 +81,11 @@ pub enum Context {
 impl Template {
     /// Cuts SQL text. `is_known` tells names from other text that begins with `$`.
     pub fn parse(sql: &str, is_known: impl Fn(&str) -> bool) -> Template {
+        Template::parse_bound(sql, 0, is_known)
+    }
+
+    /// Cuts SQL text that binds so many values: unless it binds none, each `$n` in code is a [`Piece::Param`].
+    pub fn parse_bound(sql: &str, params: usize, is_known: impl Fn(&str) -> bool) -> Template {
         let mut cutter = Cutter { text: sql, copied: 0, pieces: Vec::new(), is_known };
         if !sql.contains('$') {
             return cutter.finish();
@@ -92,11 +104,14 @@ impl Template {
                     let end = token.end - if closed { delimiter } else { 0 };
                     cutter.cut_within(token.start + delimiter, end, Context::Body);
                 }
-                TokenKind::Space
-                | TokenKind::Comment
-                | TokenKind::Word
-                | TokenKind::QuotedIdent
-                | TokenKind::Symbol => {}
+                TokenKind::Space | TokenKind::Comment | TokenKind::Word | TokenKind::QuotedIdent => {}
+                TokenKind::Symbol => {
+                    if params > 0
+                        && let Some(end) = cutter.cut_param(token.start)
+                    {
+                        lexer.seek(end);
+                    }
+                }
             }
         }
         cutter.finish()
@@ -111,13 +126,13 @@ impl Template {
 
     /// Whether anything is to be replaced.
     pub fn has_references(&self) -> bool {
-        self.references().next().is_some()
+        self.pieces.iter().any(|piece| !matches!(piece, Piece::Text(_)))
     }
 
     /// The references with their contexts, in order.
     pub fn references(&self) -> impl Iterator<Item = (&Reference, Context)> {
         self.pieces.iter().filter_map(|piece| match piece {
-            Piece::Text(_) => None,
+            Piece::Text(_) | Piece::Param(_) => None,
             Piece::Reference { reference, context } => Some((reference, *context)),
         })
     }
@@ -174,6 +189,19 @@ impl<F: Fn(&str) -> bool> Cutter<'_, F> {
         Some(self.copied)
     }
 
+    /// Makes a piece of the `$n` at this byte, and says where it ends; `None` when there is none.
+    fn cut_param(&mut self, dollar: usize) -> Option<usize> {
+        let after = self.text[dollar..].strip_prefix('$')?;
+        let len = after.bytes().take_while(u8::is_ascii_digit).count();
+        if len == 0 {
+            return None;
+        }
+        self.push_text(dollar);
+        self.pieces.push(Piece::Param(after[..len].parse().unwrap_or(usize::MAX)));
+        self.copied = dollar + 1 + len;
+        Some(self.copied)
+    }
+
     fn push_text(&mut self, end: usize) {
         if self.copied < end {
             self.pieces.push(Piece::Text(self.text[self.copied..end].to_owned()));
@@ -187,15 +215,28 @@ impl<F: Fn(&str) -> bool> Cutter<'_, F> {
     }
 }
 
-/// The `.column` or `.*` at this byte, and where it ends.
+/// The `.column`, `.column.member…` or `.*` at this byte, and where it ends.
 fn field_after(rest: &str, at: usize) -> (Field, usize) {
     let Some(after) = rest[at..].strip_prefix('.') else { return (Field::First, at) };
     if after.starts_with('*') {
         return (Field::Rows, at + 2);
     }
-    match name::prefix_len(after) {
-        0 => (Field::First, at),
-        len => (Field::Column(after[..len].to_owned()), at + 1 + len),
+    let len = name::prefix_len(after);
+    if len == 0 {
+        return (Field::First, at);
+    }
+    let (mut path, mut end) = (vec![after[..len].to_owned()], at + 1 + len);
+    while let Some(after) = rest[end..].strip_prefix('.') {
+        let len = name::prefix_len(after);
+        if len == 0 {
+            break;
+        }
+        path.push(after[..len].to_owned());
+        end += 1 + len;
+    }
+    match path.len() {
+        1 => (Field::Column(path.remove(0)), end),
+        _ => (Field::Deep(path), end),
     }
 }
 
@@ -205,9 +246,41 @@ impl fmt::Display for Reference {
         match &self.field {
             Field::First => {}
             Field::Column(column) => write!(f, ".{column}")?,
+            Field::Deep(path) => write!(f, ".{}", path.join("."))?,
             Field::Rows => f.write_str(".*")?,
         }
         f.write_str(if self.nullable { "?" } else { "" })
+    }
+}
+
+/// What the name of a reference stands for.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Source<'a> {
+    /// What a node left behind.
+    Result(&'a Outcome),
+    /// The instance's input: a JSON document, whatever its shape.
+    Input(&'a Value),
+}
+
+impl<'a> From<&'a Outcome> for Source<'a> {
+    fn from(outcome: &'a Outcome) -> Source<'a> {
+        Source::Result(outcome)
+    }
+}
+
+/// What a reference stands for, and what of its text it does not stand for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Found<'a> {
+    /// What the reference stands for.
+    pub resolved: Resolved<'a>,
+    /// Text that stays behind it: what follows a column that is no JSON document is left to the server (a field of a
+    /// composite type, say), and what follows a scalar inside a literal is not meant.
+    pub rest: String,
+}
+
+impl<'a> From<Resolved<'a>> for Found<'a> {
+    fn from(resolved: Resolved<'a>) -> Found<'a> {
+        Found { resolved, rest: String::new() }
     }
 }
 
@@ -224,6 +297,8 @@ pub enum Resolved<'a> {
     /// All of a result that has no rows, a `jsonb` by nature. As text it is its JSON text, so that a string
     /// keeps its quotes.
     Document(&'a Value),
+    /// A part of a JSON document, never `null`; `None` is NULL. The context decides the SQL type.
+    Part(Option<&'a Value>),
     /// NULL.
     Null {
         /// The SQL type of the column it came from, where it came from one.
@@ -264,6 +339,19 @@ pub enum ReferenceError {
         /// What there is.
         available: Vec<String>,
     },
+    /// The reference goes into something that is no object.
+    #[error("{reference}: {at} is {kind}, not an object")]
+    NotObject {
+        /// The reference.
+        reference: Reference,
+        /// The part that is no object.
+        at: String,
+        /// What it is.
+        kind: &'static str,
+    },
+    /// `$input` in an instance that has none.
+    #[error("{0}: the instance was started without input")]
+    NoInput(Reference),
     /// Too much for `$name.*`.
     #[error(
         "{reference} \u{2014} result has {rows} rows, exceeding the maximum of {MAX_ROWS} for row-set expansion. Use pagination or intermediate tables for large result sets."
@@ -289,6 +377,13 @@ impl ReferenceError {
             | ReferenceError::FirstIsNull(reference)
             | ReferenceError::ColumnIsNull(reference) => nullable(reference),
             ReferenceError::NoField { .. } => Some("Names of columns are case-sensitive.".to_owned()),
+            ReferenceError::NotObject { .. } => Some("Refer to the part itself.".to_owned()),
+            ReferenceError::NoInput(_) => {
+                Some("Give it one: df.start(..., input => '{...}'), or df.run(name, input).".to_owned())
+            }
+            ReferenceError::NotRows(reference) if reference.name == INPUT => {
+                Some(format!("Use jsonb_to_recordset(${INPUT}.member) AS x(column type, ...)."))
+            }
             ReferenceError::NotRows(reference) => {
                 Some(format!("Only the result of SQL has rows; ${} has not.", reference.name))
             }
@@ -297,8 +392,138 @@ impl ReferenceError {
     }
 }
 
-/// Finds what a reference stands for in the result of its name.
-pub fn resolve<'a>(reference: &Reference, outcome: &'a Outcome) -> Result<Resolved<'a>, ReferenceError> {
+/// The name of the instance's input.
+pub const INPUT: &str = "input";
+
+/// Finds what a reference stands for in what its name stands for.
+pub fn resolve<'a>(
+    reference: &Reference,
+    source: Source<'a>,
+    context: Context,
+) -> Result<Found<'a>, ReferenceError> {
+    let input = match (source, &reference.field) {
+        (Source::Result(outcome), Field::Deep(path)) => return deep(reference, path, outcome, context),
+        (Source::Result(outcome), _) => return result(reference, outcome).map(Found::from),
+        (Source::Input(input), _) => input,
+    };
+    match &reference.field {
+        Field::First if input.is_null() => {
+            null(reference, || ReferenceError::ColumnIsNull(reference.clone()))
+        }
+        Field::First => Ok(Resolved::Document(input).into()),
+        Field::Column(column) => follow(reference, input, [column.as_str()], &[], context),
+        Field::Deep(path) => follow(reference, input, path.iter().map(String::as_str), &[], context),
+        Field::Rows => Err(ReferenceError::NotRows(reference.clone())),
+    }
+}
+
+/// NULL where that is meant to pass.
+fn null<'a>(
+    reference: &Reference,
+    otherwise: impl FnOnce() -> ReferenceError,
+) -> Result<Found<'a>, ReferenceError> {
+    if reference.nullable { Ok(Resolved::Part(None).into()) } else { Err(otherwise()) }
+}
+
+/// `$name.column.member…` in a result.
+fn deep<'a>(
+    reference: &Reference,
+    path: &[String],
+    outcome: &'a Outcome,
+    context: Context,
+) -> Result<Found<'a>, ReferenceError> {
+    let (column_name, members) = path.split_first().expect("a path has at least two names");
+    let rows = match outcome.value.get("rows") {
+        Some(Value::Array(rows)) => Some(rows.as_slice()),
+        _ => None,
+    };
+    let columns = outcome.columns.as_deref().map(Vec::as_slice);
+    let type_name = columns
+        .filter(|_| rows.is_some())
+        .and_then(|columns| columns.iter().find(|column| column.name == *column_name))
+        .map(|column| column.type_name.as_str());
+    if type_name.is_some_and(|name| !is_json_type(name)) {
+        // The column has an SQL type: what follows is for the server, a field of a composite type, say.
+        let whole = column(reference, column_name, rows.unwrap_or_default(), columns)?;
+        let question = match context {
+            Context::Literal | Context::EscapeLiteral if reference.nullable => "?",
+            _ => "",
+        };
+        return Ok(Found { resolved: whole, rest: rest_of(members) + question });
+    }
+    let whole = match rows {
+        Some(rows) => column(reference, column_name, rows, columns)?,
+        None => member(reference, column_name, &outcome.value, None)?,
+    };
+    let members = members.iter().map(String::as_str);
+    match whole {
+        Resolved::Value { value, .. } => follow(reference, value, members, &[column_name], context),
+        Resolved::Document(_) | Resolved::Part(_) | Resolved::Null { .. } | Resolved::Rows { .. } => {
+            Ok(Resolved::Part(None).into())
+        }
+    }
+}
+
+fn is_json_type(name: &str) -> bool {
+    matches!(name, "json" | "jsonb" | "pg_catalog.json" | "pg_catalog.jsonb")
+}
+
+fn rest_of(members: &[impl AsRef<str>]) -> String {
+    members.iter().flat_map(|member| [".", member.as_ref()]).collect()
+}
+
+/// Follows members into a JSON document. `before` is the way to the document.
+fn follow<'a, 'n>(
+    reference: &Reference,
+    document: &'a Value,
+    members: impl IntoIterator<Item = &'n str>,
+    before: &[&str],
+    context: Context,
+) -> Result<Found<'a>, ReferenceError> {
+    let members: Vec<&str> = members.into_iter().collect();
+    let mut at = document;
+    for (place, member) in members.iter().enumerate() {
+        let Value::Object(object) = at else {
+            let is_text = matches!(context, Context::Literal | Context::EscapeLiteral) && !at.is_null();
+            if is_text && (place > 0 || !before.is_empty()) {
+                let question = if reference.nullable { "?" } else { "" };
+                let rest = rest_of(&members[place..]) + question;
+                return Ok(Found { resolved: Resolved::Part(Some(at)), rest });
+            }
+            return null(reference, || ReferenceError::NotObject {
+                reference: reference.clone(),
+                at: format!("${}{}{}", reference.name, rest_of(before), rest_of(&members[..place])),
+                kind: kind_of(at),
+            });
+        };
+        let Some(inner) = object.get(*member) else {
+            return null(reference, || ReferenceError::NoField {
+                reference: reference.clone(),
+                field: (*member).to_owned(),
+                available: object.keys().cloned().collect(),
+            });
+        };
+        at = inner;
+    }
+    match at {
+        Value::Null => null(reference, || ReferenceError::ColumnIsNull(reference.clone())),
+        value => Ok(Resolved::Part(Some(value)).into()),
+    }
+}
+
+fn kind_of(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "an array",
+        Value::Object(_) => "an object",
+    }
+}
+
+/// Whatever of a result is not [`Field::Deep`].
+fn result<'a>(reference: &Reference, outcome: &'a Outcome) -> Result<Resolved<'a>, ReferenceError> {
     let rows = match outcome.value.get("rows") {
         Some(Value::Array(rows)) => Some(rows.as_slice()),
         _ => None,
@@ -312,6 +537,7 @@ pub fn resolve<'a>(reference: &Reference, outcome: &'a Outcome) -> Result<Resolv
         },
         (Field::First, None) => Ok(Resolved::Document(&outcome.value)),
         (Field::Column(field), Some(rows)) => column(reference, field, rows, columns),
+        (Field::Deep(path), _) => Ok(deep(reference, path, outcome, Context::Code)?.resolved),
         (Field::Column(field), None) => member(reference, field, &outcome.value, None),
         (Field::Rows, Some(rows)) if rows.len() > MAX_ROWS => {
             Err(ReferenceError::TooManyRows { reference: reference.clone(), rows: rows.len() })
@@ -394,9 +620,9 @@ impl Resolved<'_> {
     /// The text of one value as it stands inside other text, NULL as `NULL`. Rows become a JSON array.
     pub fn text(&self) -> Cow<'_, str> {
         match self {
-            Resolved::Value { value, .. } => literal_text(value),
+            Resolved::Value { value, .. } | Resolved::Part(Some(value)) => literal_text(value),
             Resolved::Document(value) => Cow::Owned(value.to_string()),
-            Resolved::Null { .. } => Cow::Borrowed("NULL"),
+            Resolved::Null { .. } | Resolved::Part(None) => Cow::Borrowed("NULL"),
             Resolved::Rows { rows, .. } => Cow::Owned(Value::Array(rows.to_vec()).to_string()),
         }
     }
@@ -468,14 +694,19 @@ pub fn literal_text(value: &Value) -> Cow<'_, str> {
 /// Puts the raw text of every value in, for text that is not SQL. A name that `lookup` does not find stays.
 pub fn render_text<'o>(
     template: &Template,
-    lookup: impl Fn(&str) -> Option<&'o Outcome>,
+    lookup: impl Fn(&str) -> Option<Source<'o>>,
 ) -> Result<String, ReferenceError> {
     let mut out = String::new();
     for piece in &template.pieces {
         match piece {
             Piece::Text(text) => out.push_str(text),
-            Piece::Reference { reference, .. } => match lookup(&reference.name) {
-                Some(outcome) => out.push_str(&resolve(reference, outcome)?.text()),
+            Piece::Param(number) => out.push_str(&format!("${number}")),
+            Piece::Reference { reference, context } => match lookup(&reference.name) {
+                Some(source) => {
+                    let found = resolve(reference, source, *context)?;
+                    out.push_str(&found.resolved.text());
+                    out.push_str(&found.rest);
+                }
                 None => out.push_str(&reference.to_string()),
             },
         }
@@ -498,6 +729,7 @@ mod tests {
             .iter()
             .map(|piece| match piece {
                 Piece::Text(text) => text.clone(),
+                Piece::Param(number) => format!("<${number}>"),
                 Piece::Reference { reference, context } => {
                     let letter = match context {
                         Context::Code => 'C',
@@ -526,7 +758,9 @@ mod tests {
         check("$n$r", "$n$r");
         check("$n, $name.id, $name", "<C:$n>, <C:$name.id>, <C:$name>");
         check("SELECT * FROM $r.*, t", "SELECT * FROM <C:$r.*>, t");
-        check("$n.a.b", "<C:$n.a>.b");
+        check("$n.a.b", "<C:$n.a.b>");
+        check("$n.a.b.c?, $n.a.*", "<C:$n.a.b.c?>, <C:$n.a>.*");
+        check("$n.a.1 $n.a. b", "<C:$n.a>.1 <C:$n.a>. b");
         check("$n. x", "<C:$n>. x");
         check("$n.1", "<C:$n>.1");
         check("$n?", "<C:$n?>");
@@ -604,7 +838,8 @@ mod tests {
     }
 
     fn shown(text: &str, outcome: &Outcome) -> String {
-        match resolve(&reference(text), outcome) {
+        match resolve(&reference(text), outcome.into(), Context::Code).map(|found| found.resolved) {
+            Ok(Resolved::Part(part)) => format!("part {part:?}"),
             Ok(Resolved::Value { value, type_name }) => format!("{value} {}", type_name.unwrap_or("-")),
             Ok(Resolved::Document(value)) => format!("document {value}"),
             Ok(Resolved::Null { type_name }) => format!("NULL {}", type_name.unwrap_or("-")),
@@ -657,6 +892,99 @@ mod tests {
     }
 
     #[test]
+    fn paths_go_into_documents() {
+        let order = json!({"id": 7, "sku": "A-1", "who": {"name": "Ann", "mail": null, "tags": ["x"]}});
+        let signal = Outcome::plain(json!({"signal_name": "s", "timed_out": false, "data": order}));
+        let column =
+            |name: &str, type_name: &str| Column { name: name.to_owned(), type_name: type_name.to_owned() };
+        let rows = Outcome {
+            value: json!({"rows": [{"doc": order, "pair": {"name": "p"}, "file": "a"}], "row_count": 1}),
+            columns: Some(Arc::new(vec![
+                column("doc", "pg_catalog.jsonb"),
+                column("pair", "public.pair"),
+                column("file", "text"),
+            ])),
+        };
+        let check = |source: Source<'_>, context: Context, text: &str, expected: &str| {
+            let reference = reference(text);
+            let found = match resolve(&reference, source, context) {
+                Err(error) => error.to_string(),
+                Ok(found) => match found.resolved {
+                    Resolved::Part(part) => format!("part {}{}", part.unwrap_or(&Value::Null), found.rest),
+                    Resolved::Document(value) => format!("document {value}{}", found.rest),
+                    other => format!("{}{}", other.text(), found.rest),
+                },
+            };
+            assert_eq!(found, expected, "{text}");
+        };
+        for (text, expected) in [
+            ("$s.data.id", "part 7"),
+            ("$s.data.who.name", "part \"Ann\""),
+            ("$s.data.who.tags", "part [\"x\"]"),
+            ("$s.data.who.mail", "$s.data.who.mail is NULL"),
+            ("$s.data.who.mail?", "part null"),
+            ("$s.data.nope.x", "$s.data.nope.x: result has no field 'nope' (available: id, sku, who)"),
+            ("$s.data.nope.x?", "part null"),
+            ("$s.data.id.x", "$s.data.id.x: $s.data.id is a number, not an object"),
+            ("$s.data.id.x?", "part null"),
+            ("$s.nope.x", "$s.nope.x: result has no field 'nope' (available: signal_name, timed_out, data)"),
+            ("$s.nope.x?", "part null"),
+        ] {
+            check((&signal).into(), Context::Code, text, expected);
+        }
+        for (text, expected) in [
+            ("$s.doc.who.name", "part \"Ann\""),
+            ("$s.pair.name", "{\"name\":\"p\"}.name"),
+            ("$s.file.csv", "a.csv"),
+        ] {
+            check((&rows).into(), Context::Code, text, expected);
+        }
+        for (text, expected) in [
+            ("$s.doc.who.name.txt", "part \"Ann\".txt"),
+            ("$s.doc.who.name.txt?", "part \"Ann\".txt?"),
+            ("$s.file.csv?", "a.csv?"),
+            ("$s.doc.who.mail.x", "$s.doc.who.mail.x: $s.doc.who.mail is null, not an object"),
+        ] {
+            check((&rows).into(), Context::Literal, text, expected);
+        }
+        for (text, expected) in [
+            ("$s", &*format!("document {order}")),
+            ("$s.id", "part 7"),
+            ("$s.who.name", "part \"Ann\""),
+            ("$s.who.mail?", "part null"),
+            ("$s.sku.x", "$s.sku.x: $s.sku is a string, not an object"),
+            ("$s.*", "$s.* \u{2014} invalid result format"),
+        ] {
+            check(Source::Input(&order), Context::Code, text, expected);
+        }
+        // An input of the shape of a result is a document all the same.
+        let rows = json!({"rows": [{"a": 1}], "row_count": 1});
+        check(Source::Input(&rows), Context::Code, "$s.rows", "part [{\"a\":1}]");
+        check(Source::Input(&json!("x")), Context::Code, "$s.a", "$s.a: $s is a string, not an object");
+        check(Source::Input(&json!(null)), Context::Code, "$s?", "part null");
+    }
+
+    #[test]
+    fn bound_values_stand_in_code() {
+        let check = |sql: &str, expected: &[usize]| {
+            let template = Template::parse_bound(sql, 2, |name| name == "n");
+            let numbers: Vec<usize> = template
+                .pieces
+                .iter()
+                .filter_map(|piece| match piece {
+                    Piece::Param(number) => Some(*number),
+                    Piece::Text(_) | Piece::Reference { .. } => None,
+                })
+                .collect();
+            assert_eq!(numbers, expected, "{sql}");
+        };
+        check("SELECT $1, $2::int, $12, ($1)", &[1, 2, 12, 1]);
+        check("SELECT '$1', E'$1', \"$1\", a$1, $$ $1 $$, $q$ $1 $q$ -- $1\n /* $1 */", &[]);
+        check("$1$2 $n $1", &[1, 2, 1]);
+        assert!(!Template::parse("SELECT $1", |_| true).has_references());
+    }
+
+    #[test]
     fn row_sources_are_bounded() {
         let rows = |n| Outcome::plain(json!({"rows": vec![json!({"a": 1}); n], "row_count": n}));
         assert_eq!(shown("$s.*", &rows(MAX_ROWS)), "10000 rows 0 columns");
@@ -699,8 +1027,8 @@ mod tests {
         let render = |text: &str| {
             let template = Template::parse_text(text, |name| ["shop", "signal", "lost"].contains(&name));
             render_text(&template, |name| match name {
-                "shop" => Some(&shop),
-                "signal" => Some(&signal),
+                "shop" => Some(Source::Result(&shop)),
+                "signal" => Some(Source::Result(&signal)),
                 _ => None,
             })
         };

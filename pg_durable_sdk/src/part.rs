@@ -145,7 +145,7 @@ fn check_name(name: &str) -> Result<(), GraphError> {
 }
 
 fn placeholder() -> Graph {
-    Graph::leaf(NodeKind::Sql(Sql { query: "SELECT 1".to_owned() }))
+    Graph::leaf(NodeKind::Sql(Sql::new("SELECT 1")))
 }
 
 /// Separates graphs from what is known of their nodes, which come to lie after `above` others and the parts

@@ -95,7 +95,7 @@ impl<T> fmt::Debug for Step<T> {
 
 impl<T> From<Step<T>> for Part {
     fn from(step: Step<T>) -> Self {
-        let part = Part::leaf(Ok(NodeKind::Sql(Sql { query: step.query })));
+        let part = Part::leaf(Ok(NodeKind::Sql(Sql::new(step.query))));
         match step.name {
             Some(name) => part.named(Some(name)),
             None => part.capturable(step.captured),

@@ -18,6 +18,7 @@ CREATE TABLE df.instances (
     submitted_by    regrole NOT NULL,
     database        text,
     vars            jsonb,
+    input           jsonb,
     durability      text NOT NULL,
     idempotency_key text,
     created_at      timestamptz NOT NULL DEFAULT now(),
@@ -47,6 +48,7 @@ COMMENT ON TABLE df.instances IS 'One row for each started workflow.';
 COMMENT ON COLUMN df.instances.submitted_by IS 'The role that called df.start(); every step runs as this role.';
 COMMENT ON COLUMN df.instances.database IS 'The database in which the steps run; NULL is this one.';
 COMMENT ON COLUMN df.instances.vars IS 'The variables of df.vars as they were at df.start().';
+COMMENT ON COLUMN df.instances.input IS 'What df.start() or df.run() was given as input: $input in the steps.';
 COMMENT ON COLUMN df.instances.durability IS
     'step or barrier: what df.start() was told, or pg_durable.checkpoint_durability in its session.';
 COMMENT ON COLUMN df.instances.completed_at IS 'When the instance became completed, failed or cancelled.';
@@ -59,6 +61,7 @@ CREATE TABLE df.nodes (
     instance_id     varchar(16) NOT NULL,
     node_type       text NOT NULL,
     query           text,
+    params          jsonb,
     result_name     text,
     left_node       varchar(16),
     right_node      varchar(16),
@@ -88,6 +91,7 @@ CREATE TABLE df.nodes (
 ) USING heap WITH (fillfactor = 40);
 
 COMMENT ON TABLE df.nodes IS 'The graph of every instance, and how far it has come.';
+COMMENT ON COLUMN df.nodes.params IS 'The values of $1, $2, ... in query; NULL where it binds none.';
 COMMENT ON COLUMN df.nodes.submitted_by IS 'The role that called df.start().';
 COMMENT ON COLUMN df.nodes.generation IS
     'The generation of the enclosing loop in which status and result were written; of an older one they no longer count.';

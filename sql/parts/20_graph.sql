@@ -4,6 +4,11 @@ CREATE FUNCTION df.sql(query text) RETURNS text
     STRICT LANGUAGE c AS 'MODULE_PATHNAME', 'graph_sql_wrapper';
 COMMENT ON FUNCTION df.sql(text) IS 'A step that runs SQL; plain SQL text may stand wherever a step may.';
 
+CREATE FUNCTION df.sql(query text, params jsonb) RETURNS text
+    STRICT LANGUAGE c AS 'MODULE_PATHNAME', 'graph_sql_bound_wrapper';
+COMMENT ON FUNCTION df.sql(text, jsonb) IS
+    'A step that runs SQL whose $1, $2, ... are bound to the elements of a JSON array, never text.';
+
 CREATE FUNCTION df.seq(a text, b text) RETURNS text
     STRICT LANGUAGE c AS 'MODULE_PATHNAME', 'graph_seq_wrapper';
 COMMENT ON FUNCTION df.seq(text, text) IS 'First a, then b (operator ~>).';

@@ -6,10 +6,11 @@ CREATE FUNCTION df.start(
     database text DEFAULT NULL,
     transaction_mode text DEFAULT 'caller',
     idempotency_key text DEFAULT NULL,
-    durability text DEFAULT NULL
+    durability text DEFAULT NULL,
+    input jsonb DEFAULT NULL
 ) RETURNS text
     LANGUAGE c AS 'MODULE_PATHNAME', 'instance_start_wrapper';
-COMMENT ON FUNCTION df.start(text, text, text, text, text, text) IS
+COMMENT ON FUNCTION df.start(text, text, text, text, text, text, jsonb) IS
     'Starts a workflow as the current role, with the calling transaction, and returns its id.';
 
 CREATE FUNCTION df.status(instance_id text) RETURNS text

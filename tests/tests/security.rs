@@ -114,7 +114,7 @@ fn other_users_instances_do_not_exist() {
     }
     // Helpers of ours that take a row must not be a way round either.
     let forged = format!(
-        "SELECT df._output(ROW('{id}', NULL, '00000000', 'sec_alice', NULL, NULL, NULL, NULL, now(), 'completed', now(), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)::df.instances)"
+        "SELECT df._output(ROW('{id}', NULL, '00000000', 'sec_alice', NULL, NULL, NULL, NULL, NULL, now(), 'completed', now(), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)::df.instances)"
     );
     assert_eq!(eve.value(&forged), "NULL");
     assert_eq!(

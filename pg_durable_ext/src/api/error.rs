@@ -25,6 +25,8 @@ pub enum ApiError {
     TransactionMode(String),
     #[error("invalid durability \"{0}\" for df.start(): expected 'step' or 'barrier'")]
     Durability(String),
+    #[error("the input is nested more than 127 levels deep")]
+    InputTooDeep,
     #[error("database \"{0}\" does not exist")]
     UnknownDatabase(String),
     #[error("database \"{0}\" does not take connections")]

@@ -4,12 +4,14 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use pg_durable_graph::{Fragment, fragment};
+use pg_durable_graph::{Fragment, Problem, fragment};
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
+use serde_json::Value;
 
 use super::error::ApiError;
 use super::helper;
+use crate::pg::json::Jsonb;
 
 /// The longest sleep.
 const SLEEP_MAX: Duration = Duration::from_secs(100 * 366 * 86_400);
@@ -47,6 +49,18 @@ fn pieces(texts: &[&str]) -> Result<Vec<Fragment>, ApiError> {
 #[pg_extern]
 fn graph_sql(query: &str) -> String {
     give(Fragment::sql(query))
+}
+
+#[pg_extern]
+fn graph_sql_bound(query: &str, params: Jsonb) -> Result<String, ErrorReport> {
+    let params = match serde_json::from_str(&params.0) {
+        Ok(Value::Array(params)) => params,
+        Ok(Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_)) => {
+            return Err(ApiError::Graph(Problem::ParamsNotArray.into()).into());
+        }
+        Err(_) => return Err(ApiError::Graph(Problem::ParamsTooDeep.into()).into()),
+    };
+    Ok(give(Fragment::bound(query, &params).map_err(ApiError::from)?))
 }
 
 #[pg_extern]

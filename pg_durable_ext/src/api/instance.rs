@@ -11,7 +11,9 @@ use serde_json::json;
 
 use super::error::ApiError;
 use super::helper;
+use crate::engine::steps::sql::Values;
 use crate::engine::wake;
+use crate::pg::json::Jsonb;
 use crate::pg::spi::Session;
 use crate::pg::{catalog, gucs, latch, lock, process, role, shmem};
 use crate::store::{self, instances, nodes};
@@ -24,6 +26,8 @@ struct Start<'a> {
     database: Option<&'a str>,
     idempotency_key: Option<&'a str>,
     durability: Option<&'a str>,
+    /// JSON.
+    input: Option<&'a str>,
 }
 
 #[pg_extern]
@@ -34,12 +38,14 @@ fn instance_start(
     transaction_mode: Option<&str>,
     idempotency_key: Option<&str>,
     durability: Option<&str>,
+    input: Option<Jsonb>,
 ) -> Result<String, ErrorReport> {
     let fut = fut.ok_or(ApiError::NullArgument("fut"))?;
     if super::explain::is_looking() {
         return Ok(fut.to_owned());
     }
-    let start = Start { fut, label, database, idempotency_key, durability };
+    let input = input.as_ref().map(|input| input.0.as_str());
+    let start = Start { fut, label, database, idempotency_key, durability, input };
     let mode = transaction_mode.unwrap_or("caller");
     match mode.to_ascii_lowercase().as_str() {
         "caller" => Ok(start_here(&start)?),
@@ -62,6 +68,10 @@ fn start_here(start: &Start<'_>) -> Result<String, ApiError> {
     let graph = Graph::from_json(start.fut).map_err(ApiError::InvalidGraph)?;
     if let Some(name) = start.database {
         check_database(submitter, name)?;
+    }
+    if let Some(input) = start.input {
+        // As deep as the engine reads it.
+        serde_json::from_str::<serde_json::Value>(input).map_err(|_| ApiError::InputTooDeep)?;
     }
     let here = catalog::database_name(catalog::my_database());
     let database = start.database.filter(|name| Some(*name) != here.as_deref());
@@ -89,6 +99,7 @@ fn start_here(start: &Start<'_>) -> Result<String, ApiError> {
         database,
         durability,
         idempotency_key: start.idempotency_key,
+        input: start.input,
     };
     if !instances::insert(&spi, &new) {
         // Another session has used the key since this transaction took its snapshot.
@@ -145,21 +156,19 @@ fn start_in_new_transaction(start: &Start<'_>) -> Result<String, ApiError> {
     }
     check_submitter(role::current_user())?;
     let _place = LaunchPlace::enter()?;
-    let bindings = [
-        ("fut", Some(start.fut)),
-        ("label", start.label),
-        ("database", start.database),
-        ("idempotency_key", start.idempotency_key),
-        ("durability", start.durability),
-    ];
     let here = catalog::database_name(catalog::my_database()).unwrap_or_default();
-    let arguments: serde_json::Map<_, _> =
-        bindings.into_iter().map(|(name, value)| (name.to_owned(), json!(value))).collect();
-    let text = "SELECT df.start(a->>'fut', a->>'label', a->>'database', 'caller', a->>'idempotency_key', a->>'durability') AS id \
-                FROM (SELECT $arguments::pg_catalog.jsonb AS a) AS s";
-    let outcome = pg_durable_graph::Outcome::plain(serde_json::Value::Object(arguments));
-    let bindings = std::iter::once(("arguments".to_owned(), std::sync::Arc::new(outcome))).collect();
-    let result = crate::pg::remote::run(&here, text, &bindings).map_err(ApiError::NewTransaction)?;
+    let text = "SELECT df.start($1, $2, $3, 'caller', $4, $5, $6::pg_catalog.text::pg_catalog.jsonb) AS id";
+    let params = [
+        json!(start.fut),
+        json!(start.label),
+        json!(start.database),
+        json!(start.idempotency_key),
+        json!(start.durability),
+        // Text that the server reads as jsonb, so that no number loses digits on the way.
+        json!(start.input),
+    ];
+    let values = Values { params: &params, ..Values::default() };
+    let result = crate::pg::remote::run(&here, text, &values).map_err(ApiError::NewTransaction)?;
     let result: serde_json::Value = serde_json::from_str(&result.json).unwrap_or_default();
     Ok(result["rows"][0]["id"].as_str().unwrap_or_default().to_owned())
 }

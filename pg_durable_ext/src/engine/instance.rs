@@ -7,6 +7,7 @@ use pg_durable_graph::progress::{Bindings, Next, Progress, ProgressError};
 use pg_durable_graph::status::NodeStatus;
 use pg_durable_graph::{NodeId, Outcome};
 use pgrx::pg_sys::Oid;
+use serde_json::Value;
 
 use super::board::InstanceNumber;
 use super::failure::{EngineError, Failure, Stop};
@@ -27,6 +28,8 @@ pub struct Instance {
     /// Which load of the instance this is: other work items refer to it.
     pub load: u32,
     vars: HashMap<String, Option<String>>,
+    /// `$input`.
+    input: Option<Value>,
     durability: Durability,
     /// Where the instance's row was seen last, and those of its nodes.
     place: Option<Tid>,
@@ -88,6 +91,10 @@ impl Instance {
             Ok(vars) => vars.unwrap_or_default(),
             Err(error) => return Loaded::Broken(error.into()),
         };
+        let input = match row.input.as_deref().map(serde_json::from_str).transpose() {
+            Ok(input) => input,
+            Err(error) => return Loaded::Broken(error.into()),
+        };
         drop(owner);
         transaction.commit();
         let durability = if row.durability == "barrier" { Durability::Barrier } else { Durability::Step };
@@ -99,6 +106,7 @@ impl Instance {
             progress: Progress::new(nodes.graph, nodes.states, gucs::loop_min_interval_us()),
             load,
             vars,
+            input,
             durability,
             place: Some(row.place),
             places: nodes.places,
@@ -120,6 +128,11 @@ impl Instance {
     /// The named results that a node sees.
     pub fn bindings(&self, node: NodeId) -> Option<&Bindings> {
         self.progress.bindings(self.progress.graph().branch(node))
+    }
+
+    /// What `$input` stands for.
+    pub fn input(&self) -> Option<&Value> {
+        self.input.as_ref()
     }
 
     /// Says how the step that is about to be written was delivered.

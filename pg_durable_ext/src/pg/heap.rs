@@ -268,7 +268,7 @@ where
 enum NewEntries {
     None,
     /// Those that summarise blocks, such as BRIN; from PostgreSQL 16 on they alone may need one.
-    #[cfg_attr(feature = "pg15", expect(dead_code, reason = "PostgreSQL 15 makes no difference"))]
+    #[cfg_attr(feature = "pg15", allow(dead_code, reason = "PostgreSQL 15 makes no difference"))]
     Summaries,
     All,
 }

@@ -1,22 +1,32 @@
 //! Running a user's SQL as a client's would be: parsed, planned and run as top-level statements.
 
+use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::ffi::{CStr, CString};
 use std::ops::Range;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use pg_durable_graph::Column;
 use pgrx::pg_sys;
 use pgrx::pg_sys::ffi::pg_guard_ffi_boundary;
 
-use super::{encoding, value, xact};
+use super::{encoding, inference, value, xact};
 
 /// A value for a `$n` of the text.
 #[derive(Debug, Clone)]
 pub struct Parameter {
     pub value: serde_json::Value,
-    pub type_oid: pg_sys::Oid,
+    pub typing: Typing,
+}
+
+/// Where the SQL type of a [`Parameter`] comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Typing {
+    Known(pg_sys::Oid),
+    /// From the place where it stands, as for a prepared statement of a client's that names no types.
+    ByContext,
 }
 
 /// SQL to be run as one step.
@@ -248,24 +258,22 @@ fn run_statement(
         if needs_snapshot {
             pg_sys::PushActiveSnapshot(pg_sys::GetTransactionSnapshot());
         }
-        let (list, mut types) = parameter_list(parameters);
-        let source = plan_source(text, raw, tag, &mut types, needs_snapshot);
-        let (statements, plan) = match source {
-            Some(source) => {
+        let (list, statements, plan) = match plan_source(text, raw, tag, parameters, needs_snapshot) {
+            Some((source, sources)) => {
+                let types = match (*source).num_params {
+                    0 => &[],
+                    count => std::slice::from_raw_parts((*source).param_types, count as usize),
+                };
+                let list = parameter_list(parameters, &sources, types);
                 let plan = pg_sys::GetCachedPlan(source, list, std::ptr::null_mut(), std::ptr::null_mut());
-                ((*plan).stmt_list, plan)
+                (list, (*plan).stmt_list, plan)
             }
             None => {
-                let queries = pg_sys::pg_analyze_and_rewrite_fixedparams(
-                    raw,
-                    text.sql.as_ptr(),
-                    types.as_ptr(),
-                    types.len() as i32,
-                    std::ptr::null_mut(),
-                );
+                let analysis = inference::analyze(raw, &text.sql, parameters);
+                let list = parameter_list(parameters, &analysis.sources, &analysis.types);
                 let options = pg_sys::CURSOR_OPT_PARALLEL_OK as i32;
-                let plans = pg_sys::pg_plan_queries(queries, text.sql.as_ptr(), options, list);
-                (plans, std::ptr::null_mut())
+                let plans = pg_sys::pg_plan_queries(analysis.queries, text.sql.as_ptr(), options, list);
+                (list, plans, std::ptr::null_mut())
             }
         };
         let portal = pg_sys::CreatePortal(c"".as_ptr(), true, true);
@@ -369,24 +377,31 @@ pub unsafe fn with_error_facts(call: impl FnOnce()) {
 }
 
 /// # Safety
-/// Inside a transaction.
-unsafe fn parameter_list(parameters: &[Parameter]) -> (pg_sys::ParamListInfo, Vec<pg_sys::Oid>) {
-    let types: Vec<_> = parameters.iter().map(|parameter| parameter.type_oid).collect();
+/// Inside a transaction; the values by number have these types, and `sources` says which of the parameters they are.
+unsafe fn parameter_list(
+    parameters: &[Parameter],
+    sources: &[usize],
+    types: &[pg_sys::Oid],
+) -> pg_sys::ParamListInfo {
     if parameters.is_empty() {
-        return (std::ptr::null_mut(), types);
+        return std::ptr::null_mut();
     }
-    // SAFETY: the list has as many places as there are parameters.
+    // SAFETY: the list has as many places as there are numbers.
     unsafe {
-        let list = pg_sys::makeParamList(parameters.len() as i32);
-        for (place, parameter) in parameters.iter().enumerate() {
+        let list = pg_sys::makeParamList(types.len() as i32);
+        for (place, (source, type_oid)) in sources.iter().zip(types.iter().copied()).enumerate() {
+            let parameter = &parameters[*source];
             let entry = (*list).params.as_mut_ptr().add(place);
-            let datum = value::datum_of_json(&parameter.value, parameter.type_oid);
-            (*entry).ptype = parameter.type_oid;
+            let datum = match parameter.typing {
+                Typing::Known(_) => value::datum_of_json(&parameter.value, type_oid),
+                Typing::ByContext => value::datum_as_sent(&parameter.value, type_oid),
+            };
+            (*entry).ptype = type_oid;
             (*entry).pflags = pg_sys::PARAM_FLAG_CONST as u16;
             (*entry).isnull = datum.is_none();
             (*entry).value = datum.unwrap_or(pg_sys::Datum::from(0usize));
         }
-        (list, types)
+        list
     }
 }
 
@@ -397,14 +412,18 @@ const PLANS_MAX: usize = 256;
 struct PlanKey {
     sql: CString,
     place: (i32, i32),
-    types: Vec<u32>,
+    /// The declared types; where there is none, the one that counts if the context does not say.
+    types: Vec<(u32, u32)>,
 }
 
 #[derive(Default)]
 struct Plans {
-    kept: HashMap<PlanKey, *mut pg_sys::CachedPlanSource>,
+    kept: HashMap<PlanKey, KeptPlan>,
     seen: std::collections::HashSet<u64>,
 }
+
+/// A plan, and which of the given parameters each of its numbers stands for.
+type KeptPlan = (*mut pg_sys::CachedPlanSource, Rc<[usize]>);
 
 thread_local! {
     static PLANS: RefCell<Plans> = RefCell::new(Plans::default());
@@ -419,17 +438,21 @@ unsafe fn plan_source(
     text: &Text,
     raw: *mut pg_sys::RawStmt,
     tag: pg_sys::CommandTag::Type,
-    types: &mut [pg_sys::Oid],
+    parameters: &[Parameter],
     is_query: bool,
-) -> Option<*mut pg_sys::CachedPlanSource> {
+) -> Option<KeptPlan> {
     if !is_query || text.statements.len() > 1 {
         return None;
     }
     use std::hash::{Hash, Hasher};
     // SAFETY: `raw` is a statement of the parser's.
     let place = unsafe { ((*raw).stmt_location, (*raw).stmt_len) };
-    let key = PlanKey { sql: text.sql.clone(), place, types: types.iter().map(|oid| oid.to_u32()).collect() };
-    if let Some(known) = PLANS.with_borrow(|plans| plans.kept.get(&key).copied()) {
+    let types = parameters.iter().map(|parameter| match parameter.typing {
+        Typing::Known(type_oid) => (type_oid.to_u32(), 0),
+        Typing::ByContext => (0, value::own_type(&parameter.value).to_u32()),
+    });
+    let key = PlanKey { sql: text.sql.clone(), place, types: types.collect() };
+    if let Some(known) = PLANS.with_borrow(|plans| plans.kept.get(&key).cloned()) {
         return Some(known);
     }
     let mut hasher = std::hash::DefaultHasher::new();
@@ -444,15 +467,23 @@ unsafe fn plan_source(
         return None;
     }
     // SAFETY: as PREPARE does: create, complete, save. A failure on the way leaves it in the transaction's memory.
-    let source = unsafe {
-        let source = pg_sys::CreateCachedPlan(raw, text.sql.as_ptr(), tag);
-        let queries = pg_sys::pg_analyze_and_rewrite_fixedparams(
-            raw,
-            text.sql.as_ptr(),
-            types.as_ptr(),
-            types.len() as i32,
-            std::ptr::null_mut(),
-        );
+    let kept = unsafe {
+        let is_typed = parameters.iter().all(|parameter| parameter.typing != Typing::ByContext);
+        let (raw, sql, types, sources) = if is_typed {
+            let types = parameters.iter().map(|parameter| match parameter.typing {
+                Typing::Known(type_oid) => type_oid,
+                Typing::ByContext => unreachable!("all types are known"),
+            });
+            (raw, Cow::Borrowed(&text.sql), types.collect(), (0..parameters.len()).collect())
+        } else {
+            // The kept statement has the types that are found now: it can be analysed anew without us.
+            let found = inference::analyze(raw, &text.sql, parameters);
+            let again = Text::parse_encoded(found.text(&text.sql));
+            (again.statements[0], Cow::Owned(again.sql), found.types, found.sources)
+        };
+        let mut types: Vec<pg_sys::Oid> = types;
+        let source = pg_sys::CreateCachedPlan(raw, sql.as_ptr(), tag);
+        let queries = inference::analyze_fixed(raw, &sql, &types);
         pg_sys::CompleteCachedPlan(
             source,
             queries,
@@ -465,18 +496,18 @@ unsafe fn plan_source(
             false,
         );
         pg_sys::SaveCachedPlan(source);
-        source
+        (source, Rc::<[usize]>::from(sources))
     };
     PLANS.with_borrow_mut(|plans| {
         if plans.kept.len() >= PLANS_MAX {
-            for (_, old) in plans.kept.drain() {
+            for (_, (old, _)) in plans.kept.drain() {
                 // SAFETY: no portal uses a kept plan between statements.
                 unsafe { pg_sys::DropCachedPlan(old) }
             }
         }
-        plans.kept.insert(key, source);
+        plans.kept.insert(key, kept.clone());
     });
-    Some(source)
+    Some(kept)
 }
 
 /// Collects a result as JSON, row by row.

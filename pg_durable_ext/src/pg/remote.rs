@@ -16,7 +16,7 @@ use super::process::{self, Handle, Worker};
 use super::xact::Transaction;
 use super::{catalog, latch, role};
 use crate::engine::failure::Failure;
-use crate::engine::steps::sql;
+use crate::engine::steps::sql::{self, Values};
 use crate::worker::executor;
 
 const QUEUE_BYTES: usize = 64 * 1024;
@@ -35,6 +35,9 @@ const HEAD_BYTES: usize = 64;
 struct Request {
     text: String,
     bindings: Vec<Binding>,
+    params: Vec<serde_json::Value>,
+    /// JSON, apart from the rest: it may be nested as deep as we read.
+    input: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -59,18 +62,22 @@ enum Answer {
     },
 }
 
-/// Runs a text, with its references, in a database of this cluster as the current user, and commits there.
-pub fn run(database: &str, text: &str, bindings: &Bindings) -> Result<ScriptResult, Failure> {
+/// Runs a text, with what its references and `$n` stand for, in a database of this cluster as the current user, and commits there.
+pub fn run(database: &str, text: &str, values: &Values<'_>) -> Result<ScriptResult, Failure> {
     let request = Request {
         text: text.to_owned(),
-        bindings: bindings
-            .iter()
+        bindings: values
+            .bindings
+            .into_iter()
+            .flatten()
             .map(|(name, outcome)| Binding {
                 name: name.clone(),
                 value: outcome.value.clone(),
                 columns: outcome.columns.as_deref().cloned(),
             })
             .collect(),
+        params: values.params.to_vec(),
+        input: values.input.map(serde_json::Value::to_string),
     };
     let asked = caught::catch(|| {
         let database = in_some_transaction(|| catalog::database_oid(database))
@@ -262,8 +269,12 @@ fn answer(request: &[u8]) -> Answer {
         })
         .collect();
     let done = caught::catch(|| {
+        let input = request.input.as_deref().map(serde_json::from_str).transpose();
+        let input: Option<serde_json::Value> =
+            input.map_err(|error| Failure::new("XX000", format!("input of the remote session: {error}")))?;
+        let values = Values { bindings: Some(&bindings), input: input.as_ref(), params: &request.params };
         let transaction = Transaction::begin();
-        let result = sql::run_text(&request.text, &bindings)?;
+        let result = sql::run_text(&request.text, &values)?;
         transaction.commit();
         Ok(result)
     });

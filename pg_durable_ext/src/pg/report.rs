@@ -25,6 +25,8 @@ impl From<ApiError> for ErrorReport {
             ApiError::TransactionMode(_) => report(Code::ERRCODE_INVALID_PARAMETER_VALUE),
             ApiError::Durability(_) => report(Code::ERRCODE_INVALID_PARAMETER_VALUE)
                 .set_hint("Use step, which flushes every checkpoint, or barrier, which flushes at the end."),
+            ApiError::InputTooDeep => report(Code::ERRCODE_PROGRAM_LIMIT_EXCEEDED)
+                .set_hint("Pass the innermost part as text, or keep the document in a table and pass its key."),
             ApiError::UnknownDatabase(_) => {
                 report(Code::ERRCODE_INVALID_CATALOG_NAME).set_hint("List the databases with \\l in psql.")
             }

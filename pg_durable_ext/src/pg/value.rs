@@ -383,8 +383,10 @@ pub fn datum_of_json(value: &Value, type_oid: pg_sys::Oid) -> Option<pg_sys::Dat
     let text = match (facts.form, value) {
         (Form::Json | Form::Jsonb, value) => value.to_string(),
         (_, Value::Null) => return None,
-        (Form::Int4, Value::Number(number)) if number.is_i64() => {
-            return Some(pg_sys::Datum::from(number.as_i64()? as i32));
+        (Form::Int4, Value::Number(number))
+            if let Some(int) = number.as_i64().and_then(|int| i32::try_from(int).ok()) =>
+        {
+            return Some(pg_sys::Datum::from(int));
         }
         (Form::Int8, Value::Number(number)) if number.is_i64() => {
             return Some(pg_sys::Datum::from(number.as_i64()?));
@@ -392,13 +394,48 @@ pub fn datum_of_json(value: &Value, type_oid: pg_sys::Oid) -> Option<pg_sys::Dat
         (Form::Bool, Value::Bool(value)) => return Some(pg_sys::Datum::from(*value)),
         _ => input_text(value, &facts),
     };
-    let text = encoding::from_utf8(&text);
+    Some(read(Some(&text), facts.base))
+}
+
+/// A JSON value as a client would have sent it for a parameter of this type: null is NULL whatever the type is, and a
+/// domain's constraints count. Raises where it does not fit.
+pub fn datum_as_sent(value: &Value, type_oid: pg_sys::Oid) -> Option<pg_sys::Datum> {
+    let facts = facts(type_oid);
+    match value {
+        Value::Null if facts.base == type_oid => None,
+        Value::Null => {
+            // A domain may refuse NULL.
+            read(None, type_oid);
+            None
+        }
+        _ if facts.base == type_oid => datum_of_json(value, type_oid),
+        _ if matches!(facts.form, Form::Json | Form::Jsonb) => Some(read(Some(&value.to_string()), type_oid)),
+        _ => Some(read(Some(&input_text(value, &facts)), type_oid)),
+    }
+}
+
+/// Calls a type's input function; `None` is NULL.
+fn read(text: Option<&str>, type_oid: pg_sys::Oid) -> pg_sys::Datum {
+    let text = text.map(encoding::from_utf8);
     let _style = PlainStyle::enter();
     let (mut input, mut parameter) = (pg_sys::InvalidOid, pg_sys::InvalidOid);
     // SAFETY: the input function belongs to the type and raises on text that it does not accept.
     unsafe {
-        pg_sys::getTypeInputInfo(facts.base, &mut input, &mut parameter);
-        Some(pg_sys::OidInputFunctionCall(input, text.as_ptr().cast_mut(), parameter, -1))
+        pg_sys::getTypeInputInfo(type_oid, &mut input, &mut parameter);
+        let text = text.as_ref().map_or(std::ptr::null_mut(), |text| text.as_ptr().cast_mut());
+        pg_sys::OidInputFunctionCall(input, text, parameter, -1)
+    }
+}
+
+/// The type that a JSON value has by nature, where no column and no context says more.
+pub fn own_type(value: &Value) -> pg_sys::Oid {
+    match value {
+        Value::Bool(_) => pg_sys::BOOLOID,
+        Value::Number(number) if number.is_i64() => pg_sys::INT8OID,
+        Value::Number(number) if number.is_u64() => pg_sys::NUMERICOID,
+        Value::Number(_) => pg_sys::FLOAT8OID,
+        Value::String(_) | Value::Null => pg_sys::TEXTOID,
+        Value::Array(_) | Value::Object(_) => pg_sys::JSONBOID,
     }
 }
 

@@ -19,6 +19,8 @@ pub struct NewInstance<'a> {
     pub database: Option<&'a str>,
     pub durability: &'a str,
     pub idempotency_key: Option<&'a str>,
+    /// JSON.
+    pub input: Option<&'a str>,
 }
 
 /// What an executor has to know of an instance.
@@ -30,6 +32,8 @@ pub struct Instance {
     pub database: Option<String>,
     pub vars: Option<String>,
     pub durability: String,
+    /// JSON.
+    pub input: Option<String>,
     /// Where the row lies.
     pub place: Tid,
 }
@@ -42,10 +46,10 @@ pub fn next_number() -> u64 {
 statement!(
     INSERT,
     c"INSERT INTO df.instances
-          (id, label, root_node, submitted_by, database, vars, durability, idempotency_key)
-      VALUES ($1, $2, '00000000', $3::pg_catalog.regrole, $4, $7, $5, $6)
+          (id, label, root_node, submitted_by, database, vars, durability, idempotency_key, input)
+      VALUES ($1, $2, '00000000', $3::pg_catalog.regrole, $4, $7, $5, $6, $8)
       ON CONFLICT (submitted_by, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING",
-    [TEXTOID, TEXTOID, OIDOID, TEXTOID, TEXTOID, TEXTOID, JSONBOID]
+    [TEXTOID, TEXTOID, OIDOID, TEXTOID, TEXTOID, TEXTOID, JSONBOID, JSONBOID]
 );
 
 /// The columns that [`INSERT`] fills in, with those that have defaults.
@@ -60,6 +64,7 @@ static NEW: heap::Table = heap::Table {
         c"vars",
         c"durability",
         c"idempotency_key",
+        c"input",
         c"created_at",
         c"status",
         c"updated_at",
@@ -82,6 +87,7 @@ pub fn insert(spi: &Session, new: &NewInstance<'_>) -> bool {
             vars,
             Arg::Text(new.durability),
             Arg::text(new.idempotency_key),
+            Arg::jsonb(new.input),
             now,
             Arg::Text("pending"),
             now,
@@ -100,6 +106,7 @@ pub fn insert(spi: &Session, new: &NewInstance<'_>) -> bool {
         Arg::Text(new.durability),
         Arg::text(new.idempotency_key),
         vars,
+        Arg::jsonb(new.input),
     ];
     spi.run(&INSERT, &args).count == 1
 }
@@ -148,7 +155,7 @@ pub fn visible(spi: &Session, id: &str) -> Option<VisibleInstance> {
 /// The columns of [`Instance`].
 static READ: heap::Table = heap::Table {
     name: c"instances",
-    columns: &[c"id", c"label", c"status", c"submitted_by", c"database", c"vars", c"durability"],
+    columns: &[c"id", c"label", c"status", c"submitted_by", c"database", c"vars", c"durability", c"input"],
 };
 
 /// Reads an instance, whoever owns it.
@@ -162,6 +169,7 @@ pub fn get(id: &str) -> Option<Instance> {
             database: row.optional_text(4),
             vars: row.json(5),
             durability: row.text(6),
+            input: row.json(7),
             place: row.place(),
         });
     });

@@ -17,16 +17,18 @@ use crate::pg::{heap, xact};
 statement!(
     INSERT,
     c"INSERT INTO df.nodes
-          (instance_id, submitted_by, database, id, node_type, query, result_name, left_node, right_node)
-      SELECT $1, $2::pg_catalog.regrole, $3, n.id, n.node_type, n.query, n.result_name, n.left_node, n.right_node
+          (instance_id, submitted_by, database, id, node_type, query, result_name, left_node, right_node, params)
+      SELECT $1, $2::pg_catalog.regrole, $3, n.id, n.node_type, n.query, n.result_name, n.left_node, n.right_node,
+             n.params::pg_catalog.jsonb
       FROM ROWS FROM (
           pg_catalog.unnest($4), pg_catalog.unnest($5), pg_catalog.unnest($6), pg_catalog.unnest($7),
-          pg_catalog.unnest($8), pg_catalog.unnest($9))
-          AS n (id, node_type, query, result_name, left_node, right_node)",
+          pg_catalog.unnest($8), pg_catalog.unnest($9), pg_catalog.unnest($10))
+          AS n (id, node_type, query, result_name, left_node, right_node, params)",
     [
         TEXTOID,
         OIDOID,
         TEXTOID,
+        TEXTARRAYOID,
         TEXTARRAYOID,
         TEXTARRAYOID,
         TEXTARRAYOID,
@@ -49,6 +51,7 @@ static NEW: heap::Table = heap::Table {
         c"result_name",
         c"left_node",
         c"right_node",
+        c"params",
         c"created_at",
         c"updated_at",
         c"status",
@@ -77,6 +80,7 @@ pub fn insert(spi: &Session, instance: &str, role: Oid, database: Option<&str>, 
             Arg::text(node.result_name.as_deref()),
             Arg::text(left[place].as_deref()),
             Arg::text(right[place].as_deref()),
+            Arg::jsonb(node.params.as_deref()),
             now,
             now,
             Arg::Text("pending"),
@@ -93,6 +97,7 @@ pub fn insert(spi: &Session, instance: &str, role: Oid, database: Option<&str>, 
     let names: Vec<_> = nodes.iter().map(|node| node.result_name.as_deref()).collect();
     let left: Vec<_> = left.iter().map(Option::as_deref).collect();
     let right: Vec<_> = right.iter().map(Option::as_deref).collect();
+    let params: Vec<_> = nodes.iter().map(|node| node.params.as_deref()).collect();
     spi.run(
         &INSERT,
         &[
@@ -105,6 +110,7 @@ pub fn insert(spi: &Session, instance: &str, role: Oid, database: Option<&str>, 
             Arg::TextArray(&names),
             Arg::TextArray(&left),
             Arg::TextArray(&right),
+            Arg::TextArray(&params),
         ],
     );
 }
@@ -126,6 +132,7 @@ static READ: heap::Table = heap::Table {
         c"wake_at",
         c"result",
         c"result_columns",
+        c"params",
     ],
 };
 
@@ -168,6 +175,7 @@ fn stored(row: &mut heap::Row<'_>) -> Result<StoredNode<'static>, EngineError> {
         id: node_id(row.text(1))?,
         node_type: Cow::Owned(row.text(2)),
         query: row.optional_text(3).map(Cow::Owned),
+        params: row.json(13).map(Cow::Owned),
         result_name: row.optional_text(4).map(Cow::Owned),
         left_node: row.optional_text(5).map(node_id).transpose()?,
         right_node: row.optional_text(6).map(node_id).transpose()?,

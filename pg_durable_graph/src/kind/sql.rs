@@ -1,13 +1,23 @@
 //! SQL: one or more statements as one step.
 
+use serde_json::Value;
+
+use crate::error::Problem;
 use crate::explain::shorten;
+use crate::json::MAX_PARAM_DEPTH;
 use crate::lexer::{Lexer, TokenKind};
+use crate::template::{Piece, Template};
+
+/// The most values that one step binds, as for a statement of a client's.
+pub const PARAMS_MAX: usize = 65_535;
 
 /// Runs SQL as the submitting role, in one transaction with its checkpoint.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sql {
     /// Statements separated by `;`, with `$name` references and `{name}` variables.
     pub query: String,
+    /// The values of `$1`, `$2`, … of the statements: bound, never text. The context decides their SQL types.
+    pub params: Vec<Value>,
 }
 
 /// What a crash in the middle of a step means for the step's effect.
@@ -24,6 +34,37 @@ pub enum Delivery {
 }
 
 impl Sql {
+    /// SQL that binds no values.
+    pub fn new(query: impl Into<String>) -> Sql {
+        Sql { query: query.into(), params: Vec::new() }
+    }
+
+    /// SQL whose `$1`, `$2`, … stand for these values. Fails where the text has a `$n` beyond them.
+    pub fn bound(query: impl Into<String>, params: Vec<Value>) -> Result<Sql, Problem> {
+        let sql = Sql { query: query.into(), params };
+        sql.check().map(|()| sql)
+    }
+
+    /// Whether each `$n` has its value. Without any values, `$n` is text like any other: the server decides.
+    pub(crate) fn check(&self) -> Result<(), Problem> {
+        let count = self.params.len();
+        if count == 0 {
+            return Ok(());
+        }
+        if count > PARAMS_MAX {
+            return Err(Problem::TooManyParams(count));
+        }
+        if self.params.iter().any(|value| is_deeper_than(value, MAX_PARAM_DEPTH)) {
+            return Err(Problem::ParamsTooDeep);
+        }
+        let template = Template::parse_bound(&self.query, count, |_| false);
+        let beyond = template.pieces.iter().find_map(|piece| match piece {
+            Piece::Param(number) if *number == 0 || *number > count => Some(*number),
+            Piece::Param(_) | Piece::Text(_) | Piece::Reference { .. } => None,
+        });
+        beyond.map_or(Ok(()), |number| Err(Problem::NoParam { number, count }))
+    }
+
     /// Tells by the keywords of each statement what a crash means for it. The server knows better for what
     /// hides in functions and rules; this is what can be said without asking it.
     pub fn delivery(&self) -> Delivery {
@@ -50,11 +91,29 @@ impl Sql {
     }
 
     pub(crate) fn label(&self) -> String {
-        let text = format!("SQL: {}", shorten(&self.query, 50));
+        let mut text = format!("SQL: {}", shorten(&self.query, 50));
+        if !self.params.is_empty() {
+            let shown: Vec<_> = self
+                .params
+                .iter()
+                .enumerate()
+                .map(|(place, value)| format!("${} = {value}", place + 1))
+                .collect();
+            text.push_str(&format!(" ({})", shorten(&shown.join(", "), 50)));
+        }
         match self.delivery() {
             Delivery::AtLeastOnce => text + " [at least once]",
             Delivery::ExactlyOnce | Delivery::ExactlyOnceUnlessCommits => text,
         }
+    }
+}
+
+fn is_deeper_than(value: &Value, levels: usize) -> bool {
+    let Some(inner) = levels.checked_sub(1) else { return value.is_array() || value.is_object() };
+    match value {
+        Value::Array(elements) => elements.iter().any(|element| is_deeper_than(element, inner)),
+        Value::Object(members) => members.values().any(|member| is_deeper_than(member, inner)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
     }
 }
 
@@ -112,9 +171,10 @@ impl Words {
 mod tests {
     use super::*;
     use Delivery::{AtLeastOnce, ExactlyOnce, ExactlyOnceUnlessCommits};
+    use serde_json::json;
 
     fn check(query: &str, expected: Delivery) {
-        assert_eq!(Sql { query: query.to_owned() }.delivery(), expected, "{query}");
+        assert_eq!(Sql::new(query).delivery(), expected, "{query}");
     }
 
     #[test]
@@ -177,10 +237,38 @@ mod tests {
 
     #[test]
     fn label_counts_characters() {
-        let label = |query: &str| Sql { query: query.to_owned() }.label();
+        let label = |query: &str| Sql::new(query).label();
         assert_eq!(label("SELECT 1"), "SQL: SELECT 1");
         assert_eq!(label("VACUUM"), "SQL: VACUUM [at least once]");
         assert_eq!(label(&"ä".repeat(50)), format!("SQL: {}", "ä".repeat(50)));
         assert_eq!(label(&"ä".repeat(51)), format!("SQL: {}...", "ä".repeat(47)));
+    }
+
+    #[test]
+    fn label_shows_values() {
+        let label = |params| Sql::bound("SELECT $1", params).unwrap().label();
+        assert_eq!(label(vec![json!(2), json!("A-1")]), r#"SQL: SELECT $1 ($1 = 2, $2 = "A-1")"#);
+        assert_eq!(
+            label(vec![json!("x".repeat(80))]),
+            format!("SQL: SELECT $1 ($1 = \"{}...)", "x".repeat(41))
+        );
+    }
+
+    #[test]
+    fn every_place_has_its_value() {
+        for (query, count, beyond) in [
+            ("SELECT $1, $2, $1", 2, None),
+            ("SELECT '$9', \"$9\", $$ $9 $$ -- $9", 1, None),
+            ("SELECT $9", 0, None),
+            ("SELECT $1 + $3", 2, Some(3)),
+            ("SELECT $0", 1, Some(0)),
+            ("SELECT a$9, $name", 1, None),
+            ("SELECT $99999999999999999999", 1, Some(usize::MAX)),
+        ] {
+            let found = Sql::bound(query, vec![json!(null); count]);
+            let expected = beyond.map(|number| Problem::NoParam { number, count });
+            assert_eq!(found.err(), expected, "{query}");
+        }
+        assert_eq!(Sql::bound("", vec![json!(1); 65_536]), Err(Problem::TooManyParams(65_536)));
     }
 }

@@ -6,7 +6,7 @@ use pg_durable_graph::{Graph, NodeId};
 use crate::random::Random;
 
 pub fn sql() -> Graph {
-    Graph::leaf(NodeKind::Sql(Sql { query: "SELECT 1".to_owned() }))
+    Graph::leaf(NodeKind::Sql(Sql::new("SELECT 1")))
 }
 
 pub fn end() -> Graph {

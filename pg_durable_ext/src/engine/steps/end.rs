@@ -7,6 +7,7 @@ use pg_durable_graph::vars;
 use serde_json::Value;
 
 use super::After;
+use super::sql::Values;
 use crate::engine::failure::Stop;
 use crate::engine::instance::{Flush, Instance};
 use crate::engine::run;
@@ -17,8 +18,8 @@ pub fn carry_out(instance: &mut Instance, leaf: NodeId, end: &Break) -> Result<A
         None => Value::Null,
         Some(text) => {
             let text = vars::substitute(text, |name| instance.var(name).map(Into::into));
-            let bindings = instance.bindings(leaf);
-            let lookup = |name: &str| bindings.and_then(|bindings| bindings.get(name)).map(|found| &**found);
+            let values = Values { bindings: instance.bindings(leaf), input: instance.input(), params: &[] };
+            let lookup = |name: &str| values.get(name);
             let template = Template::parse_text(&text, |name| lookup(name).is_some());
             let text = template::render_text(&template, lookup)
                 .map_err(|error| Stop::Failed { node: leaf, failure: error.into() })?;

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use pg_durable_graph::kind::Sql;
 use pg_durable_graph::progress::Bindings;
-use pg_durable_graph::template::{self, Context, Piece, Resolved, Template};
+use pg_durable_graph::template::{self, Context, INPUT, Piece, ReferenceError, Resolved, Source, Template};
 use pg_durable_graph::{Column, NodeId, Outcome, vars};
 use pgrx::pg_sys;
 use serde_json::Value;
@@ -14,7 +14,7 @@ use super::After;
 use crate::engine::failure::{Failure, Stop};
 use crate::engine::instance::{Flush, Instance};
 use crate::pg::caught::{self, Caught};
-use crate::pg::portal::{self, Literals, Parameter, Script, ScriptResult};
+use crate::pg::portal::{self, Literals, Parameter, Script, ScriptResult, Typing};
 use crate::pg::spi::Session;
 use crate::pg::xact::{self, Transaction};
 use crate::pg::{activity, gucs, value};
@@ -40,18 +40,15 @@ pub fn carry_out(
     activity::show_statement(&text);
     let phase = Cell::new(Phase::Statements);
     let done = match instance.database.clone() {
-        None => caught::catch(|| here(instance, leaf, &text, &phase)),
-        Some(database) => {
-            let bindings = instance.bindings(leaf).cloned().unwrap_or_default();
-            match crate::pg::remote::run(&database, &text, &bindings) {
-                Ok(result) => {
-                    instance.note_delivery(true);
-                    return crate::engine::run::complete_as(instance, leaf, outcome(result)?, Flush::AsRole);
-                }
-                Err(failure) if failure.sqlstate == "57014" && is_abandoned() => return Err(Stop::Abandoned),
-                Err(failure) => return Err(Stop::Failed { node: leaf, failure }),
+        None => caught::catch(|| here(instance, leaf, sql, &text, &phase)),
+        Some(database) => match crate::pg::remote::run(&database, &text, &values(instance, leaf, sql)) {
+            Ok(result) => {
+                instance.note_delivery(true);
+                return crate::engine::run::complete_as(instance, leaf, outcome(result)?, Flush::AsRole);
             }
-        }
+            Err(failure) if failure.sqlstate == "57014" && is_abandoned() => return Err(Stop::Abandoned),
+            Err(failure) => return Err(Stop::Failed { node: leaf, failure }),
+        },
     };
     portal::disarm_statement_timeout();
     done.unwrap_or_else(|caught| {
@@ -68,10 +65,19 @@ pub fn carry_out(
     })
 }
 
-fn here(instance: &mut Instance, leaf: NodeId, text: &str, phase: &Cell<Phase>) -> Result<After, Stop> {
+fn values<'a>(instance: &'a Instance, leaf: NodeId, sql: &'a Sql) -> Values<'a> {
+    Values { bindings: instance.bindings(leaf), input: instance.input(), params: &sql.params }
+}
+
+fn here(
+    instance: &mut Instance,
+    leaf: NodeId,
+    sql: &Sql,
+    text: &str,
+    phase: &Cell<Phase>,
+) -> Result<After, Stop> {
     let transaction = Transaction::begin();
-    let empty = HashMap::new();
-    let result = run_text(text, instance.bindings(leaf).unwrap_or(&empty))
+    let result = run_text(text, &values(instance, leaf, sql))
         .map_err(|failure| Stop::Failed { node: leaf, failure })?;
     instance.note_delivery(result.has_committed);
     let outcome = outcome(result)?;
@@ -105,16 +111,37 @@ fn outcome(result: ScriptResult) -> Result<Outcome, Stop> {
     Ok(Outcome { value, columns: Some(result.columns) })
 }
 
+/// What references and `$n` of a step's text stand for.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Values<'a> {
+    /// The named results that the step sees.
+    pub bindings: Option<&'a Bindings>,
+    /// The instance's input.
+    pub input: Option<&'a Value>,
+    /// The bound values of `$1`, `$2`, …
+    pub params: &'a [Value],
+}
+
+impl<'a> Values<'a> {
+    /// What `$name` stands for.
+    pub fn get(&self, name: &str) -> Option<Source<'a>> {
+        let result = self.bindings.and_then(|bindings| bindings.get(name)).map(|found| Source::Result(found));
+        result.or_else(|| self.input.filter(|_| name == INPUT).map(Source::Input))
+    }
+}
+
 /// Runs a text with references in the current transaction. A PostgreSQL error unwinds.
-pub fn run_text(text: &str, bindings: &Bindings) -> Result<ScriptResult, Failure> {
-    let template = Template::parse(text, |name| bindings.contains_key(name));
+pub fn run_text(text: &str, values: &Values<'_>) -> Result<ScriptResult, Failure> {
+    // `$input` is known even where there is none, for the sake of the error.
+    let is_known = |name: &str| name == INPUT || values.get(name).is_some();
+    let template = Template::parse_bound(text, values.params.len(), is_known);
     let result_max = gucs::max_result_size();
     if !template.has_references() {
         let script = Script { text, parameters: &[], literals: None, result_max };
         return Ok(portal::run(&script)?);
     }
     xact::read_standard_strings();
-    let bound = bind(&template, bindings)?;
+    let bound = bind(&template, values)?;
     let script = Script {
         text: &bound.text,
         parameters: &bound.parameters,
@@ -124,71 +151,128 @@ pub fn run_text(text: &str, bindings: &Bindings) -> Result<ScriptResult, Failure
     Ok(portal::run(&script)?)
 }
 
-struct Bound {
-    text: String,
-    literals: Literals,
-    parameters: Vec<Parameter>,
+/// A text with parameters in place of references and `$n`.
+pub struct Bound {
+    pub text: String,
+    /// The same with literals, for statements that take no parameters.
+    pub literals: Literals,
+    pub parameters: Vec<Parameter>,
+    numbers: HashMap<String, usize>,
+}
+
+impl Bound {
+    fn push_text(&mut self, text: &str) {
+        self.text.push_str(text);
+        self.literals.text.push_str(text);
+    }
+
+    /// Puts a parameter, one for all places with the same `key`; `place` makes from its `$n` what stands in the text.
+    fn push_parameter(
+        &mut self,
+        key: String,
+        literal: &str,
+        parameter: impl FnOnce() -> Parameter,
+        place: impl FnOnce(String) -> String,
+    ) {
+        let start = self.literals.text.len();
+        self.literals.text.push_str(literal);
+        let number = *self.numbers.entry(key).or_insert_with(|| {
+            self.parameters.push(parameter());
+            self.parameters.len()
+        });
+        let placed = place(format!("${number}"));
+        self.text.push_str(&placed);
+        self.literals.places.push((start..self.literals.text.len(), placed));
+    }
 }
 
 /// Puts parameters in place of references, and in a second text literals, for statements that take no parameters.
-fn bind(template: &Template, bindings: &Bindings) -> Result<Bound, Failure> {
-    let mut bound = Bound { text: String::new(), literals: Literals::default(), parameters: Vec::new() };
-    let mut numbers: HashMap<String, usize> = HashMap::new();
+fn bind(template: &Template, values: &Values<'_>) -> Result<Bound, Failure> {
+    let mut bound = Bound {
+        text: String::new(),
+        literals: Literals::default(),
+        parameters: Vec::new(),
+        numbers: HashMap::new(),
+    };
     for piece in &template.pieces {
         let (reference, context) = match piece {
             Piece::Text(text) => {
-                bound.text.push_str(text);
-                bound.literals.text.push_str(text);
+                bound.push_text(text);
+                continue;
+            }
+            Piece::Param(number) => {
+                let value = number.checked_sub(1).and_then(|place| values.params.get(place));
+                let value = value.ok_or_else(|| no_param(*number, values.params.len()))?;
+                let parameter = || Parameter { value: value.clone(), typing: Typing::ByContext };
+                let literal = template::sql_literal(value);
+                bound.push_parameter(format!("${number}"), &literal, parameter, |place| place);
                 continue;
             }
             Piece::Reference { reference, context } => (reference, *context),
         };
-        let outcome = bindings.get(&reference.name).expect("the template knows bound names only");
-        let resolved = template::resolve(reference, outcome)?;
-        let quoted = match context {
-            Context::Code => None,
-            Context::Literal | Context::EscapeLiteral => Some(context.escape(&resolved.text()).into_owned()),
-            Context::Body => Some(literal(&resolved, &reference.name, template::body_literal)),
-        };
-        if let Some(text) = quoted {
-            bound.text.push_str(&text);
-            bound.literals.text.push_str(&text);
-            continue;
-        }
-        let start = bound.literals.text.len();
-        bound.literals.text.push_str(&literal(&resolved, &reference.name, template::sql_literal));
-        let number = *numbers.entry(reference.to_string()).or_insert_with(|| {
-            bound.parameters.push(parameter(&resolved));
-            bound.parameters.len()
-        });
-        let parameter = match &resolved {
-            Resolved::Rows { rows, columns } => {
-                row_source(&format!("${number}"), &reference.name, rows, *columns)
+        let is_literal = matches!(context, Context::Literal | Context::EscapeLiteral);
+        let found = match values.get(&reference.name) {
+            Some(source) => template::resolve(reference, source, context)?,
+            // Only the input can be missing here. In quotes and bodies the text may well be meant.
+            None if context != Context::Code => {
+                bound.push_text(&reference.to_string());
+                continue;
             }
-            Resolved::Value { .. } | Resolved::Document(_) | Resolved::Null { .. } => format!("${number}"),
+            None if reference.nullable => Resolved::Part(None).into(),
+            None => return Err(ReferenceError::NoInput(reference.clone()).into()),
         };
-        bound.text.push_str(&parameter);
-        bound.literals.places.push((start..bound.literals.text.len(), parameter));
+        let resolved = &found.resolved;
+        if is_literal {
+            bound.push_text(&context.escape(&resolved.text()));
+        } else if context == Context::Body {
+            bound.push_text(&literal(resolved, &reference.name, template::body_literal));
+        } else {
+            // What is left to the server, a field of a composite type, wants parentheses before it.
+            let around = |text: String| if found.rest.is_empty() { text } else { format!("({text})") };
+            let literal = around(literal(resolved, &reference.name, template::sql_literal));
+            bound.push_parameter(
+                reference.to_string(),
+                &literal,
+                || parameter(resolved),
+                |place| match resolved {
+                    Resolved::Rows { rows, columns } => row_source(&place, &reference.name, rows, *columns),
+                    Resolved::Value { .. }
+                    | Resolved::Document(_)
+                    | Resolved::Part(_)
+                    | Resolved::Null { .. } => around(place),
+                },
+            );
+        }
+        bound.push_text(&found.rest);
     }
     Ok(bound)
 }
 
+fn no_param(number: usize, count: usize) -> Failure {
+    Failure::new("42P02", format!("there is no value for ${number}: the step binds {count}"))
+        .hint("Give a value for each $n, or write '$n' in quotes where it is text.")
+}
+
 fn parameter(resolved: &Resolved<'_>) -> Parameter {
+    let known = |value: Value, type_oid| Parameter { value, typing: Typing::Known(type_oid) };
     match resolved {
         Resolved::Value { value, type_name } => {
             let type_oid = match type_name {
                 Some(name) => value::type_of_name(name),
                 None => type_of_json(value),
             };
-            Parameter { value: (*value).clone(), type_oid }
+            known((*value).clone(), type_oid)
         }
-        Resolved::Document(value) => Parameter { value: (*value).clone(), type_oid: pg_sys::JSONBOID },
+        Resolved::Document(value) | Resolved::Part(Some(value @ Value::Object(_))) => {
+            known((*value).clone(), pg_sys::JSONBOID)
+        }
+        Resolved::Part(part) => {
+            Parameter { value: part.cloned().unwrap_or_default(), typing: Typing::ByContext }
+        }
         Resolved::Null { type_name } => {
-            Parameter { value: Value::Null, type_oid: type_name.map_or(pg_sys::TEXTOID, value::type_of_name) }
+            known(Value::Null, type_name.map_or(pg_sys::TEXTOID, value::type_of_name))
         }
-        Resolved::Rows { rows, .. } => {
-            Parameter { value: Value::Array(rows.to_vec()), type_oid: pg_sys::JSONBOID }
-        }
+        Resolved::Rows { rows, .. } => known(Value::Array(rows.to_vec()), pg_sys::JSONBOID),
     }
 }
 
@@ -223,9 +307,9 @@ fn row_source(rows_text: &str, name: &str, rows: &[Value], columns: Option<&[Col
 
 fn literal(resolved: &Resolved<'_>, name: &str, quote: impl Fn(&Value) -> String) -> String {
     match resolved {
-        Resolved::Value { value, .. } => quote(value),
+        Resolved::Value { value, .. } | Resolved::Part(Some(value)) => quote(value),
         Resolved::Document(value) => quote(&Value::String(value.to_string())),
-        Resolved::Null { .. } => "NULL".to_owned(),
+        Resolved::Null { .. } | Resolved::Part(None) => "NULL".to_owned(),
         Resolved::Rows { rows, columns } => {
             let json = quote(&Value::String(Value::Array(rows.to_vec()).to_string()));
             row_source(&format!("{json}::pg_catalog.jsonb"), name, rows, *columns)
