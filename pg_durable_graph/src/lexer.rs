@@ -7,14 +7,18 @@ use crate::name;
 
 /// A piece of SQL text.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Token {
+pub struct Token {
+    /// What it is.
     pub kind: TokenKind,
+    /// The byte where it begins.
     pub start: usize,
+    /// The byte after its last.
     pub end: usize,
 }
 
+/// What a piece of SQL text is.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum TokenKind {
+pub enum TokenKind {
     /// White space.
     Space,
     /// `-- …` or `/* … */`.
@@ -27,8 +31,13 @@ pub(crate) enum TokenKind {
     Literal,
     /// `E'…'`.
     EscapeLiteral,
-    /// `$tag$…$tag$`, with the length of each delimiter; `closed` is `false` at the end of the text.
-    Dollar { delimiter: usize, closed: bool },
+    /// `$tag$…$tag$`.
+    Dollar {
+        /// The length of each delimiter.
+        delimiter: usize,
+        /// Whether the second one is there.
+        closed: bool,
+    },
     /// `$name` that opens no dollar quote.
     Name,
     /// Any other character.
@@ -36,23 +45,34 @@ pub(crate) enum TokenKind {
 }
 
 impl Token {
+    /// The text that it stands for in the SQL that was cut.
     pub fn text(self, sql: &str) -> &str {
         &sql[self.start..self.end]
     }
 }
 
-pub(crate) struct Lexer<'a> {
+/// The tokens of a text, in order and without gaps.
+///
+/// ```
+/// use pg_durable_graph::lexer::{Lexer, TokenKind};
+///
+/// let kinds: Vec<TokenKind> = Lexer::new("'it''s' x").map(|token| token.kind).collect();
+/// assert_eq!(kinds, [TokenKind::Literal, TokenKind::Space, TokenKind::Word]);
+/// ```
+#[derive(Debug)]
+pub struct Lexer<'a> {
     sql: &'a str,
     at: usize,
 }
 
 impl<'a> Lexer<'a> {
+    /// Begins at the start of the text.
     pub fn new(sql: &'a str) -> Lexer<'a> {
         Lexer { sql, at: 0 }
     }
 
     /// Goes on at this byte.
-    pub fn seek(&mut self, at: usize) {
+    pub(crate) fn seek(&mut self, at: usize) {
         self.at = at;
     }
 
@@ -107,7 +127,8 @@ fn begins_word(byte: u8) -> bool {
     byte.is_ascii_alphabetic() || byte == b'_' || byte >= 0x80
 }
 
-pub(crate) fn continues_word(byte: u8) -> bool {
+/// Whether an identifier may go on with this byte.
+pub fn continues_word(byte: u8) -> bool {
     begins_word(byte) || byte.is_ascii_digit() || byte == b'$'
 }
 

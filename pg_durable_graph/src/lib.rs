@@ -11,7 +11,7 @@ pub mod fragment;
 pub mod graph;
 mod json;
 pub mod kind;
-mod lexer;
+pub mod lexer;
 pub mod lint;
 pub mod mermaid;
 pub mod name;
