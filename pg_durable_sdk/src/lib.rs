@@ -34,6 +34,9 @@
 #![warn(missing_docs)]
 #![deny(unsafe_code)]
 
+// The macros name this crate as its users do.
+extern crate self as pg_durable_sdk;
+
 mod client;
 mod connection;
 mod definition;
@@ -42,6 +45,7 @@ mod error;
 mod fault;
 mod id;
 mod list;
+mod macros;
 mod name;
 mod node;
 mod output;
@@ -59,6 +63,11 @@ mod wait;
 mod watch;
 mod workflow;
 
+/// What the macros expand to calls this.
+#[doc(hidden)]
+#[path = "expansion/mod.rs"]
+pub mod __private;
+
 #[cfg(feature = "testing")]
 #[allow(unsafe_code, reason = "asks the system about processes")]
 pub mod testing;
@@ -73,6 +82,7 @@ pub use error::{
 pub use fault::{Fault, WorkflowError};
 pub use id::InstanceId;
 pub use list::{Cursor, Instance, Instances, List, Page};
+pub use macros::{sql, workflow};
 pub use node::{NodeState, RunNode};
 pub use output::Output;
 pub use part::{IntoParts, Part};

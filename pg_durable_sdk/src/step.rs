@@ -1,7 +1,8 @@
 //! A step that runs SQL.
 
-use crate::{Output, Part, name::SharedName};
+use crate::{__private::with_faults, Output, Part, fault::Misplaced, name::SharedName};
 use pg_durable_graph::kind::{NodeKind, Sql};
+use serde_json::Value;
 use std::{fmt, marker::PhantomData};
 
 /// A step that runs SQL, and the handle of its result; made by [`sql`].
@@ -12,6 +13,9 @@ use std::{fmt, marker::PhantomData};
 #[must_use]
 pub struct Step<T = Output> {
     query: String,
+    /// What `$1`, `$2`, … of the query stand for.
+    params: Vec<Value>,
+    faults: Vec<Misplaced>,
     name: Option<String>,
     captured: SharedName,
     result: PhantomData<fn() -> T>,
@@ -31,7 +35,13 @@ pub struct Step<T = Output> {
 /// # assert!(workflow.graph().is_ok());
 /// ```
 pub fn sql(query: impl Into<String>) -> Step {
-    Step { query: query.into(), name: None, captured: SharedName::default(), result: PhantomData }
+    Step::of(query.into(), Vec::new(), Vec::new())
+}
+
+impl Step {
+    pub(crate) fn of(query: String, params: Vec<Value>, faults: Vec<Misplaced>) -> Self {
+        Self { query, params, faults, name: None, captured: SharedName::default(), result: PhantomData }
+    }
 }
 
 impl<T> Step<T> {
@@ -64,7 +74,14 @@ impl<T> Step<T> {
     /// let all: Step<Vec<Hold>> = sql("SELECT id, sku FROM holds").returns();
     /// ```
     pub fn returns<U>(self) -> Step<U> {
-        Step { query: self.query, name: self.name, captured: self.captured, result: PhantomData }
+        Step {
+            query: self.query,
+            params: self.params,
+            faults: self.faults,
+            name: self.name,
+            captured: self.captured,
+            result: PhantomData,
+        }
     }
 
     /// The name under which steps that capture this one refer to its result: its own, or that of the variable
@@ -79,6 +96,8 @@ impl<T> Clone for Step<T> {
     fn clone(&self) -> Self {
         Self {
             query: self.query.clone(),
+            params: self.params.clone(),
+            faults: self.faults.clone(),
             name: self.name.clone(),
             captured: self.captured.clone(),
             result: PhantomData,
@@ -95,7 +114,8 @@ impl<T> fmt::Debug for Step<T> {
 
 impl<T> From<Step<T>> for Part {
     fn from(step: Step<T>) -> Self {
-        let part = Part::leaf(Ok(NodeKind::Sql(Sql::new(step.query))));
+        let part = Part::leaf(Sql::bound(step.query, step.params).map(NodeKind::Sql));
+        let part = with_faults(part, step.faults);
         match step.name {
             Some(name) => part.named(Some(name)),
             None => part.capturable(step.captured),

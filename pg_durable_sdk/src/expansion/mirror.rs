@@ -1,0 +1,21 @@
+//! The vocabulary of the mirror: functions with the types of steps. None is ever called.
+
+use serde::de::DeserializeOwned;
+
+/// What the body of a workflow returns.
+pub type BodyResult<T> = Result<T, crate::Failure>;
+
+/// What a step leaves.
+pub fn result<T: DeserializeOwned>() -> T {
+    unreachable!("the mirror of a workflow never runs")
+}
+
+/// What a block of a `join!` or `race!` leaves.
+pub fn block<T>(_: impl FnOnce() -> BodyResult<T>) -> T {
+    unreachable!("the mirror of a workflow never runs")
+}
+
+/// What the first branch of a `race!` leaves.
+pub fn first_of<T, const N: usize>(_: [T; N]) -> T {
+    unreachable!("the mirror of a workflow never runs")
+}

@@ -1,0 +1,21 @@
+//! What the expansions of `sql!` and `#[workflow]` call. Nothing here is for anybody else.
+
+#![allow(missing_docs, reason = "hidden, and called by our own macros only")]
+
+mod capture;
+pub mod duration;
+mod mirror;
+mod node;
+mod probe;
+mod shape;
+mod statement;
+
+pub use capture::{CaptureStep, CaptureValue, Captured};
+pub use mirror::{BodyResult, block, first_of, result};
+pub(crate) use node::with_faults;
+pub use node::{if_else, if_some, join, leave, race, repeat, schedule, sequence, signal, sleep, workflow};
+pub use probe::{
+    AnyFields, AnyType, NullableType, Probe, ReadFields, SchemaFields, SqlType, owner_of, probe, some,
+    type_of,
+};
+pub use statement::Statement;

@@ -1,0 +1,80 @@
+//! The nodes of a workflow.
+
+use crate::{Part, Workflow, fault::Misplaced};
+use pg_durable_graph::{
+    Graph,
+    kind::{self, NodeKind},
+};
+use std::time::Duration;
+
+/// A workflow whose result is that of this part.
+pub fn workflow<T>(part: Part) -> Workflow<T> {
+    Workflow::new().step(part).returns()
+}
+
+/// One part after the other; there is at least one.
+pub fn sequence(parts: Vec<Part>) -> Part {
+    Part::sequence(parts).expect("the macro makes no empty sequence")
+}
+
+/// All branches at once.
+pub fn join(branches: Vec<Part>) -> Part {
+    Part::over(branches, Graph::join)
+}
+
+/// All branches at once, and the first wins.
+pub fn race(branches: Vec<Part>, name: Option<&str>) -> Part {
+    Part::over(branches, Graph::race).named(name.map(str::to_owned))
+}
+
+/// One of two, by the truth of the condition's result.
+pub fn if_else(condition: Part, then: Part, otherwise: Part) -> Part {
+    Part::over(vec![condition, then, otherwise], |graphs| match <[Graph; 3]>::try_from(graphs) {
+        Ok([condition, then, otherwise]) => Ok(Graph::if_else(condition, then, otherwise)),
+        Err(_) => unreachable!("there are three"),
+    })
+}
+
+/// One of two, by whether a result of SQL has a row, or where one column is meant, a value in it.
+pub fn if_some(name: &str, is_row: bool, then: Part, otherwise: Part) -> Part {
+    if !is_row {
+        let condition =
+            super::Statement::new().text("SELECT ").reference(name, true, None).text(" IS NOT NULL");
+        return if_else(condition.into_node(None), then, otherwise);
+    }
+    Part::over(vec![then, otherwise], |graphs| match <[Graph; 2]>::try_from(graphs) {
+        Ok([then, otherwise]) => Ok(Graph::if_rows(name, then, otherwise)),
+        Err(_) => unreachable!("there are two"),
+    })
+}
+
+/// The body again and again.
+pub fn repeat(body: Part) -> Part {
+    Part::over(vec![body], |graphs| match <[Graph; 1]>::try_from(graphs) {
+        Ok([body]) => Ok(Graph::repeat(body, None)),
+        Err(_) => unreachable!("there is one"),
+    })
+}
+
+/// Leaves the nearest loop.
+pub fn leave() -> Part {
+    Part::leaf(Ok(NodeKind::Break(kind::Break { value: None })))
+}
+
+pub fn sleep(duration: Duration) -> Part {
+    Part::leaf(Ok(NodeKind::Sleep(kind::Sleep { duration })))
+}
+
+pub fn signal(name: &str, timeout: Option<Duration>, result_name: Option<&str>) -> Part {
+    let signal = kind::Signal::new(name, timeout).map(NodeKind::Signal);
+    Part::leaf(signal).named(result_name.map(str::to_owned))
+}
+
+pub fn schedule(cron_expr: &str, timezone: Option<&str>) -> Part {
+    Part::leaf(kind::WaitSchedule::new(cron_expr, timezone.map(str::to_owned)).map(NodeKind::WaitSchedule))
+}
+
+/// Puts faults at the root of a part.
+pub(crate) fn with_faults(part: Part, faults: Vec<Misplaced>) -> Part {
+    faults.into_iter().fold(part, Part::with_fault)
+}

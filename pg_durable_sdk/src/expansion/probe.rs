@@ -1,0 +1,147 @@
+//! What the graph has to know of a type, without a value of it.
+//!
+//! The methods of [`NullableType`] and [`SqlType`] are found before those of [`AnyType`], which every other type
+//! gets. They are traits, and no methods of their own of each `Probe<…>`, so that the compiler has nothing to add
+//! where it could not find the type.
+
+use super::shape;
+use schemars::JsonSchema;
+use serde::{Serialize, de::DeserializeOwned};
+use std::marker::PhantomData;
+
+/// Stands for a type.
+#[derive(Debug)]
+pub struct Probe<T>(PhantomData<fn() -> T>);
+
+/// The type at the end of the way that a closure describes. The closure is never called.
+pub fn probe<A, B>(_: impl FnOnce(A) -> Probe<B>) -> Probe<B> {
+    Probe(PhantomData)
+}
+
+/// The type of a value that is captured.
+pub fn type_of<T: Serialize>(_: &T) -> Probe<T> {
+    Probe(PhantomData)
+}
+
+/// The type of a value that has the captured field.
+pub fn owner_of<T>(_: &T) -> Probe<T> {
+    Probe(PhantomData)
+}
+
+/// What is in an `Option`.
+pub fn some<T>(_: &Option<T>) -> T {
+    unreachable!("types are looked at without values")
+}
+
+impl<T: DeserializeOwned> Probe<T> {
+    /// Whether it is read from the columns of a row, and not from one of them.
+    pub fn is_row(&self) -> bool {
+        shape::is_row::<T>()
+    }
+}
+
+/// Types that have a value for NULL.
+pub trait NullableType {
+    /// Whether there may be no value.
+    fn is_nullable(&self) -> bool {
+        true
+    }
+}
+
+impl<T> NullableType for Probe<Option<T>> {}
+impl NullableType for Probe<serde_json::Value> {}
+
+/// Types that have an SQL type of their own.
+pub trait SqlType {
+    /// The SQL type of a value that comes out of JSON.
+    fn sql_type(&self) -> &'static str;
+}
+
+/// What is true of every type that is none of the above: found later, behind one more reference.
+pub trait AnyType {
+    fn is_nullable(&self) -> bool {
+        false
+    }
+
+    fn sql_type(&self) -> &'static str {
+        "jsonb"
+    }
+}
+
+impl<T> AnyType for &Probe<T> {}
+
+/// The fields that a struct has in JSON, of types with a schema.
+pub trait SchemaFields {
+    /// Their names, where they are known.
+    fn fields(&self) -> Option<Vec<String>>;
+}
+
+impl<T: JsonSchema> SchemaFields for &Probe<T> {
+    fn fields(&self) -> Option<Vec<String>> {
+        shape::schema_fields::<T>()
+    }
+}
+
+/// The fields that a struct has in JSON, of types that are read from it.
+pub trait ReadFields {
+    /// Their names, where they are known.
+    fn fields(&self) -> Option<Vec<String>>;
+}
+
+impl<T: DeserializeOwned> ReadFields for Probe<T> {
+    fn fields(&self) -> Option<Vec<String>> {
+        shape::read_fields::<T>()
+    }
+}
+
+/// Of other types nothing is known.
+pub trait AnyFields {
+    fn fields(&self) -> Option<Vec<String>> {
+        None
+    }
+}
+
+impl<T> AnyFields for &&Probe<T> {}
+
+macro_rules! sql_types {
+    ($($sql:literal: $($rust:ty),+;)+) => {$($(
+        impl SqlType for Probe<$rust> {
+            fn sql_type(&self) -> &'static str {
+                $sql
+            }
+        }
+
+        impl SqlType for Probe<Option<$rust>> {
+            fn sql_type(&self) -> &'static str {
+                $sql
+            }
+        }
+    )+)+};
+}
+
+sql_types! {
+    "boolean": bool;
+    "bigint": i8, i16, i32, i64, u8, u16, u32, u64, isize, usize;
+    "double precision": f32, f64;
+    "text": String, &str, char;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn types_are_told_apart() {
+        macro_rules! facts {
+            ($type:ty) => {{
+                let probe: Probe<$type> = Probe(PhantomData);
+                ((&probe).is_nullable(), (&probe).sql_type())
+            }};
+        }
+        assert_eq!(facts!(i32), (false, "bigint"));
+        assert_eq!(facts!(Option<String>), (true, "text"));
+        assert_eq!(facts!(serde_json::Value), (true, "jsonb"));
+        assert_eq!(facts!(Vec<i64>), (false, "jsonb"));
+        assert_eq!(facts!(Option<Vec<i64>>), (true, "jsonb"));
+    }
+}

@@ -1,0 +1,112 @@
+//! SQL while it is put together from text and captures.
+
+use crate::{Part, Step, fault::Misplaced};
+use pg_durable_graph::NodeId;
+use serde::Serialize;
+use serde_json::Value;
+
+/// SQL, its parameters, and what is wrong with them.
+#[derive(Debug, Default)]
+#[must_use]
+pub struct Statement {
+    query: String,
+    params: Vec<Value>,
+    faults: Vec<Misplaced>,
+}
+
+impl Statement {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    pub fn text(mut self, text: &str) -> Self {
+        self.query.push_str(text);
+        self
+    }
+
+    /// A value at a path such as `order.id`; a `cast` says its SQL type.
+    pub fn reference(self, path: &str, is_nullable: bool, cast: Option<&str>) -> Self {
+        let reference = self.text("$").text(path).text(if is_nullable { "?" } else { "" });
+        match cast {
+            Some(sql_type) => reference.text("::").text(sql_type),
+            None => reference,
+        }
+    }
+
+    /// Asks that a field has the name in JSON that it has in Rust, where the former are known.
+    pub fn field(mut self, known: Option<Vec<String>>, name: &str) -> Self {
+        let Some(known) = known.filter(|known| !known.iter().any(|field| field == name)) else { return self };
+        let known =
+            if known.is_empty() { "it has none".to_owned() } else { format!("it has {}", known.join(", ")) };
+        self.faults.push(fault(
+            format!("the field {name} is not called so in JSON: {known}"),
+            "Give the field in Rust the name that it has in JSON, or take the serde attribute away."
+                .to_owned(),
+        ));
+        self
+    }
+
+    /// All of a result of SQL as one value, which a row is not.
+    pub fn whole(mut self, name: &str, is_nullable: bool, is_row: bool) -> Self {
+        if is_row {
+            self.faults.push(fault(
+                format!("{name} is a row, and a row is not one value"),
+                format!("Capture a column, as in {{{name}.id}}, or the row as a table: FROM {{{name}.*}}."),
+            ));
+        }
+        self.reference(name, is_nullable, None)
+    }
+
+    /// A statement that gives a result of SQL once more.
+    pub fn again(self, name: &str, is_nullable: bool, is_row: bool) -> Self {
+        if is_row {
+            self.text(&format!("SELECT * FROM ${name}.* LIMIT 1"))
+        } else {
+            self.text("SELECT ").reference(name, is_nullable, None).text(" AS value")
+        }
+    }
+
+    /// All rows of a result, as a table of its name.
+    pub fn rows(self, name: &str) -> Self {
+        self.text("$").text(name).text(".*")
+    }
+
+    /// All rows of a step, which gets the name of its variable if it has none.
+    pub fn rows_of<T>(self, variable: &str, step: &Step<T>) -> Self {
+        let name = step.captured_from(variable).to_owned();
+        self.rows(&name)
+    }
+
+    /// A value, which is sent as a parameter.
+    pub fn value<T: Serialize + ?Sized>(mut self, value: &T) -> Self {
+        match serde_json::to_value(value) {
+            Ok(value) => self.params.push(value),
+            Err(error) => {
+                self.params.push(Value::Null);
+                self.faults.push(fault(
+                    format!("parameter ${} cannot be sent: {error}", self.params.len()),
+                    "Values are sent as JSON, whose objects have strings as keys.".to_owned(),
+                ));
+            }
+        }
+        let number = self.params.len();
+        self.text(&format!("${number}"))
+    }
+
+    /// A value of this SQL type.
+    pub fn cast_value<T: Serialize + ?Sized>(self, value: &T, sql_type: &str) -> Self {
+        self.value(value).text("::").text(sql_type)
+    }
+
+    pub fn into_step(self) -> Step {
+        Step::of(self.query, self.params, self.faults)
+    }
+
+    pub fn into_node(self, name: Option<&str>) -> Part {
+        Part::from(self.into_step()).named(name.map(str::to_owned))
+    }
+}
+
+fn fault(message: String, hint: String) -> Misplaced {
+    Misplaced { node: NodeId::ROOT, message, hint: Some(hint) }
+}

@@ -1,0 +1,11 @@
+mod shop;
+use shop::*;
+
+#[workflow(name = "order.fulfil", version = 1)]
+async fn fulfil(order: Order) -> Result<Receipt> {
+    let approval: Approval = signal("approval").await?;
+    sql!("SELECT * FROM {approval.*}").await?;
+    Ok(Receipt { id: order.id })
+}
+
+fn main() {}

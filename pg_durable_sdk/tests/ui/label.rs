@@ -1,0 +1,12 @@
+mod shop;
+use shop::*;
+
+#[workflow(name = "order.fulfil", version = 1)]
+async fn fulfil(order: Order) -> Result<Receipt> {
+    'outer: loop {
+        break;
+    }
+    Ok(Receipt { id: order.id })
+}
+
+fn main() {}

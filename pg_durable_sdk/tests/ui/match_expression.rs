@@ -1,0 +1,13 @@
+mod shop;
+use shop::*;
+
+#[workflow(name = "order.fulfil", version = 1)]
+async fn fulfil(order: Order) -> Result<Receipt> {
+    match order.express {
+        true => sql!("SELECT 1").await?,
+        false => sql!("SELECT 2").await?,
+    }
+    Ok(Receipt { id: order.id })
+}
+
+fn main() {}

@@ -1,0 +1,9 @@
+mod shop;
+use shop::*;
+
+#[workflow(name = "order.fulfil", version = 1)]
+async fn fulfil<T>(order: Order) -> Result<Receipt> {
+    Ok(Receipt { id: order.id })
+}
+
+fn main() {}

@@ -1,0 +1,13 @@
+mod shop;
+use shop::*;
+
+#[workflow(name = "order.fulfil", version = 1)]
+async fn fulfil(order: Order) -> Result<Receipt> {
+    if order.express {
+        let n: i64 = sql!("SELECT 1").await?;
+    }
+    sql!("SELECT {n}").await?;
+    Ok(Receipt { id: order.id })
+}
+
+fn main() {}

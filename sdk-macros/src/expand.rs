@@ -1,0 +1,183 @@
+//! Prints a workflow: a function that returns its definition.
+
+use crate::{
+    args::Args,
+    plan::{Field, Node, Piece, Probe, ProbeStep, Reference},
+    signature::Signature,
+};
+use proc_macro2::TokenStream;
+use quote::{ToTokens as _, quote, quote_spanned};
+use syn::{Type, spanned::Spanned as _};
+
+/// Prints the item that stands for the workflow. The mirror of the body is there for the compiler only.
+pub fn workflow(args: &Args, signature: &Signature, plan: &Node, mirror: &TokenStream) -> TokenStream {
+    let Args { name, version } = args;
+    let Signature { attrs, vis, fn_token, ident, output, .. } = signature;
+    let input = input(signature);
+    let plan = node(plan);
+    quote! {
+        #(#attrs)*
+        #vis #fn_token #ident() -> ::pg_durable_sdk::Definition<#input, #output> {
+            #mirror
+
+            #[allow(unused_imports, unused_qualifications, clippy::all, clippy::pedantic, clippy::nursery)]
+            fn __graph() -> ::pg_durable_sdk::Workflow<#output> {
+                use ::pg_durable_sdk::__private::{AnyFields as _, AnyType as _, NullableType as _, ReadFields as _, SchemaFields as _, SqlType as _};
+                ::pg_durable_sdk::__private::workflow(#plan)
+            }
+            ::pg_durable_sdk::Definition::from_macro(#name, #version, __graph)
+        }
+    }
+}
+
+/// The type of the input.
+pub fn input(signature: &Signature) -> TokenStream {
+    match &signature.input {
+        Some(input) => input.ty.to_token_stream(),
+        None => quote!(()),
+    }
+}
+
+fn node(node: &Node) -> TokenStream {
+    let p = quote!(::pg_durable_sdk::__private);
+    let list = |nodes: &[Node]| {
+        let nodes = nodes.iter().map(self::node);
+        quote!(::std::vec![#(#nodes),*])
+    };
+    match node {
+        Node::Sql { pieces, name } => {
+            let empty = quote!(#p::Statement::new());
+            let statement = pieces.iter().fold(empty, piece);
+            let name = optional(name.as_ref());
+            quote!(#statement.into_node(#name))
+        }
+        Node::Signal { signal, timeout, name } => {
+            let timeout = optional(timeout.as_ref().map(duration));
+            let name = optional(name.as_ref());
+            quote!(#p::signal(#signal, #timeout, #name))
+        }
+        Node::Sleep { duration } => {
+            let duration = self::duration(duration);
+            quote!(#p::sleep(#duration))
+        }
+        Node::Schedule { cron, timezone } => {
+            let timezone = optional(timezone.as_ref());
+            quote!(#p::schedule(#cron, #timezone))
+        }
+        Node::Sequence(nodes) => {
+            let nodes = list(nodes);
+            quote!(#p::sequence(#nodes))
+        }
+        Node::Join(branches) => {
+            let branches = list(branches);
+            quote!(#p::join(#branches))
+        }
+        Node::Race { branches, name } => {
+            let (branches, name) = (list(branches), optional(name.as_ref()));
+            quote!(#p::race(#branches, #name))
+        }
+        Node::If { condition, then, otherwise } => {
+            let [condition, then, otherwise] = [condition, then, otherwise].map(|child| self::node(child));
+            quote!(#p::if_else(#condition, #then, #otherwise))
+        }
+        Node::IfSome { name, probe, then, otherwise } => {
+            let [then, otherwise] = [then, otherwise].map(|child| self::node(child));
+            let is_row = is_row(probe.as_ref());
+            quote!(#p::if_some(#name, #is_row, #then, #otherwise))
+        }
+        Node::Loop(body) => {
+            let body = self::node(body);
+            quote!(#p::repeat(#body))
+        }
+        Node::Break => quote!(#p::leave()),
+    }
+}
+
+fn piece(statement: TokenStream, piece: &Piece) -> TokenStream {
+    match piece {
+        Piece::Text(text) => quote!(#statement.text(#text)),
+        Piece::Reference(Reference { path, nullable, cast, probe }) => {
+            let Some(probe) = probe.as_ref().map(self::probe) else {
+                let cast = optional(cast.then_some("jsonb"));
+                return quote!(#statement.reference(#path, #nullable, #cast));
+            };
+            let cast = optional(cast.then(|| quote!((&#probe).sql_type())));
+            quote!(#statement.reference(#path, #nullable | (&#probe).is_nullable(), #cast))
+        }
+        Piece::Whole { name, nullable, probe } => {
+            let (nullable, is_row) = (is_nullable(*nullable, probe.as_ref()), is_row(probe.as_ref()));
+            quote!(#statement.whole(#name, #nullable, #is_row))
+        }
+        Piece::Again { name, nullable, probe } => {
+            let (nullable, is_row) = (is_nullable(*nullable, probe.as_ref()), is_row(probe.as_ref()));
+            quote!(#statement.again(#name, #nullable, #is_row))
+        }
+        Piece::Rows(name) => quote!(#statement.rows(#name)),
+        Piece::Field(Field { owner, name }) => {
+            let owner = self::owner(owner);
+            quote!(#statement.field((&&#owner).fields(), #name))
+        }
+        Piece::Value { value, cast: false } => {
+            quote_spanned!(value.span()=> #statement.value(&#value))
+        }
+        Piece::Value { value, cast: true } => {
+            let span = value.span();
+            quote_spanned!(span=> #statement.cast_value(&#value, (&::pg_durable_sdk::__private::type_of(&#value)).sql_type()))
+        }
+    }
+}
+
+fn is_nullable(nullable: bool, probe: Option<&Probe>) -> TokenStream {
+    match probe.map(self::probe) {
+        Some(probe) => quote!(#nullable | (&#probe).is_nullable()),
+        None => quote!(#nullable),
+    }
+}
+
+fn is_row(probe: Option<&Probe>) -> TokenStream {
+    match probe.map(self::probe) {
+        Some(probe) => quote!(#probe.is_row()),
+        None => quote!(false),
+    }
+}
+
+/// What is known of a type: the closure is never called, so that no value is needed.
+fn probe(probe: &Probe) -> TokenStream {
+    let (root, place) = way(probe);
+    quote!(::pg_durable_sdk::__private::probe(|value: #root| ::pg_durable_sdk::__private::type_of(&#place)))
+}
+
+/// The type that a field is looked for in, which need not be captured itself.
+fn owner(probe: &Probe) -> TokenStream {
+    let (root, place) = way(probe);
+    quote!(::pg_durable_sdk::__private::probe(|value: #root| ::pg_durable_sdk::__private::owner_of(&#place)))
+}
+
+fn way(probe: &Probe) -> (&Type, TokenStream) {
+    let root = &probe.root;
+    let start = quote!(value);
+    let place = probe.steps.iter().fold(start, |place, step| match step {
+        ProbeStep::Field(field) => quote_spanned!(field.span()=> #place.#field),
+        ProbeStep::Some => some(root, &place),
+    });
+    (root, place)
+}
+
+fn some(root: &Type, place: &TokenStream) -> TokenStream {
+    quote_spanned!(root.span()=> ::pg_durable_sdk::__private::some(&#place))
+}
+
+/// A duration, with the words for it.
+fn duration(expr: &syn::Expr) -> TokenStream {
+    quote!({
+        use ::pg_durable_sdk::__private::duration::*;
+        #expr
+    })
+}
+
+fn optional(value: Option<impl quote::ToTokens>) -> TokenStream {
+    match value {
+        Some(value) => quote!(::core::option::Option::Some(#value)),
+        None => quote!(::core::option::Option::None),
+    }
+}

@@ -1,0 +1,52 @@
+//! The macros of `pg_durable_sdk`, which re-exports them and documents them.
+//!
+//! A workflow goes through three stages, none of which looks back: `args`, `signature` and `model` read what was
+//! written, `lower` makes the graph's nodes of it, `expand` and `mirror` print. `fallback` prints what stands in
+//! for a workflow that is wrong.
+
+#![deny(unsafe_code)]
+#![expect(clippy::large_enum_variant, reason = "a handful of each, for as long as one expansion takes")]
+
+mod args;
+mod errors;
+mod expand;
+mod fallback;
+mod lower;
+mod mirror;
+mod model;
+mod plan;
+mod scope;
+mod signature;
+mod sql;
+
+use proc_macro::TokenStream;
+
+// Documented where it is re-exported, in `pg_durable_sdk`.
+#[allow(missing_docs, reason = "documented in pg_durable_sdk")]
+#[proc_macro]
+pub fn sql(input: TokenStream) -> TokenStream {
+    sql::statement(input.into()).unwrap_or_else(|error| fallback::statement(&error)).into()
+}
+
+// Documented where it is re-exported, in `pg_durable_sdk`.
+#[allow(missing_docs, reason = "documented in pg_durable_sdk")]
+#[proc_macro_attribute]
+pub fn workflow(args: TokenStream, item: TokenStream) -> TokenStream {
+    let (args, item) = (args.into(), proc_macro2::TokenStream::from(item));
+    workflow_or_error(args, item.clone()).unwrap_or_else(|error| fallback::workflow(item, &error)).into()
+}
+
+fn workflow_or_error(
+    args: proc_macro2::TokenStream,
+    item: proc_macro2::TokenStream,
+) -> syn::Result<proc_macro2::TokenStream> {
+    let mut errors = errors::Errors::default();
+    let item: syn::ItemFn = syn::parse2(item)?;
+    let args = errors.catch(args::Args::parse(args));
+    let signature = errors.catch(signature::Signature::parse(&item));
+    let body = model::Block::parse(&item.block, &mut errors);
+    let Some((args, signature)) = args.zip(signature) else { return Err(errors.into_error()) };
+    let plan = lower::lower(&signature, &body, &mut errors);
+    errors.finish()?;
+    Ok(expand::workflow(&args, &signature, &plan, &mirror::mirror(&signature, &body)))
+}

@@ -1,0 +1,145 @@
+//! Conditions: what an IF asks, and what `if let` binds.
+
+use super::{Lowering, found::Found};
+use crate::{
+    model::{Condition, Source, Step, StepKind},
+    plan::{Node, Piece, Reference},
+    scope::Base,
+    signature::argument_of,
+    sql::unraw,
+};
+use syn::{Ident, spanned::Spanned as _};
+
+/// A condition that was looked at.
+pub(super) enum Asked {
+    Node {
+        node: Node,
+        negated: bool,
+    },
+    Some {
+        nodes: Vec<Node>,
+        found: Found,
+    },
+    /// It was wrong.
+    Nothing,
+}
+
+impl Lowering<'_> {
+    /// Looks at a condition, and binds what it binds.
+    pub(super) fn asked(&mut self, condition: &Condition) -> Asked {
+        match condition {
+            Condition::Step { step, negated } => {
+                Asked::Node { node: self.step(step, None), negated: *negated }
+            }
+            Condition::Place { place, negated, syntax } => {
+                let Some(found) = self.resolve(place) else {
+                    if self.scope.get(&place.root).is_none() {
+                        self.errors.at(
+                            syntax.span(),
+                            "a condition is a step or a captured boolean; a constant is known before",
+                        );
+                    }
+                    return Asked::Nothing;
+                };
+                if found.binding.is_option {
+                    let name = &place.root;
+                    let message =
+                        format!("`{name}` may be missing: ask first, `if let Some({name}) = {name}`");
+                    self.errors.at(syntax.span(), message);
+                    return Asked::Nothing;
+                }
+                let mut pieces = vec![Piece::Text("SELECT ".to_owned())];
+                pieces.extend(self.column(&found));
+                Asked::Node { node: Node::Sql { pieces, name: None }, negated: *negated }
+            }
+            Condition::Some { name, source, .. } => {
+                let (nodes, found) = match source {
+                    Source::Step(step) => self.looked_at(step, name.as_ref()),
+                    Source::Place { place, syntax } => {
+                        let found = self.resolve(place);
+                        if found.is_none() && self.scope.get(&place.root).is_none() {
+                            let message = "`if let` looks into a captured name or field, or into a step that is awaited";
+                            self.errors.at(syntax.span(), message);
+                        }
+                        (Vec::new(), found)
+                    }
+                };
+                let Some(found) = found else { return Asked::Nothing };
+                if let Some(name) = name {
+                    self.scope.bind(name, found.inside());
+                }
+                Asked::Some { nodes, found }
+            }
+        }
+    }
+
+    pub(super) fn decided(&mut self, asked: Asked, then: Vec<Node>, otherwise: Vec<Node>) -> Vec<Node> {
+        match asked {
+            Asked::Nothing => Vec::new(),
+            Asked::Node { node, negated } => {
+                let (then, otherwise) = if negated { (otherwise, then) } else { (then, otherwise) };
+                vec![Node::If {
+                    condition: Box::new(node),
+                    then: Box::new(Node::sequence(then)),
+                    otherwise: Box::new(Node::sequence(otherwise)),
+                }]
+            }
+            Asked::Some { mut nodes, found } => {
+                nodes.push(self.if_some(&found, then, otherwise));
+                nodes
+            }
+        }
+    }
+
+    pub(super) fn if_some(&mut self, found: &Found, then: Vec<Node>, otherwise: Vec<Node>) -> Node {
+        let (then, otherwise) = (Box::new(Node::sequence(then)), Box::new(Node::sequence(otherwise)));
+        let pieces = match (&found.binding.base, found.fields.is_empty()) {
+            (Base::Rows(name), true) => {
+                let (name, probe) = (name.clone(), found.binding.inner_probe());
+                return Node::IfSome { name, probe, then, otherwise };
+            }
+            (Base::Document { timed_out: Some(timed_out), .. }, true) => {
+                vec![Piece::Text(format!("SELECT NOT ${timed_out}"))]
+            }
+            (Base::Rows(_) | Base::Document { .. } | Base::Nothing, _) => {
+                let mut pieces = found.fields();
+                pieces.extend([
+                    Piece::Text("SELECT ".to_owned()),
+                    Piece::Reference(Reference {
+                        nullable: true,
+                        cast: found.is_json(),
+                        ..found.reference()
+                    }),
+                    Piece::Text(" IS NOT NULL".to_owned()),
+                ]);
+                pieces
+            }
+        };
+        Node::If { condition: Box::new(Node::Sql { pieces, name: None }), then, otherwise }
+    }
+
+    /// A step whose result is looked into at once.
+    pub(super) fn looked_at(&mut self, step: &Step, name: Option<&Ident>) -> (Vec<Node>, Option<Found>) {
+        let (ty, node_name) = match &step.kind {
+            StepKind::Sql { returns, .. } | StepKind::Signal { returns, .. } => {
+                (returns.clone(), name.map_or("value".to_owned(), unraw))
+            }
+            StepKind::Sleep { .. } | StepKind::Schedule { .. } | StepKind::Join(_) | StepKind::Race(_) => {
+                self.errors
+                    .at(step.span, "only SQL and signals can be looked into: bind this to a name first");
+                return (Vec::new(), None);
+            }
+        };
+        let is_signal = matches!(step.kind, StepKind::Signal { .. });
+        // Of a signal the type is that of its payload, which the time-out makes an `Option`.
+        let ty = match (ty, is_signal) {
+            (Some(ty), true) if argument_of(&ty, "Option").is_none() => Some(syn::parse_quote!(Option<#ty>)),
+            (ty, _) => ty,
+        };
+        let given = self.names.give(&node_name);
+        let node = self.step(step, Some(&given));
+        let mut binding = self.binding_of(step, &given, ty.as_ref());
+        binding.is_option = true;
+        (vec![node], Some(Found { binding, fields: Vec::new(), span: step.span }))
+    }
+}

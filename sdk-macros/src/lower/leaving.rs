@@ -1,0 +1,121 @@
+//! Which parts of a body leave it, or the loop around it.
+
+use crate::model::{Block, Else, Expr, If, Stmt};
+use proc_macro2::Span;
+use syn::spanned::Spanned as _;
+
+impl Stmt {
+    pub(super) fn span(&self) -> Span {
+        match self {
+            Stmt::Let(binding) => binding.syntax.span(),
+            Stmt::Expr(expr) => expr.span(),
+        }
+    }
+}
+
+impl Expr {
+    pub(super) fn span(&self) -> Span {
+        match self {
+            Expr::Step(step) | Expr::Outcome(step) => step.span,
+            Expr::Ok(value) | Expr::Value(value) => value.span(),
+            Expr::If(branch) => branch.span,
+            Expr::While { span, .. }
+            | Expr::Loop { span, .. }
+            | Expr::Break { span, .. }
+            | Expr::Continue(span)
+            | Expr::Return { span, .. } => *span,
+        }
+    }
+
+    /// Whether it holds a `return` or `continue` that skips what follows.
+    pub(super) fn leaves(&self) -> bool {
+        match self {
+            Expr::Return { .. } | Expr::Continue(_) => true,
+            Expr::If(branch) => branch.leaves(),
+            // Inside a loop `return` is refused, and `continue` is the loop's own.
+            Expr::Loop { .. } | Expr::While { .. } => false,
+            Expr::Step(_) | Expr::Outcome(_) | Expr::Ok(_) | Expr::Value(_) | Expr::Break { .. } => false,
+        }
+    }
+
+    /// Whether nothing can come after it.
+    pub(super) fn ends(&self) -> bool {
+        match self {
+            Expr::Return { .. } | Expr::Continue(_) | Expr::Break { .. } => true,
+            Expr::If(branch) => branch.ends(),
+            Expr::Loop { body, .. } => !breaks(body),
+            Expr::Step(_) | Expr::Outcome(_) | Expr::Ok(_) | Expr::Value(_) | Expr::While { .. } => false,
+        }
+    }
+}
+
+impl If {
+    pub(super) fn leaves(&self) -> bool {
+        self.then.leaves()
+            || match &self.otherwise {
+                None => false,
+                Some(Else::Block(block)) => block.leaves(),
+                Some(Else::If(next)) => next.leaves(),
+            }
+    }
+
+    pub(super) fn ends(&self) -> bool {
+        self.then.ends()
+            && match &self.otherwise {
+                None => false,
+                Some(Else::Block(block)) => block.ends(),
+                Some(Else::If(next)) => next.ends(),
+            }
+    }
+}
+
+impl Block {
+    pub(super) fn leaves(&self) -> bool {
+        let in_stmt = |stmt: &Stmt| match stmt {
+            Stmt::Let(binding) => {
+                binding.value.leaves() || binding.otherwise.as_ref().is_some_and(Block::leaves)
+            }
+            Stmt::Expr(expr) => expr.leaves(),
+        };
+        self.stmts.iter().any(in_stmt) || self.tail.as_ref().is_some_and(|tail| tail.leaves())
+    }
+
+    pub(super) fn ends(&self) -> bool {
+        let in_stmt = |stmt: &Stmt| match stmt {
+            Stmt::Let(binding) => binding.value.ends(),
+            Stmt::Expr(expr) => expr.ends(),
+        };
+        self.stmts.iter().any(in_stmt) || self.tail.as_ref().is_some_and(|tail| tail.ends())
+    }
+}
+
+/// Whether a `break` of this body leaves the loop that it is the body of.
+pub(super) fn breaks(body: &Block) -> bool {
+    pub(super) fn in_expr(expr: &Expr) -> bool {
+        match expr {
+            Expr::Break { .. } => true,
+            Expr::If(branch) => in_if(branch),
+            Expr::Step(_)
+            | Expr::Outcome(_)
+            | Expr::Ok(_)
+            | Expr::Value(_)
+            | Expr::While { .. }
+            | Expr::Loop { .. }
+            | Expr::Continue(_)
+            | Expr::Return { .. } => false,
+        }
+    }
+    pub(super) fn in_if(branch: &If) -> bool {
+        breaks(&branch.then)
+            || match &branch.otherwise {
+                None => false,
+                Some(Else::Block(block)) => breaks(block),
+                Some(Else::If(next)) => in_if(next),
+            }
+    }
+    let in_stmt = |stmt: &Stmt| match stmt {
+        Stmt::Let(binding) => in_expr(&binding.value) || binding.otherwise.as_ref().is_some_and(breaks),
+        Stmt::Expr(expr) => in_expr(expr),
+    };
+    body.stmts.iter().any(in_stmt) || body.tail.as_ref().is_some_and(|tail| in_expr(tail))
+}

@@ -1,0 +1,234 @@
+//! Prints the body as Rust that never runs: what it says about types, the compiler checks on the tokens that
+//! the user wrote. What is captured in SQL is checked where the graph is built.
+
+use crate::{
+    model::{
+        Block, Branch, Condition, Else, Expr, If, Let, Pattern, Source, Step, StepKind, Stmt, Value,
+        ValueKind,
+    },
+    signature::{Signature, argument_of},
+};
+use proc_macro2::TokenStream;
+use quote::{quote, quote_spanned};
+use syn::{Type, spanned::Spanned as _};
+
+/// Prints the function.
+pub fn mirror(signature: &Signature, body: &Block) -> TokenStream {
+    let output = &signature.output;
+    let input = signature.input.as_ref().map(|input| {
+        let (ident, ty) = (&input.ident, &input.ty);
+        quote!(#ident: #ty)
+    });
+    let body = block(body);
+    quote! {
+        #[allow(
+            dead_code, unused, unreachable_code, clippy::all, clippy::pedantic, clippy::nursery, clippy::restriction
+        )]
+        fn __body(#input) -> ::pg_durable_sdk::__private::BodyResult<#output> {
+            #body
+        }
+    }
+}
+
+fn block(block: &Block) -> TokenStream {
+    let stmts = block.stmts.iter().map(|stmt| match stmt {
+        Stmt::Let(binding) => let_stmt(binding),
+        Stmt::Expr(Expr::Step(step)) => {
+            let step = unbound(step);
+            quote!(#step;)
+        }
+        // Without a semicolon they have to be `()`, as where they were written.
+        Stmt::Expr(expr @ (Expr::If(_) | Expr::While { .. } | Expr::Loop { .. })) => self::expr(expr, None),
+        Stmt::Expr(expr) => {
+            let expr = self::expr(expr, None);
+            quote!(#expr;)
+        }
+    });
+    let tail = block.tail.as_ref().map(|tail| expr(tail, None));
+    quote!(#(#stmts)* #tail)
+}
+
+fn let_stmt(binding: &Let) -> TokenStream {
+    let Let { syntax, ty, value, otherwise, pattern } = binding;
+    let value = match (value, pattern) {
+        (Expr::Step(step), Pattern::Ignored) => unbound(step),
+        (Expr::Step(step), _) if otherwise.is_some() => looked_into(step),
+        (Expr::Step(step), _) => self::step(step, ty.as_ref()),
+        (value, _) => expr(value, ty.as_ref()),
+    };
+    let ty = ty.as_ref().map(|ty| quote!(: #ty));
+    match otherwise {
+        Some(otherwise) => {
+            let otherwise = block(otherwise);
+            quote!(let #syntax #ty = #value else { #otherwise };)
+        }
+        None => quote!(let #syntax #ty = #value;),
+    }
+}
+
+fn expr(expr: &Expr, ty: Option<&Type>) -> TokenStream {
+    match expr {
+        Expr::Step(step) => match ty {
+            Some(_) => self::step(step, ty),
+            None => inferred(step),
+        },
+        Expr::Outcome(step) => {
+            let step = inferred(step);
+            quote!(::core::result::Result::Ok(#step))
+        }
+        Expr::Ok(value) => match &value.kind {
+            ValueKind::Step(step) => {
+                let step = inferred(step);
+                quote!(::core::result::Result::Ok(#step))
+            }
+            _ => {
+                let value = &value.syntax;
+                quote_spanned!(value.span()=> ::core::result::Result::Ok(#value))
+            }
+        },
+        Expr::Value(Value { syntax, .. }) => quote!(#syntax),
+        Expr::If(branch) => if_expr(branch),
+        Expr::While { condition, body, .. } => {
+            let (condition, body) = (self::condition(condition), block(body));
+            quote!(while #condition { #body })
+        }
+        Expr::Loop { body, .. } => {
+            let body = block(body);
+            quote!(loop { #body })
+        }
+        Expr::Break { value, .. } => {
+            let value = value.as_ref().map(|value| self::expr(value, None));
+            quote!(break #value)
+        }
+        Expr::Continue(_) => quote!(continue),
+        Expr::Return { value, .. } => {
+            let value = self::expr(value, None);
+            quote!(return #value)
+        }
+    }
+}
+
+fn if_expr(branch: &If) -> TokenStream {
+    let (condition, then) = (condition(&branch.condition), block(&branch.then));
+    let otherwise = branch.otherwise.as_ref().map(|otherwise| match otherwise {
+        Else::Block(otherwise) => {
+            let otherwise = block(otherwise);
+            quote!(else { #otherwise })
+        }
+        Else::If(next) => {
+            let next = if_expr(next);
+            quote!(else #next)
+        }
+    });
+    quote!(if #condition { #then } #otherwise)
+}
+
+fn condition(condition: &Condition) -> TokenStream {
+    match condition {
+        Condition::Step { step: asked, .. } => step(asked, Some(&syn::parse_quote!(bool))),
+        Condition::Place { syntax, .. } => quote!(#syntax),
+        Condition::Some { source, pattern, .. } => {
+            let source = match source {
+                Source::Step(looked_at) => looked_into(looked_at),
+                Source::Place { syntax, .. } => quote!(#syntax),
+            };
+            quote!(let #pattern = #source)
+        }
+    }
+}
+
+/// The `Option` that `if let Some(x) = step` looks into.
+fn looked_into(looked_at: &Step) -> TokenStream {
+    let ty: Type = match &looked_at.kind {
+        StepKind::Signal { returns: Some(ty), .. } if argument_of(ty, "Option").is_none() => {
+            syn::parse_quote!(::core::option::Option<#ty>)
+        }
+        StepKind::Sql { returns: Some(ty), .. } | StepKind::Signal { returns: Some(ty), .. } => ty.clone(),
+        StepKind::Sql { returns: None, .. }
+        | StepKind::Signal { returns: None, .. }
+        | StepKind::Sleep { .. }
+        | StepKind::Schedule { .. }
+        | StepKind::Join(_)
+        | StepKind::Race(_) => syn::parse_quote!(::core::option::Option<::pg_durable_sdk::Output>),
+    };
+    result(&ty, looked_at)
+}
+
+/// What a step leaves, as `ty` where that is said outside of it.
+fn step(step: &Step, ty: Option<&Type>) -> TokenStream {
+    match &step.kind {
+        StepKind::Sql { returns, .. } => match returns.as_ref().or(ty) {
+            Some(ty) => result(ty, step),
+            None => result(&syn::parse_quote!(::pg_durable_sdk::Output), step),
+        },
+        StepKind::Signal { returns, timeout, .. } => match (returns, ty, timeout) {
+            (Some(payload), _, Some(_)) => result(&syn::parse_quote!(::core::option::Option<#payload>), step),
+            (Some(ty), _, None) | (None, Some(ty), _) => result(ty, step),
+            (None, None, _) => result(&syn::parse_quote!(::pg_durable_sdk::Output), step),
+        },
+        StepKind::Sleep { .. } | StepKind::Schedule { .. } => quote_spanned!(step.span=> ()),
+        StepKind::Join(branches) => {
+            let types: Vec<Option<&Type>> = match ty {
+                Some(Type::Tuple(tuple)) if tuple.elems.len() == branches.len() => {
+                    tuple.elems.iter().map(Some).collect()
+                }
+                _ => vec![None; branches.len()],
+            };
+            let branches = branches.iter().zip(types).map(|(branch, ty)| self::branch(branch, ty));
+            quote!((#(#branches),*))
+        }
+        StepKind::Race(branches) => {
+            let branches = branches.iter().map(|branch| self::branch(branch, ty));
+            quote!(::pg_durable_sdk::__private::first_of([#(#branches),*]))
+        }
+    }
+}
+
+fn result(ty: &Type, step: &Step) -> TokenStream {
+    quote_spanned!(step.span=> ::pg_durable_sdk::__private::result::<#ty>())
+}
+
+/// What a step leaves, of a type that its place decides.
+fn inferred(step: &Step) -> TokenStream {
+    match &step.kind {
+        StepKind::Sql { returns: None, .. } | StepKind::Signal { returns: None, timeout: None, .. } => {
+            quote_spanned!(step.span=> ::pg_durable_sdk::__private::result())
+        }
+        StepKind::Sql { .. }
+        | StepKind::Signal { .. }
+        | StepKind::Sleep { .. }
+        | StepKind::Schedule { .. }
+        | StepKind::Join(_) => self::step(step, None),
+        StepKind::Race(_) => unbound(step),
+    }
+}
+
+/// A step whose result nobody takes; what its branches say is still looked at.
+fn unbound(step: &Step) -> TokenStream {
+    match &step.kind {
+        StepKind::Race(branches) | StepKind::Join(branches) => {
+            let branches = branches.iter().map(|branch| {
+                let branch = self::branch(branch, None);
+                quote!(let _ = #branch;)
+            });
+            quote!({ #(#branches)* })
+        }
+        StepKind::Sql { .. }
+        | StepKind::Signal { .. }
+        | StepKind::Sleep { .. }
+        | StepKind::Schedule { .. } => self::step(step, None),
+    }
+}
+
+fn branch(branch: &Branch, ty: Option<&Type>) -> TokenStream {
+    match branch {
+        Branch::Step(step) => self::step(step, ty),
+        Branch::Block(inner) => {
+            let inner = block(inner);
+            let ty = ty.map_or_else(|| quote!(_), |ty| quote!(#ty));
+            quote! {
+                ::pg_durable_sdk::__private::block(|| -> ::pg_durable_sdk::__private::BodyResult<#ty> { #inner })
+            }
+        }
+    }
+}

@@ -1,0 +1,779 @@
+//! What the body says: the subset of Rust that a graph can mean, read from the syntax.
+//!
+//! Everything else is refused here, on the token that is too much, with what to write instead.
+
+use crate::{
+    errors::Errors,
+    sql::{Place, Template},
+};
+use proc_macro2::Span;
+use quote::ToTokens as _;
+use syn::{
+    Expr as Syntax, ExprCall, ExprLit, ExprMacro, ExprMethodCall, Ident, Lit, Pat, Stmt as Statement, Type,
+    UnOp, spanned::Spanned as _,
+};
+
+/// `{ …; … }`
+pub struct Block {
+    pub stmts: Vec<Stmt>,
+    pub tail: Option<Box<Expr>>,
+    pub end: Span,
+    /// Whether all of it was understood.
+    pub is_whole: bool,
+}
+
+pub enum Stmt {
+    Let(Let),
+    Expr(Expr),
+}
+
+/// `let pattern: T = value;`, perhaps with `else { … }`.
+pub struct Let {
+    pub pattern: Pattern,
+    pub syntax: Pat,
+    pub ty: Option<Type>,
+    pub value: Expr,
+    pub otherwise: Option<Block>,
+}
+
+pub enum Pattern {
+    Name(Ident),
+    /// `_`
+    Ignored,
+    /// Destructures what `join!` gives.
+    Tuple(Vec<Pattern>),
+    /// `Some(name)`
+    Some(Option<Ident>),
+}
+
+pub enum Expr {
+    /// `step.await?`
+    Step(Step),
+    /// `step.await`, which is a `Result` as `Ok(..)` is.
+    Outcome(Step),
+    /// `Ok(value)`
+    Ok(Value),
+    Value(Value),
+    If(Box<If>),
+    While {
+        condition: Condition,
+        body: Block,
+        span: Span,
+    },
+    Loop {
+        body: Block,
+        span: Span,
+    },
+    Break {
+        value: Option<Box<Expr>>,
+        span: Span,
+    },
+    Continue(Span),
+    /// `return Ok(value)` or `return step.await`
+    Return {
+        value: Box<Expr>,
+        span: Span,
+    },
+}
+
+pub struct If {
+    pub condition: Condition,
+    pub then: Block,
+    pub otherwise: Option<Else>,
+    pub span: Span,
+}
+
+pub enum Else {
+    Block(Block),
+    If(Box<If>),
+}
+
+pub enum Condition {
+    /// `sql!(..).await?`
+    Step { step: Step, negated: bool },
+    /// `approval.approved`
+    Place { place: Place, negated: bool, syntax: Syntax },
+    /// `let Some(name) = source`
+    Some { name: Option<Ident>, source: Source, pattern: Pat },
+}
+
+/// What an `if let` looks into.
+pub enum Source {
+    Step(Step),
+    Place { place: Place, syntax: Syntax },
+}
+
+pub struct Step {
+    pub kind: StepKind,
+    pub span: Span,
+}
+
+pub enum StepKind {
+    Sql { text: Template, returns: Option<Type> },
+    Signal { name: Syntax, timeout: Option<Syntax>, returns: Option<Type> },
+    Sleep { duration: Syntax },
+    Schedule { cron: Syntax, timezone: Option<Syntax> },
+    Join(Vec<Branch>),
+    Race(Vec<Branch>),
+}
+
+/// One of the things that `join!` and `race!` carry out at once.
+pub enum Branch {
+    Step(Step),
+    /// `async { … }`
+    Block(Block),
+}
+
+/// What `Ok(..)`, `break` and the branches of a `let` give.
+pub struct Value {
+    pub kind: ValueKind,
+    pub syntax: Syntax,
+}
+
+pub enum ValueKind {
+    /// `()`
+    Unit,
+    Place(Place),
+    /// A literal, a constant, a variant without fields.
+    Constant(Syntax),
+    Struct {
+        ty: Type,
+        fields: Vec<(Ident, Value)>,
+    },
+    Tuple(Vec<Value>),
+    Some(Box<Value>),
+    None,
+    /// `step.await?`, inside of `Ok(..)` only.
+    Step(Box<Step>),
+}
+
+impl Value {
+    pub fn span(&self) -> Span {
+        self.syntax.span()
+    }
+}
+
+impl Block {
+    /// Reads a block, as much of it as can be understood.
+    pub fn parse(block: &syn::Block, errors: &mut Errors) -> Self {
+        let mut parsed =
+            Self { stmts: Vec::new(), tail: None, end: block.brace_token.span.close(), is_whole: true };
+        let count = block.stmts.len();
+        for (nth, statement) in block.stmts.iter().enumerate() {
+            match stmt(statement, errors) {
+                Ok(Stmt::Expr(expr)) if nth + 1 == count && is_tail(statement) => {
+                    parsed.tail = Some(Box::new(expr));
+                }
+                Ok(stmt) => parsed.stmts.push(stmt),
+                Err(error) => {
+                    parsed.is_whole = false;
+                    errors.push(error);
+                }
+            }
+        }
+        parsed
+    }
+}
+
+fn is_tail(statement: &Statement) -> bool {
+    matches!(statement, Statement::Expr(_, None))
+}
+
+fn stmt(statement: &Statement, errors: &mut Errors) -> syn::Result<Stmt> {
+    match statement {
+        Statement::Local(local) => let_stmt(local, errors).map(Stmt::Let),
+        Statement::Expr(expr, _) => self::expr(expr, errors).map(Stmt::Expr),
+        Statement::Macro(statement) => {
+            refuse(&Syntax::Macro(ExprMacro { attrs: statement.attrs.clone(), mac: statement.mac.clone() }))
+        }
+        Statement::Item(item) => {
+            Err(error(item, "a workflow has steps and no items: move this out of the function"))
+        }
+    }
+}
+
+fn let_stmt(local: &syn::Local, errors: &mut Errors) -> syn::Result<Let> {
+    let (syntax, ty) = match &local.pat {
+        Pat::Type(typed) => ((*typed.pat).clone(), Some((*typed.ty).clone())),
+        other => (other.clone(), None),
+    };
+    let Some(init) = &local.init else {
+        let message = "a name is bound once, with its value: write `let x: T = if … { a } else { b };`";
+        return Err(error(local, message));
+    };
+    let otherwise = init.diverge.as_ref().map(|(_, block)| match &**block {
+        Syntax::Block(block) => Ok(Block::parse(&block.block, errors)),
+        other => Err(error(other, "`else` has a block")),
+    });
+    let value = expr(&init.expr, errors)?;
+    let pattern = pattern(&syntax, otherwise.is_some())?;
+    Ok(Let { pattern, syntax, ty, value, otherwise: otherwise.transpose()? })
+}
+
+fn pattern(pat: &Pat, may_fail: bool) -> syn::Result<Pattern> {
+    match pat {
+        Pat::Wild(_) => Ok(Pattern::Ignored),
+        Pat::Ident(name) => {
+            if let Some(token) = &name.mutability {
+                return Err(error(token, "a result never changes: leave `mut` out and bind a new name"));
+            }
+            if let Some(token) = &name.by_ref {
+                return Err(error(token, "a result is a name and nothing else: leave `ref` out"));
+            }
+            if let Some((at, _)) = &name.subpat {
+                return Err(error(at, "bind a name and nothing else"));
+            }
+            Ok(Pattern::Name(name.ident.clone()))
+        }
+        Pat::Tuple(tuple) => {
+            let names = tuple.elems.iter().map(|pat| match pattern(pat, false)? {
+                Pattern::Tuple(_) => Err(error(
+                    pat,
+                    "take the result of a `join!` in a `join!` whole: its branches can be one `join!`",
+                )),
+                name => Ok(name),
+            });
+            Ok(Pattern::Tuple(names.collect::<syn::Result<_>>()?))
+        }
+        Pat::TupleStruct(_) if may_fail => some_pattern(pat).map(Pattern::Some),
+        Pat::TupleStruct(_) => {
+            Err(error(pat, "bind the result to a name, and look into it with `if let Some(x) = name`"))
+        }
+        Pat::Struct(_) => Err(error(pat, "bind the result to a name and capture its fields: `{name.field}`")),
+        other => Err(error(other, "bind the result to a name: `let name: T = …`")),
+    }
+}
+
+/// `Some(name)` or `Some(_)`
+fn some_pattern(pat: &Pat) -> syn::Result<Option<Ident>> {
+    let message = "the only pattern here is `Some(name)`: look further with another `if`";
+    let Pat::TupleStruct(some) = pat else { return Err(error(pat, message)) };
+    if !some.path.is_ident("Some") {
+        return Err(error(pat, message));
+    }
+    match some.elems.first().map(|inner| pattern(inner, false)).transpose()? {
+        Some(Pattern::Name(name)) => Ok(Some(name)),
+        Some(Pattern::Ignored) => Ok(None),
+        Some(Pattern::Tuple(_) | Pattern::Some(_)) | None => Err(error(pat, message)),
+    }
+}
+
+fn expr(expr: &Syntax, errors: &mut Errors) -> syn::Result<Expr> {
+    match expr {
+        Syntax::Paren(inner) => self::expr(&inner.expr, errors),
+        Syntax::Group(inner) => self::expr(&inner.expr, errors),
+        Syntax::Try(tried) => match &*tried.expr {
+            Syntax::Await(awaited) => step(&awaited.base, errors).map(Expr::Step),
+            _ => match is_step(&tried.expr) {
+                true => Err(error(tried.question_token, "a step is awaited first: write `.await?`")),
+                false => Err(error(tried.question_token, "`?` belongs to a step: `sql!(\"…\").await?`")),
+            },
+        },
+        Syntax::Await(awaited) => step(&awaited.base, errors).map(Expr::Outcome),
+        Syntax::If(branch) => if_expr(branch, errors).map(|branch| Expr::If(Box::new(branch))),
+        Syntax::While(repeat) => {
+            refuse_label(&repeat.label)?;
+            Ok(Expr::While {
+                condition: condition(&repeat.cond, false, errors)?,
+                body: Block::parse(&repeat.body, errors),
+                span: repeat.while_token.span,
+            })
+        }
+        Syntax::Loop(repeat) => {
+            refuse_label(&repeat.label)?;
+            Ok(Expr::Loop { body: Block::parse(&repeat.body, errors), span: repeat.loop_token.span })
+        }
+        Syntax::Break(leave) => {
+            if let Some(label) = &leave.label {
+                return Err(error(label, "`break` leaves the nearest loop: leave the label out"));
+            }
+            let value = leave.expr.as_ref().map(|value| self::expr(value, errors)).transpose()?;
+            Ok(Expr::Break { value: value.map(Box::new), span: leave.break_token.span })
+        }
+        Syntax::Continue(next) => match &next.label {
+            Some(label) => Err(error(label, "`continue` means the nearest loop: leave the label out")),
+            None => Ok(Expr::Continue(next.continue_token.span)),
+        },
+        Syntax::Return(leave) => {
+            let message = "a workflow returns a `Result`: write `return Ok(..)`";
+            let Some(value) = &leave.expr else { return Err(error(leave, message)) };
+            match self::expr(value, errors)? {
+                value @ (Expr::Ok(_) | Expr::Outcome(_)) => {
+                    Ok(Expr::Return { value: Box::new(value), span: leave.return_token.span })
+                }
+                _ => Err(error(value, message)),
+            }
+        }
+        Syntax::Call(call) if is_call(call, "Ok") => {
+            let value = only_argument(call)?;
+            let is_step = matches!(value, Syntax::Try(_));
+            Ok(Expr::Ok(if is_step { step_value(value, errors)? } else { self::value(value)? }))
+        }
+        Syntax::Call(call) if is_call(call, "Err") => {
+            let message = "a workflow fails when a step fails: raise the error in SQL, with a function that does RAISE EXCEPTION";
+            Err(error(call, message))
+        }
+        other => value(other).map(Expr::Value),
+    }
+}
+
+fn step_value(syntax: &Syntax, errors: &mut Errors) -> syn::Result<Value> {
+    match expr(syntax, errors)? {
+        Expr::Step(step) => Ok(Value { kind: ValueKind::Step(Box::new(step)), syntax: syntax.clone() }),
+        _ => refuse(syntax),
+    }
+}
+
+fn if_expr(branch: &syn::ExprIf, errors: &mut Errors) -> syn::Result<If> {
+    let condition = condition(&branch.cond, false, errors);
+    let then = Block::parse(&branch.then_branch, errors);
+    let otherwise = match &branch.else_branch {
+        None => None,
+        Some((_, otherwise)) => Some(match &**otherwise {
+            Syntax::If(branch) => Else::If(Box::new(if_expr(branch, errors)?)),
+            Syntax::Block(block) => Else::Block(Block::parse(&block.block, errors)),
+            other => return refuse(other),
+        }),
+    };
+    Ok(If { condition: condition?, then, otherwise, span: branch.if_token.span })
+}
+
+fn condition(expr: &Syntax, negated: bool, errors: &mut Errors) -> syn::Result<Condition> {
+    const WRITE: &str = "write it in SQL: `sql!(\"SELECT {a} > {b}\").await?`";
+    match expr {
+        Syntax::Paren(inner) => condition(&inner.expr, negated, errors),
+        Syntax::Group(inner) => condition(&inner.expr, negated, errors),
+        Syntax::Unary(unary) if matches!(unary.op, UnOp::Not(_)) => condition(&unary.expr, !negated, errors),
+        Syntax::Let(_) if negated => Err(error(expr, "`let` cannot be negated: use `else`")),
+        Syntax::Let(look) => {
+            let name = some_pattern(&look.pat)?;
+            let source = match &*look.expr {
+                Syntax::Try(_) => match self::expr(&look.expr, errors)? {
+                    Expr::Step(step) => Source::Step(step),
+                    _ => return refuse(&look.expr),
+                },
+                other => {
+                    let place = borrowed_place(other).ok_or_else(|| {
+                        error(
+                            other,
+                            "`if let` looks into a captured name or field, or into a step that is awaited",
+                        )
+                    })?;
+                    Source::Place { place, syntax: other.clone() }
+                }
+            };
+            Ok(Condition::Some { name, source, pattern: (*look.pat).clone() })
+        }
+        Syntax::Try(_) => match self::expr(expr, errors)? {
+            Expr::Step(step @ Step { kind: StepKind::Sql { .. }, .. }) => {
+                Ok(Condition::Step { step, negated })
+            }
+            _ => Err(error(expr, "only SQL is a condition: bind this to a name first, and ask for the name")),
+        },
+        Syntax::Await(awaited) if is_step(&awaited.base) => {
+            Err(error(awaited.await_token, "a condition is a value: write `.await?`"))
+        }
+        Syntax::Binary(binary) => match binary.op {
+            syn::BinOp::And(_) | syn::BinOp::Or(_) => Err(error(
+                binary.op,
+                "a graph asks one condition at a time: combine them in SQL, `sql!(\"SELECT {a} AND {b}\").await?`",
+            )),
+            _ => Err(error(binary.op, format!("nothing is computed here; {WRITE}"))),
+        },
+        Syntax::Lit(ExprLit { lit: Lit::Bool(literal), .. }) => {
+            let message = match literal.value {
+                true => "this is always true: write `loop { … }`, or leave the `if` out",
+                false => "this is never true: leave it out",
+            };
+            Err(error(literal, message))
+        }
+        other => match Place::of(other) {
+            Some(place) => Ok(Condition::Place { place, negated, syntax: other.clone() }),
+            None if is_step(other) => refuse(other),
+            None => Err(error(other, format!("a condition is a step or a captured boolean; {WRITE}"))),
+        },
+    }
+}
+
+/// A place, or `&place`, `place.as_ref()`, `place.clone()`.
+fn borrowed_place(expr: &Syntax) -> Option<Place> {
+    match expr {
+        Syntax::Reference(reference) if reference.mutability.is_none() => borrowed_place(&reference.expr),
+        Syntax::MethodCall(call)
+            if (call.method == "as_ref" || call.method == "clone") && call.args.is_empty() =>
+        {
+            borrowed_place(&call.receiver)
+        }
+        other => Place::of(other),
+    }
+}
+
+/// Whether it is one of ours, only not awaited yet.
+fn is_step(expr: &Syntax) -> bool {
+    match expr {
+        Syntax::Macro(call) => ["sql", "join", "race"].iter().any(|name| is_path(&call.mac.path, name)),
+        Syntax::Call(call) => ["signal", "sleep", "schedule"].iter().any(|name| is_call(call, name)),
+        Syntax::MethodCall(call) => is_step(&call.receiver),
+        Syntax::Paren(inner) => is_step(&inner.expr),
+        Syntax::Group(inner) => is_step(&inner.expr),
+        _ => false,
+    }
+}
+
+fn step(expr: &Syntax, errors: &mut Errors) -> syn::Result<Step> {
+    let span = expr.span();
+    match expr {
+        Syntax::Paren(inner) => step(&inner.expr, errors),
+        Syntax::Group(inner) => step(&inner.expr, errors),
+        Syntax::Macro(call) if is_path(&call.mac.path, "sql") => {
+            let text = Template::parse(call.mac.tokens.clone())?;
+            if let Some(name) = crate::sql::references(&text).first() {
+                let message =
+                    format!("`{name}` stands in the text: capture the name, as in `{{{}}}`", &name[1..]);
+                return Err(syn::Error::new(text.span, message));
+            }
+            Ok(Step { span, kind: StepKind::Sql { text, returns: None } })
+        }
+        Syntax::Macro(call) if is_path(&call.mac.path, "join") => {
+            Ok(Step { span, kind: StepKind::Join(branches(&call.mac, errors)?) })
+        }
+        Syntax::Macro(call) if is_path(&call.mac.path, "race") => {
+            Ok(Step { span, kind: StepKind::Race(branches(&call.mac, errors)?) })
+        }
+        Syntax::Call(call) if is_call(call, "signal") => {
+            let name = constant(only_argument(call)?, "the name of a signal is a string or a constant")?;
+            if let Syntax::Lit(ExprLit { lit: Lit::Str(text), .. }) = &name
+                && text.value().is_empty()
+            {
+                return Err(error(text, "the name of the signal is empty"));
+            }
+            Ok(Step { span, kind: StepKind::Signal { name, timeout: None, returns: None } })
+        }
+        Syntax::Call(call) if is_call(call, "sleep") => {
+            Ok(Step { span, kind: StepKind::Sleep { duration: duration(only_argument(call)?)? } })
+        }
+        Syntax::Call(call) if is_call(call, "schedule") => {
+            let cron =
+                constant(only_argument(call)?, "a schedule is a cron expression: schedule(\"0 9 * * 1-5\")")?;
+            check_schedule(&cron, None)?;
+            Ok(Step { span, kind: StepKind::Schedule { cron, timezone: None } })
+        }
+        Syntax::MethodCall(call) if is_step(&call.receiver) => {
+            let mut step = step(&call.receiver, errors)?;
+            modify(&mut step, call)?;
+            step.span = span;
+            Ok(step)
+        }
+        Syntax::Async(_) => {
+            Err(error(expr, "an `async` block is a branch of `join!` or `race!`: write its steps here"))
+        }
+        Syntax::Call(call) => Err(error(
+            &call.func,
+            "only steps are awaited: sql!(..), signal(..), sleep(..), schedule(..), join!(..), race!(..); call a \
+             function of the database with sql!(\"SELECT f({x})\")",
+        )),
+        other => Err(error(
+            other,
+            "only steps are awaited: sql!(..), signal(..), sleep(..), schedule(..), join!(..), race!(..)",
+        )),
+    }
+}
+
+/// `.returns::<T>()`, `.timeout(d)`, `.in_time_zone("…")`
+fn modify(step: &mut Step, call: &ExprMethodCall) -> syn::Result<()> {
+    let method = call.method.to_string();
+    match (method.as_str(), &mut step.kind) {
+        ("returns", StepKind::Sql { returns, .. } | StepKind::Signal { returns, .. }) => {
+            let arguments = call.turbofish.as_ref().map(|turbofish| &turbofish.args);
+            match arguments.map(|arguments| (arguments.len(), arguments.first())) {
+                Some((1, Some(syn::GenericArgument::Type(ty)))) if call.args.is_empty() => {
+                    *returns = Some(ty.clone());
+                    Ok(())
+                }
+                _ => Err(error(&call.method, "`returns` takes a type: `.returns::<Invoice>()`")),
+            }
+        }
+        ("timeout", StepKind::Signal { timeout, .. }) => match (call.args.len(), call.args.first()) {
+            (1, Some(length)) => {
+                *timeout = Some(duration(length)?);
+                Ok(())
+            }
+            _ => Err(error(&call.method, "`timeout` takes a duration: `.timeout(hours(24))`")),
+        },
+        ("timeout", _) => {
+            let message = "only a signal has a time-out: race the step, `race!(sql!(..), sleep(hours(1)))`";
+            Err(error(&call.method, message))
+        }
+        ("in_time_zone", StepKind::Schedule { cron, timezone }) => match (call.args.len(), call.args.first())
+        {
+            (1, Some(zone)) => {
+                let zone = constant(zone, "a time zone is a string such as \"Europe/Berlin\"")?;
+                check_schedule(cron, Some(&zone))?;
+                *timezone = Some(zone);
+                Ok(())
+            }
+            _ => Err(error(&call.method, "`in_time_zone` takes a name: `.in_time_zone(\"Europe/Berlin\")`")),
+        },
+        ("named", _) => {
+            Err(error(&call.method, "a result has the name of its `let`: write `let name: T = ….await?`"))
+        }
+        (_, StepKind::Sql { .. }) => {
+            Err(error(&call.method, "a sql! step has `returns::<T>()` and nothing else"))
+        }
+        (_, StepKind::Signal { .. }) => {
+            Err(error(&call.method, "a signal has `timeout(..)` and `returns::<T>()` and nothing else"))
+        }
+        (_, StepKind::Schedule { .. }) => {
+            Err(error(&call.method, "a schedule has `in_time_zone(..)` and nothing else"))
+        }
+        (_, StepKind::Sleep { .. } | StepKind::Join(_) | StepKind::Race(_)) => {
+            Err(error(&call.method, "this step has no methods: await it, `.await?`"))
+        }
+    }
+}
+
+fn branches(call: &syn::Macro, errors: &mut Errors) -> syn::Result<Vec<Branch>> {
+    let parser = syn::punctuated::Punctuated::<Syntax, syn::Token![,]>::parse_terminated;
+    let list = call.parse_body_with(parser)?;
+    if list.len() < 2 {
+        return Err(error(
+            &call.path,
+            "with a single branch there is nothing to wait for: await it as it is",
+        ));
+    }
+    list.iter().map(|expr| branch(expr, errors)).collect()
+}
+
+fn branch(expr: &Syntax, errors: &mut Errors) -> syn::Result<Branch> {
+    match expr {
+        Syntax::Async(block) => match &block.capture {
+            Some(token) => Err(error(token, "nothing moves into a branch: write `async { … }`")),
+            None => Ok(Branch::Block(Block::parse(&block.block, errors))),
+        },
+        Syntax::Try(tried) => {
+            Err(error(tried.question_token, "the branches are awaited together: `join!(a, b).await?`"))
+        }
+        Syntax::Await(awaited) => {
+            Err(error(awaited.await_token, "the branches are awaited together: `join!(a, b).await?`"))
+        }
+        other if is_step(other) => step(other, errors).map(Branch::Step),
+        other => Err(error(
+            other,
+            "a branch is a step or a block of steps: `sql!(..)`, `signal(..)`, `async { … }`",
+        )),
+    }
+}
+
+fn value(expr: &Syntax) -> syn::Result<Value> {
+    let of = |kind| Ok(Value { kind, syntax: expr.clone() });
+    match expr {
+        Syntax::Paren(inner) => value(&inner.expr),
+        Syntax::Group(inner) => value(&inner.expr),
+        Syntax::Tuple(tuple) if tuple.elems.is_empty() => of(ValueKind::Unit),
+        Syntax::Tuple(tuple) => {
+            of(ValueKind::Tuple(tuple.elems.iter().map(value).collect::<syn::Result<_>>()?))
+        }
+        Syntax::Struct(literal) => {
+            if let Some(rest) = &literal.rest {
+                return Err(error(rest, "name every field: `..` would have to run here"));
+            }
+            let fields = literal.fields.iter().map(|field| match &field.member {
+                syn::Member::Named(name) => Ok((name.clone(), value(&field.expr)?)),
+                syn::Member::Unnamed(index) => Err(error(index, "the fields of a result have names")),
+            });
+            let path = &literal.path;
+            of(ValueKind::Struct {
+                ty: syn::parse_quote!(#path),
+                fields: fields.collect::<syn::Result<_>>()?,
+            })
+        }
+        Syntax::Call(call) if is_call(call, "Some") => {
+            of(ValueKind::Some(Box::new(value(only_argument(call)?)?)))
+        }
+        Syntax::Call(call) if is_text(call) => of(ValueKind::Constant(only_argument(call)?.clone())),
+        Syntax::Path(path) if path.path.is_ident("None") => of(ValueKind::None),
+        Syntax::Lit(_) => of(ValueKind::Constant(expr.clone())),
+        Syntax::Unary(unary) if matches!((&unary.op, &*unary.expr), (UnOp::Neg(_), Syntax::Lit(_))) => {
+            of(ValueKind::Constant(expr.clone()))
+        }
+        Syntax::MethodCall(call) if call.args.is_empty() && call.method == "clone" => {
+            let mut inner = value(&call.receiver)?;
+            inner.syntax = expr.clone();
+            Ok(inner)
+        }
+        Syntax::MethodCall(call)
+            if call.args.is_empty()
+                && matches!(&*call.receiver, Syntax::Lit(_))
+                && ["into", "to_owned", "to_string"].iter().any(|name| call.method == name) =>
+        {
+            of(ValueKind::Constant((*call.receiver).clone()))
+        }
+        other => match (Place::of(other), other) {
+            (Some(place), _) => of(ValueKind::Place(place)),
+            (None, Syntax::Path(path)) if path.qself.is_none() => of(ValueKind::Constant(expr.clone())),
+            (None, _) => refuse(other),
+        },
+    }
+}
+
+/// `String::from("…")`
+fn is_text(call: &ExprCall) -> bool {
+    let Syntax::Path(path) = &*call.func else { return false };
+    let names: Vec<String> = path.path.segments.iter().map(|segment| segment.ident.to_string()).collect();
+    names == ["String", "from"] && matches!(call.args.first(), Some(Syntax::Lit(_)))
+}
+
+/// Something that is known when the workflow is built: a literal or a constant.
+fn constant(expr: &Syntax, message: &str) -> syn::Result<Syntax> {
+    match expr {
+        Syntax::Lit(ExprLit { lit: Lit::Str(_), .. }) | Syntax::Path(_) => Ok(expr.clone()),
+        other => Err(error(other, message)),
+    }
+}
+
+/// `hours(2)`, `minutes(90) + seconds(30)`, a constant, `Duration::from_millis(5)`.
+fn duration(expr: &Syntax) -> syn::Result<Syntax> {
+    const UNITS: [&str; 5] = ["millis", "seconds", "minutes", "hours", "days"];
+    let message =
+        "a duration is fixed when the workflow is built: hours(2), minutes(90) + seconds(30), or a constant";
+    let check = |inner: &Syntax| duration(inner).map(drop);
+    match expr {
+        Syntax::Paren(inner) => check(&inner.expr)?,
+        Syntax::Group(inner) => check(&inner.expr)?,
+        Syntax::Binary(binary) if matches!(binary.op, syn::BinOp::Add(_)) => {
+            check(&binary.left)?;
+            check(&binary.right)?;
+        }
+        Syntax::Path(_) => {}
+        Syntax::Call(call) => {
+            let Syntax::Path(path) = &*call.func else { return Err(error(&call.func, message)) };
+            let last = path.path.segments.last().map(|segment| segment.ident.to_string()).unwrap_or_default();
+            let is_unit = path.path.get_ident().is_some() && UNITS.contains(&last.as_str());
+            if !is_unit && !last.starts_with("from_") {
+                let message = "the units are millis, seconds, minutes, hours and days: sleep(hours(2))";
+                return Err(error(&call.func, message));
+            }
+            if let Some(other) =
+                call.args.iter().find(|argument| !matches!(argument, Syntax::Lit(_) | Syntax::Path(_)))
+            {
+                return Err(error(other, message));
+            }
+        }
+        Syntax::Lit(_) => return Err(error(expr, "a duration has a unit: seconds(5), minutes(5), hours(5)")),
+        other => return Err(error(other, message)),
+    }
+    Ok(expr.clone())
+}
+
+fn check_schedule(cron: &Syntax, timezone: Option<&Syntax>) -> syn::Result<()> {
+    use pg_durable_graph::schedule::{Schedule, ScheduleError};
+    let text = |expr: &Syntax| match expr {
+        Syntax::Lit(ExprLit { lit: Lit::Str(text), .. }) => Some(text.value()),
+        _ => None,
+    };
+    let Some(expression) = text(cron) else { return Ok(()) };
+    let zone = timezone.and_then(text);
+    Schedule::parse(&expression, zone.as_deref()).map(drop).map_err(|wrong| {
+        let at = match (&wrong, timezone) {
+            (ScheduleError::TimeZone(_), Some(zone)) => zone,
+            _ => cron,
+        };
+        error(at, wrong.hint().map_or(wrong.to_string(), |hint| format!("{wrong}\n{hint}")))
+    })
+}
+
+fn only_argument(call: &ExprCall) -> syn::Result<&Syntax> {
+    match (call.args.len(), call.args.first()) {
+        (1, Some(argument)) => Ok(argument),
+        _ => Err(error(call, format!("`{}` takes one argument", call.func.to_token_stream()))),
+    }
+}
+
+fn is_call(call: &ExprCall, name: &str) -> bool {
+    matches!(&*call.func, Syntax::Path(path) if is_path(&path.path, name))
+}
+
+/// Our words need no import, and may have one.
+fn is_path(path: &syn::Path, name: &str) -> bool {
+    let mut segments = path.segments.iter().rev();
+    segments.next().is_some_and(|last| last.ident == name)
+        && segments.next().is_none_or(|module| module.ident == "pg_durable_sdk")
+}
+
+fn refuse_label(label: &Option<syn::Label>) -> syn::Result<()> {
+    match label {
+        Some(label) => Err(error(label, "loops have no labels: `break` and `continue` mean the nearest one")),
+        None => Ok(()),
+    }
+}
+
+/// Says what to write in place of an expression that a graph cannot mean.
+fn refuse<T>(expr: &Syntax) -> syn::Result<T> {
+    let fail = |token: &dyn quote::ToTokens, message: &str| {
+        Err(syn::Error::new_spanned(token.to_token_stream(), message))
+    };
+    if is_step(expr) {
+        return fail(expr, "a step does nothing until it is awaited: add `.await?`");
+    }
+    match expr {
+        Syntax::ForLoop(repeat) => fail(
+            &repeat.for_token,
+            "a graph has no `for`: let SQL go over the rows, `sql!(\"INSERT … SELECT … FROM {rows.*}\")`, or take \
+             one a time with `while let Some(row) = sql!(\"DELETE … RETURNING …\").await? { … }`",
+        ),
+        Syntax::Match(choose) => {
+            fail(&choose.match_token, "a graph has no `match`: write `if let Some(x) = … { … } else { … }`")
+        }
+        Syntax::Closure(closure) => {
+            fail(&closure.or1_token, "nothing runs here, so there is no closure: write it in SQL")
+        }
+        Syntax::Assign(assign) => {
+            fail(&assign.eq_token, "nothing is assigned twice: bind a new name with `let`")
+        }
+        Syntax::Binary(binary) => {
+            fail(&binary.op, "nothing is computed here: write it in SQL, `sql!(\"SELECT {a} + {b}\").await?`")
+        }
+        Syntax::Unary(unary) => {
+            fail(&unary.op, "nothing is computed here: write it in SQL, `sql!(\"SELECT NOT {a}\").await?`")
+        }
+        Syntax::Cast(cast) => fail(
+            &cast.as_token,
+            "nothing is converted here: write it in SQL, `sql!(\"SELECT {a}::bigint\").await?`",
+        ),
+        Syntax::Index(index) => {
+            fail(&index.index, "nothing is indexed here: select the row or member in SQL")
+        }
+        Syntax::Field(field) => fail(&field.member, "only fields with names of captured names: `order.id`"),
+        Syntax::MethodCall(call) => fail(
+            &call.method,
+            "methods do not run here: compute in SQL, or before the workflow is started and hand the value in",
+        ),
+        Syntax::Call(call) => fail(
+            &call.func,
+            "functions do not run here: call one of the database, `sql!(\"SELECT f({x})\").await?`, or call it \
+             before the workflow is started and hand its result in",
+        ),
+        Syntax::Macro(call) => fail(&call.mac.path, "the macros of a workflow are sql!, join! and race!"),
+        Syntax::Async(block) => fail(
+            &block.async_token,
+            "an `async` block is a branch of `join!` or `race!`: write its steps here",
+        ),
+        Syntax::Block(block) => fail(block, "a block alone has no meaning here: write its steps in line"),
+        Syntax::Unsafe(block) => fail(&block.unsafe_token, "nothing runs here, so nothing is `unsafe`"),
+        Syntax::Reference(reference) => {
+            fail(&reference.and_token, "values are captured as they are: leave `&` out")
+        }
+        Syntax::Range(range) => {
+            fail(&range.limits, "a graph has no ranges: let SQL count, with generate_series")
+        }
+        Syntax::Array(_) | Syntax::Repeat(_) => fail(expr, "there are no arrays here: build one in SQL"),
+        _ => fail(
+            expr,
+            "a workflow is made of `let`, steps, `if`, `while`, `loop`, `join!`, `race!` and `Ok(..)`; write this in SQL",
+        ),
+    }
+}
+
+fn error(token: impl quote::ToTokens, message: impl std::fmt::Display) -> syn::Error {
+    syn::Error::new_spanned(token, message)
+}

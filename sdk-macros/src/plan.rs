@@ -1,0 +1,116 @@
+//! What the graph is to be: nodes, and how each SQL text is put together when the workflow is built.
+
+use syn::{Expr, Ident, Type};
+
+/// A node and what is below it.
+pub enum Node {
+    Sql {
+        pieces: Vec<Piece>,
+        name: Option<String>,
+    },
+    Signal {
+        signal: Expr,
+        timeout: Option<Expr>,
+        name: Option<String>,
+    },
+    Sleep {
+        duration: Expr,
+    },
+    Schedule {
+        cron: Expr,
+        timezone: Option<Expr>,
+    },
+    Sequence(Vec<Node>),
+    Join(Vec<Node>),
+    Race {
+        branches: Vec<Node>,
+        name: Option<String>,
+    },
+    If {
+        condition: Box<Node>,
+        then: Box<Node>,
+        otherwise: Box<Node>,
+    },
+    /// Whether a name of SQL has a value: a row, or of a type of one column a value that is not NULL.
+    IfSome {
+        name: String,
+        probe: Option<Probe>,
+        then: Box<Node>,
+        otherwise: Box<Node>,
+    },
+    Loop(Box<Node>),
+    Break,
+}
+
+/// A part of an SQL text.
+pub enum Piece {
+    Text(String),
+    /// `$path`, with what only the type behind it can say.
+    Reference(Reference),
+    /// All of a name of SQL as one value, `$name`; refused where its type is that of a row.
+    Whole {
+        name: String,
+        nullable: bool,
+        probe: Option<Probe>,
+    },
+    /// A whole statement that gives a name of SQL again, row or value.
+    Again {
+        name: String,
+        nullable: bool,
+        probe: Option<Probe>,
+    },
+    /// `$name.*`
+    Rows(String),
+    /// A value of Rust, which becomes a parameter.
+    Value {
+        value: Expr,
+        cast: bool,
+    },
+    /// No text: asks that a type has a field of this name in JSON, too.
+    Field(Field),
+}
+
+/// A field, and the type that is said to have it.
+pub struct Field {
+    pub owner: Probe,
+    pub name: String,
+}
+
+/// A reference into a result.
+pub struct Reference {
+    /// Without the `$`.
+    pub path: String,
+    /// Whether a missing value is NULL, whatever the type says.
+    pub nullable: bool,
+    /// Whether the value comes from JSON and needs the SQL type that its Rust type has.
+    pub cast: bool,
+    pub probe: Option<Probe>,
+}
+
+/// The way to a type: it is never walked, but the compiler checks every step and knows what is at its end.
+#[derive(Clone)]
+pub struct Probe {
+    pub root: Type,
+    pub steps: Vec<ProbeStep>,
+}
+
+#[derive(Clone)]
+pub enum ProbeStep {
+    Field(Ident),
+    /// Into an `Option`.
+    Some,
+}
+
+impl Node {
+    /// One node after the other; a wait of no time where there is none.
+    pub fn sequence(mut nodes: Vec<Node>) -> Node {
+        match (nodes.len(), nodes.pop()) {
+            (1, Some(only)) => only,
+            (_, Some(last)) => {
+                nodes.push(last);
+                Node::Sequence(nodes)
+            }
+            (_, None) => Node::Sleep { duration: syn::parse_quote!(::core::time::Duration::ZERO) },
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! Which names are seen where, and what they are called in the graph.
+
+use crate::{
+    plan::{Probe, ProbeStep},
+    sql::unraw,
+};
+use std::collections::{HashMap, HashSet};
+use syn::{Ident, Type};
+
+/// What a name of the body stands for.
+#[derive(Clone)]
+pub struct Binding {
+    pub base: Base,
+    /// Where its type is known.
+    pub probe: Option<Probe>,
+    /// Whether the type is an `Option` that captures see through.
+    pub is_option: bool,
+    /// Whether the type is a `Vec`: all rows.
+    pub is_list: bool,
+}
+
+#[derive(Clone)]
+pub enum Base {
+    /// The rows of a named result.
+    Rows(String),
+    /// A value at the path of a reference: a part of a JSON document, or a column, whose parts would be.
+    Document {
+        path: String,
+        is_json: bool,
+        /// Where a signal says that it did not come.
+        timed_out: Option<String>,
+    },
+    /// A wait, which leaves nothing behind.
+    Nothing,
+}
+
+impl Binding {
+    pub fn new(base: Base, ty: Option<&Type>) -> Self {
+        let is = |wrapper| ty.is_some_and(|ty| crate::signature::argument_of(ty, wrapper).is_some());
+        Self {
+            base,
+            probe: ty.map(|ty| Probe { root: ty.clone(), steps: Vec::new() }),
+            is_option: is("Option"),
+            is_list: is("Vec"),
+        }
+    }
+
+    /// The probe to where captures begin: behind the `Option`.
+    pub fn inner_probe(&self) -> Option<Probe> {
+        let mut probe = self.probe.clone()?;
+        if self.is_option {
+            probe.steps.push(ProbeStep::Some);
+        }
+        Some(probe)
+    }
+}
+
+/// The names that are seen at one place.
+#[derive(Clone, Default)]
+pub struct Scope {
+    names: HashMap<String, Binding>,
+}
+
+impl Scope {
+    pub fn get(&self, name: &Ident) -> Option<&Binding> {
+        self.names.get(&unraw(name))
+    }
+
+    /// A later binding of the same name shadows the earlier one.
+    pub fn bind(&mut self, name: &Ident, binding: Binding) {
+        self.names.insert(unraw(name), binding);
+    }
+}
+
+/// The names that results have in the graph: each is given once, since names of a graph have no scopes.
+pub struct Names {
+    taken: HashSet<String>,
+}
+
+impl Names {
+    pub fn new() -> Self {
+        // `$input` is the input.
+        Self { taken: HashSet::from(["input".to_owned()]) }
+    }
+
+    /// The name itself the first time, and then `name_2`, `name_3`, …
+    pub fn give(&mut self, name: &str) -> String {
+        let plain = match pg_durable_graph::name::is_name(name) {
+            true => name,
+            false => "value",
+        };
+        let numbered = (2_u32..).map(|number| format!("{plain}_{number}"));
+        let free = std::iter::once(plain.to_owned()).chain(numbered).find(|name| !self.taken.contains(name));
+        let name = free.expect("numbers do not end");
+        self.taken.insert(name.clone());
+        name
+    }
+}
