@@ -22,8 +22,13 @@ pub fn workflow(args: &Args, signature: &Signature, plan: &Node, mirror: &TokenS
 
             #[allow(unused_imports, unused_qualifications, clippy::all, clippy::pedantic, clippy::nursery)]
             fn __graph() -> ::pg_durable_sdk::Workflow<#output> {
-                use ::pg_durable_sdk::__private::{AnyFields as _, AnyType as _, NullableType as _, ReadFields as _, SchemaFields as _, SqlType as _};
-                ::pg_durable_sdk::__private::workflow(#plan)
+                use ::pg_durable_sdk::__private::{
+                    AnyFields as _, AnyType as _, NullableType as _, ReadFields as _, SchemaFields as _, SqlType as _,
+                };
+                // Always the same, and asked for by every start.
+                static WORKFLOW: ::std::sync::OnceLock<::pg_durable_sdk::Workflow<#output>> =
+                    ::std::sync::OnceLock::new();
+                WORKFLOW.get_or_init(|| ::pg_durable_sdk::__private::workflow(#plan)).clone()
             }
             ::pg_durable_sdk::Definition::from_macro(#name, #version, __graph)
         }

@@ -258,9 +258,12 @@ pub fn statement(tokens: TokenStream) -> syn::Result<TokenStream> {
                 [] => quote!(value),
                 fields => quote!(&value #(.#fields)*),
             };
+            let captured = quote_spanned!(root.span()=> (&::pg_durable_sdk::__private::Captured(&#root)));
             quote_spanned! {root.span()=>
-                (&::pg_durable_sdk::__private::Captured(&#root))
-                    .__capture(#statement, #name, &[#(#members),*], |value| #way)
+                #captured.__capture(
+                    #statement, #name, &[#(#members),*], |value| #way,
+                    (&#captured.__type_at(|value| #way)).is_nullable(),
+                )
             }
         }
         Piece::Capture(Capture::Value(expr)) => {
@@ -269,7 +272,7 @@ pub fn statement(tokens: TokenStream) -> syn::Result<TokenStream> {
     });
     Ok(quote! {{
         #[allow(unused_imports)]
-        use ::pg_durable_sdk::__private::{CaptureStep as _, CaptureValue as _};
+        use ::pg_durable_sdk::__private::{AnyType as _, CaptureStep as _, CaptureValue as _, NullableType as _};
         #statement.into_step()
     }})
 }

@@ -2,7 +2,7 @@
 //!
 //! The method of [`CaptureStep`] is found first, since it takes the captured thing by one reference less.
 
-use super::Statement;
+use super::{Probe, Statement};
 use crate::Step;
 use serde::Serialize;
 
@@ -22,7 +22,13 @@ pub trait CaptureStep {
         variable: &str,
         members: &[&str],
         way: fn(&Self::Result) -> &B,
+        is_nullable: bool,
     ) -> Statement;
+
+    /// The type at the end of the way.
+    fn __type_at<B>(&self, _: fn(&Self::Result) -> &B) -> Probe<B> {
+        Probe::new()
+    }
 }
 
 impl<T> CaptureStep for Captured<'_, Step<T>> {
@@ -34,10 +40,11 @@ impl<T> CaptureStep for Captured<'_, Step<T>> {
         variable: &str,
         members: &[&str],
         _: fn(&T) -> &B,
+        is_nullable: bool,
     ) -> Statement {
         let name = self.0.captured_from(variable);
         let path = std::iter::once(&name).chain(members).copied().collect::<Vec<_>>().join(".");
-        statement.reference(&path, false, None)
+        statement.reference(&path, is_nullable, None)
     }
 }
 
@@ -50,8 +57,9 @@ impl<T> CaptureStep for Captured<'_, &Step<T>> {
         variable: &str,
         members: &[&str],
         way: fn(&T) -> &B,
+        is_nullable: bool,
     ) -> Statement {
-        Captured(*self.0).__capture(statement, variable, members, way)
+        Captured(*self.0).__capture(statement, variable, members, way, is_nullable)
     }
 }
 
@@ -67,7 +75,13 @@ pub trait CaptureValue {
         variable: &str,
         members: &[&str],
         way: fn(&Self::Value) -> &B,
+        is_nullable: bool,
     ) -> Statement;
+
+    /// The type at the end of the way.
+    fn __type_at<B: ?Sized>(&self, _: fn(&Self::Value) -> &B) -> Probe<B> {
+        Probe::new()
+    }
 }
 
 impl<T: ?Sized> CaptureValue for &Captured<'_, T> {
@@ -79,6 +93,7 @@ impl<T: ?Sized> CaptureValue for &Captured<'_, T> {
         _: &str,
         _: &[&str],
         way: fn(&T) -> &B,
+        _: bool,
     ) -> Statement {
         statement.value(way(self.0))
     }

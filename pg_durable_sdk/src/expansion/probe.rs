@@ -11,21 +11,27 @@ use std::marker::PhantomData;
 
 /// Stands for a type.
 #[derive(Debug)]
-pub struct Probe<T>(PhantomData<fn() -> T>);
+pub struct Probe<T: ?Sized>(PhantomData<fn(&T)>);
+
+impl<T: ?Sized> Probe<T> {
+    pub(super) fn new() -> Self {
+        Self(PhantomData)
+    }
+}
 
 /// The type at the end of the way that a closure describes. The closure is never called.
 pub fn probe<A, B>(_: impl FnOnce(A) -> Probe<B>) -> Probe<B> {
-    Probe(PhantomData)
+    Probe::new()
 }
 
 /// The type of a value that is captured.
 pub fn type_of<T: Serialize>(_: &T) -> Probe<T> {
-    Probe(PhantomData)
+    Probe::new()
 }
 
 /// The type of a value that has the captured field.
 pub fn owner_of<T>(_: &T) -> Probe<T> {
-    Probe(PhantomData)
+    Probe::new()
 }
 
 /// What is in an `Option`.
@@ -68,7 +74,7 @@ pub trait AnyType {
     }
 }
 
-impl<T> AnyType for &Probe<T> {}
+impl<T: ?Sized> AnyType for &Probe<T> {}
 
 /// The fields that a struct has in JSON, of types with a schema.
 pub trait SchemaFields {
@@ -134,7 +140,7 @@ mod tests {
     fn types_are_told_apart() {
         macro_rules! facts {
             ($type:ty) => {{
-                let probe: Probe<$type> = Probe(PhantomData);
+                let probe: Probe<$type> = Probe::new();
                 ((&probe).is_nullable(), (&probe).sql_type())
             }};
         }
