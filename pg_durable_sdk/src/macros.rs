@@ -160,3 +160,8 @@ pub use pg_durable_sdk_macros::sql;
 ///   well, since a graph would need that twice; and not out of a loop: `break` with a value.
 #[doc(inline)]
 pub use pg_durable_sdk_macros::workflow;
+
+/// The examples of the guide compile.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/workflow-macro.md")]
+struct Guide;
