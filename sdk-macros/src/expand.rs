@@ -109,6 +109,14 @@ fn piece(statement: TokenStream, piece: &Piece) -> TokenStream {
             let cast = optional(cast.then(|| quote!((&#probe).sql_type())));
             quote!(#statement.reference(#path, #nullable | (&#probe).is_nullable(), #cast))
         }
+        Piece::Input { nullable, probe } => {
+            let nullable = is_nullable(*nullable, probe.as_ref());
+            let sql_type = match probe.as_ref().map(self::probe) {
+                Some(probe) => quote!((&#probe).sql_type()),
+                None => quote!("jsonb"),
+            };
+            quote!(#statement.input(#nullable, #sql_type))
+        }
         Piece::Whole { name, nullable, probe } => {
             let (nullable, is_row) = (is_nullable(*nullable, probe.as_ref()), is_row(probe.as_ref()));
             quote!(#statement.whole(#name, #nullable, #is_row))

@@ -47,6 +47,11 @@ pub enum Piece {
     Text(String),
     /// `$path`, with what only the type behind it can say.
     Reference(Reference),
+    /// All of the input, as its type has it.
+    Input {
+        nullable: bool,
+        probe: Option<Probe>,
+    },
     /// All of a name of SQL as one value, `$name`; refused where its type is that of a row.
     Whole {
         name: String,

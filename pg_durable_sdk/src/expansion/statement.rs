@@ -33,6 +33,17 @@ impl Statement {
         }
     }
 
+    /// All of the input, which is a JSON document even where it is one number or text.
+    pub fn input(self, is_nullable: bool, sql_type: &str) -> Self {
+        match sql_type {
+            "jsonb" => self.reference("input", is_nullable, Some("jsonb")),
+            scalar => {
+                let document = self.text("(").reference("input", is_nullable, Some("jsonb"));
+                document.text(" #>> '{}')::").text(scalar)
+            }
+        }
+    }
+
     /// Asks that a field has the name in JSON that it has in Rust, where the former are known.
     pub fn field(mut self, known: Option<Vec<String>>, name: &str) -> Self {
         let Some(known) = known.filter(|known| !known.iter().any(|field| field == name)) else { return self };

@@ -508,6 +508,26 @@ fn rows_built() -> Workflow {
         .step(sql("SELECT * FROM $all.*"))
 }
 
+#[workflow(name = "input", version = 1)]
+async fn input(text: Option<String>) -> Result<Option<String>> {
+    sql!("SELECT {text}").await?;
+    if let Some(text) = text {
+        let longer: String = sql!("SELECT 'it is ' || {text}").await?;
+        return Ok(Some(longer));
+    }
+    Ok(None)
+}
+
+fn input_built() -> Workflow {
+    new().step(sql("SELECT ($input?::jsonb #>> '{}')::text")).branch(
+        sql("SELECT $input?::text IS NOT NULL"),
+        new()
+            .step(sql("SELECT 'it is ' || ($input::jsonb #>> '{}')::text").named("longer"))
+            .step(sql("SELECT $longer AS value")),
+        sql("SELECT NULL AS value WHERE false"),
+    )
+}
+
 /// All of them.
 pub fn constructs() -> Vec<Construct> {
     let approval = json!({"approved": true, "by": "Ann"});
@@ -532,6 +552,8 @@ pub fn constructs() -> Vec<Construct> {
             .signal("number", json!(77))
             .gives(json!([{"id": 77, "text": "Ann"}])),
         construct("wait", waits, waits_built()),
+        Construct { input: json!("it's"), ..construct("input", input, input_built()) }
+            .gives(json!([{"value": "it is it's"}])),
         construct("rows", rows, rows_built())
             .gives((1..=3).map(|id| json!({"id": id, "sku": "x", "note": null})).collect()),
     ]

@@ -56,6 +56,9 @@ impl Found {
                 nullable: self.binding.is_option,
                 probe: self.binding.inner_probe(),
             }],
+            (Base::Document { path, .. }, true) if path == "input" => {
+                vec![Piece::Input { nullable: self.binding.is_option, probe: self.binding.inner_probe() }]
+            }
             (Base::Rows(_) | Base::Document { .. } | Base::Nothing, _) => {
                 let mut pieces = self.fields();
                 pieces.push(Piece::Reference(Reference { cast: cast && self.is_json(), ..self.reference() }));
