@@ -78,6 +78,25 @@ impl Graph {
         Graph { nodes, parents, branches, loops }
     }
 
+    /// The graph with other texts: `map` is given every SQL text and break value, in which variables may stand.
+    pub fn map_texts(mut self, mut map: impl FnMut(&str) -> String) -> Graph {
+        for node in &mut self.nodes {
+            match &mut node.kind {
+                NodeKind::Sql(sql) => sql.query = map(&sql.query),
+                NodeKind::Break(end) => end.value = end.value.as_deref().map(&mut map),
+                NodeKind::Then(_)
+                | NodeKind::If(_)
+                | NodeKind::Join(_)
+                | NodeKind::Race(_)
+                | NodeKind::Loop(_)
+                | NodeKind::Sleep(_)
+                | NodeKind::WaitSchedule(_)
+                | NodeKind::Signal(_) => {}
+            }
+        }
+        self
+    }
+
     /// How many nodes there are; never 0.
     #[allow(clippy::len_without_is_empty, reason = "a graph has at least its root")]
     pub fn len(&self) -> usize {

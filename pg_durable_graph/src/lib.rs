@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod config;
+pub mod difference;
 pub mod error;
 pub mod explain;
 pub mod fragment;

@@ -19,6 +19,9 @@ CREATE TABLE df.instances (
     database        text,
     vars            jsonb,
     input           jsonb,
+    workflow        text,
+    version         integer,
+    called_by       regrole,
     durability      text NOT NULL,
     idempotency_key text,
     created_at      timestamptz NOT NULL DEFAULT now(),
@@ -49,6 +52,9 @@ COMMENT ON COLUMN df.instances.submitted_by IS 'The role that called df.start();
 COMMENT ON COLUMN df.instances.database IS 'The database in which the steps run; NULL is this one.';
 COMMENT ON COLUMN df.instances.vars IS 'The variables of df.vars as they were at df.start().';
 COMMENT ON COLUMN df.instances.input IS 'What df.start() or df.run() was given as input: $input in the steps.';
+COMMENT ON COLUMN df.instances.workflow IS 'The registered workflow that df.run() started; NULL for one of df.start().';
+COMMENT ON COLUMN df.instances.called_by IS
+    'The role that called df.run(), where the workflow runs as its owner: it sees this row and not the nodes.';
 COMMENT ON COLUMN df.instances.durability IS
     'step or barrier: what df.start() was told, or pg_durable.checkpoint_durability in its session.';
 COMMENT ON COLUMN df.instances.completed_at IS 'When the instance became completed, failed or cancelled.';
@@ -137,7 +143,7 @@ ALTER TABLE df.signals ENABLE ROW LEVEL SECURITY;
 ALTER TABLE df.vars ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY instances_user_isolation ON df.instances
-    USING (submitted_by = quote_ident(current_user)::regrole)
+    USING (submitted_by = quote_ident(current_user)::regrole OR called_by = quote_ident(current_user)::regrole)
     WITH CHECK (submitted_by = quote_ident(current_user)::regrole);
 CREATE POLICY nodes_user_isolation ON df.nodes
     USING (submitted_by = quote_ident(current_user)::regrole)

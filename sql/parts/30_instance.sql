@@ -20,12 +20,22 @@ CREATE FUNCTION df.status(instance_id text) RETURNS text
     END;
 COMMENT ON FUNCTION df.status(text) IS 'pending, running, completed, failed or cancelled; NULL for an unknown id.';
 
+CREATE FUNCTION df._called_result(instance_id text) RETURNS text
+    STABLE STRICT LANGUAGE c AS 'MODULE_PATHNAME', 'workflow_called_result_wrapper';
+COMMENT ON FUNCTION df._called_result(text) IS
+    'The result of an instance that the current role has called and that ran as somebody else.';
+
 CREATE FUNCTION df.result(instance_id text) RETURNS text
     STRICT LANGUAGE sql
     BEGIN ATOMIC
         SELECT n.result::text
         FROM df.instances AS i JOIN df.nodes AS n ON n.instance_id = i.id AND n.id = i.root_node
-        WHERE i.id = result.instance_id AND n.status = 'completed';
+        WHERE i.id = result.instance_id AND n.status = 'completed'
+        UNION ALL
+        SELECT df._called_result(i.id)
+        FROM df.instances AS i
+        WHERE i.id = result.instance_id AND i.called_by IS NOT NULL
+        LIMIT 1;
     END;
 COMMENT ON FUNCTION df.result(text) IS 'The result of a completed instance as JSON; NULL while it runs and when it failed.';
 
@@ -48,7 +58,8 @@ COMMENT ON FUNCTION df.error(text) IS 'Why an instance failed or was cancelled; 
 
 CREATE FUNCTION df.run(instance_id text DEFAULT NULL) RETURNS text
     LANGUAGE c AS 'MODULE_PATHNAME', 'instance_run_wrapper';
-COMMENT ON FUNCTION df.run(text) IS 'Has the engine look again at one instance, or at all pending ones; never needed.';
+COMMENT ON FUNCTION df.run(text) IS
+    'Runs a registered workflow with the input {}; or has the engine look again at one instance, or at all pending ones.';
 
 CREATE FUNCTION df.cancel(instance_id text, reason text DEFAULT 'Cancelled by user') RETURNS text
     STRICT LANGUAGE c AS 'MODULE_PATHNAME', 'instance_cancel_wrapper';

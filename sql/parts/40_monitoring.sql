@@ -4,8 +4,9 @@ CREATE FUNCTION df._output(i df.instances) RETURNS text
     STABLE LANGUAGE sql
     BEGIN ATOMIC
         SELECT CASE i.status
-            WHEN 'completed' THEN (
-                SELECT n.result::text FROM df.nodes AS n WHERE n.instance_id = i.id AND n.id = i.root_node)
+            WHEN 'completed' THEN coalesce(
+                (SELECT n.result::text FROM df.nodes AS n WHERE n.instance_id = i.id AND n.id = i.root_node),
+                CASE WHEN i.called_by IS NOT NULL THEN df._called_result(i.id) END)
             WHEN 'failed' THEN i.error
             WHEN 'cancelled' THEN i.error
         END;

@@ -173,6 +173,9 @@ fn a_dump_carries_workflows_to_another_database() {
     let user = role("eng_dumped");
     let there = database("eng_dump", "eng_dumped");
     there.run("SELECT df.setvar('kept', 'yes')");
+    let register = "SELECT df.register('dumped', df.sql('SELECT $input.a + $1 AS n', '[1]'), input_schema => '{\"type\": \"object\"}')";
+    there.run(register);
+    there.run("SELECT df.grant_run('dumped', 'public')");
     let done = there.start("'SELECT 5 AS five'");
     there.end_of(&done);
     let waiting = there
@@ -195,6 +198,11 @@ fn a_dump_carries_workflows_to_another_database() {
         std::process::Command::new("bash").args(["-o", "pipefail", "-c", &pipe]).output().expect("bash runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let restored = Session::open(server, "eng_dumped", "eng_restored").expect("the role gets in");
+    // Registered is what was registered: the same once more is the same version.
+    assert_eq!(restored.value(register), "1");
+    let run = restored.value("SELECT df.run('dumped', '{\"a\": 2}')");
+    assert_eq!(restored.end_of(&run), r#"{"rows": [{"n": 3}], "row_count": 1}"#);
+    assert_eq!(superuser_in("eng_restored").value("SELECT grantee FROM df.workflow_grants"), "-");
     assert_eq!(
         restored.value(&format!("SELECT df.result('{done}')")),
         r#"{"rows": [{"five": 5}], "row_count": 1}"#

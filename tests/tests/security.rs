@@ -114,7 +114,7 @@ fn other_users_instances_do_not_exist() {
     }
     // Helpers of ours that take a row must not be a way round either.
     let forged = format!(
-        "SELECT df._output(ROW('{id}', NULL, '00000000', 'sec_alice', NULL, NULL, NULL, NULL, NULL, now(), 'completed', now(), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)::df.instances)"
+        "SELECT df._output(ROW('{id}', NULL, '00000000', 'sec_alice', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, now(), 'completed', now(), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)::df.instances)"
     );
     assert_eq!(eve.value(&forged), "NULL");
     assert_eq!(
@@ -493,4 +493,181 @@ fn an_error_in_a_step_leaves_the_engine_alive() {
         check(&session, name, &format!("$g${step}$g$"), &format!("failed {sqlstate} at 00000000"));
         check(&session, name, "'SELECT 1 AS a'", "{");
     }
+}
+
+/// The result of an instance when it has ended.
+fn result(session: &Session, id: &str) -> String {
+    session.end_of(id)
+}
+
+#[test]
+fn a_workflow_is_run_by_those_whom_its_owner_lets() {
+    let (owner, friend, eve) = (role("sec_wf_owner"), role("sec_wf_friend"), role("sec_wf_eve"));
+    superuser().run("CREATE ROLE sec_wf_group; GRANT sec_wf_group TO sec_wf_friend");
+    owner.run("SELECT df.register('sec.who', 'SELECT current_user AS u, session_user AS s')");
+    let is_unseen =
+        |session: &Session| session.value("SELECT count(*) FROM df.workflows WHERE name = 'sec.who'");
+    for session in [&friend, &eve] {
+        assert_eq!(is_unseen(session), "0");
+        check_refused(session, "not granted", "SELECT df.run('sec.who', '{}')", "42704");
+        check_refused(session, "not granted", "SELECT df.run('sec.who')", "42704");
+        check_refused(
+            session,
+            "not granted",
+            "SELECT df.run('sec.who', '{}', transaction_mode => 'new')",
+            "42704",
+        );
+        check_refused(session, "not its own", "SELECT df.explain('sec.who')", "22023");
+        check_refused(session, "granting to itself", "SELECT df.grant_run('sec.who', current_user)", "42501");
+        check_refused(session, "revoking", "SELECT df.revoke_run('sec.who', 'sec_wf_owner')", "42501");
+        check_refused(session, "another version", "SELECT df.register('sec.who', 'SELECT 2')", "42501");
+        check_refused(session, "the same version", "SELECT df.register('sec.who', 'SELECT 2', 1)", "42501");
+        check_refused(session, "unregistering", "SELECT df.unregister('sec.who')", "42501");
+    }
+    for (name, sql) in [
+        ("a name", "INSERT INTO df.workflow_names VALUES ('x', 'sec_wf_eve')"),
+        ("another's name", "UPDATE df.workflow_names SET owner = 'sec_wf_eve'"),
+        ("a graph", "UPDATE df.workflow_versions SET graph = 'SELECT 1'"),
+        ("a grant", "INSERT INTO df.workflow_grants VALUES ('sec.who', 'sec_wf_eve', 'sec_wf_eve')"),
+        ("reading graphs", "SELECT * FROM df.workflow_versions"),
+        ("reading grants", "SELECT * FROM df.workflow_grants"),
+        ("the view", "UPDATE df.workflows SET run_as = 'owner'"),
+    ] {
+        check_refused(&eve, name, sql, if name == "the view" { "55000" } else { "42501" });
+    }
+
+    owner.run("SELECT df.grant_run('sec.who', 'sec_wf_group')");
+    assert_eq!(is_unseen(&friend), "1");
+    assert_eq!(is_unseen(&eve), "0");
+    // By default it runs as whoever calls it.
+    let id = friend.value("SELECT df.run('sec.who', '{}')");
+    assert_eq!(
+        result(&friend, &id),
+        r#"{"rows": [{"s": "sec_wf_friend", "u": "sec_wf_friend"}], "row_count": 1}"#
+    );
+    // Who may run it may not change it.
+    check_refused(&friend, "registering over it", "SELECT df.register('sec.who', 'SELECT 2')", "42501");
+    check_refused(&friend, "passing it on", "SELECT df.grant_run('sec.who', 'sec_wf_eve')", "42501");
+    assert_eq!(owner.value(&format!("SELECT count(*) FROM df.instances WHERE id = '{id}'")), "0");
+
+    owner.run("SELECT df.revoke_run('sec.who', 'sec_wf_group')");
+    check_refused(&friend, "revoked", "SELECT df.run('sec.who', '{}')", "42704");
+    owner.run("SELECT df.grant_run('sec.who', 'public')");
+    assert_eq!(is_unseen(&eve), "1");
+    eve.value("SELECT df.run('sec.who', '{}')");
+    owner.run("SELECT df.revoke_run('sec.who', 'public')");
+    check_refused(&owner, "an unknown role", "SELECT df.grant_run('sec.who', 'sec_wf_nobody')", "42704");
+    check_refused(&owner, "an unknown workflow", "SELECT df.grant_run('sec.nope', 'public')", "42704");
+
+    // A member of the owner's role is as good as the owner; superusers may do everything but run as superusers.
+    administer(shared(), "GRANT sec_wf_owner TO sec_wf_eve");
+    eve.run("SELECT df.register('sec.who', 'SELECT 2', 2)");
+    assert_eq!(eve.value("SELECT DISTINCT owner FROM df.workflows WHERE name = 'sec.who'"), "sec_wf_owner");
+    let superuser = superuser();
+    superuser.run("SELECT df.register('sec.who', 'SELECT 3', 3)");
+    check_refused(&superuser, "as a superuser", "SELECT df.run('sec.who', '{}')", "42501");
+    superuser.run("SELECT df.unregister('sec.who')");
+}
+
+#[test]
+fn a_workflow_that_runs_as_its_owner_shows_its_caller_the_outcome_only() {
+    let (owner, caller, eve) = (role("sec_def_owner"), role("sec_def_caller"), role("sec_def_eve"));
+    owner.run("CREATE TABLE safe (secret text); INSERT INTO safe VALUES ('of the owner')");
+    owner.run("SELECT df.setvar('key', 'owners key')");
+    owner.run(
+        "SELECT df.register('def.read', 'SELECT secret, ''{key}'' AS key FROM sec_def_owner.safe' |=> 'x'
+             ~> 'SELECT session_user AS who, length($x.secret) AS n, $input.a AS a, ''{sys_label}'' AS label', run_as => 'owner');
+         SELECT df.register('def.wait', df.wait_for_signal('go') |=> 's' ~> 'SELECT $s.data.x AS x, current_user AS u', run_as => 'owner');
+         SELECT df.register('def.fail', 'SELECT 1/0', run_as => 'owner')",
+    );
+    owner.run("SELECT df.register('def.one', 'SELECT ''{key}'' AS k', run_as => 'owner')");
+    check_refused(&caller, "not granted", "SELECT df.run('def.read', '{}')", "42704");
+    for name in ["def.read", "def.wait", "def.fail", "def.one"] {
+        owner.run(&format!("SELECT df.grant_run('{name}', 'sec_def_caller')"));
+    }
+
+    let id = caller.value("SELECT df.run('def.read', '{\"a\": 7}', label => $l$'; DROP TABLE safe; --$l$)");
+    assert_eq!(
+        result(&caller, &id),
+        r#"{"rows": [{"a": 7, "n": 12, "who": "sec_def_owner", "label": "def.read"}], "row_count": 1}"#
+    );
+    for (query, expected) in [
+        ("SELECT df.status('{id}')", "completed"),
+        ("SELECT df.result('{id}') IS NOT NULL", "t"),
+        ("SELECT status FROM df.instance_info('{id}')", "completed"),
+        ("SELECT output IS NOT NULL FROM df.list_instances() WHERE instance_id = '{id}'", "t"),
+        ("SELECT input ->> 'a' FROM df.instances WHERE id = '{id}'", "7"),
+        ("SELECT vars FROM df.instances WHERE id = '{id}'", "NULL"),
+        ("SELECT called_by = 'sec_def_caller'::regrole FROM df.instances WHERE id = '{id}'", "t"),
+        ("SELECT count(*) FROM df.nodes WHERE instance_id = '{id}'", "0"),
+        ("SELECT count(*) FROM df.instance_nodes('{id}')", "0"),
+        ("SELECT count(*) FROM df.instance_nodes('{id}', 5)", "0"),
+        ("SELECT count(*) FROM df.instance_executions('{id}')", "0"),
+    ] {
+        assert_eq!(caller.value(&query.replace("{id}", &id)), expected, "{query}");
+    }
+    check_refused(&caller, "the owner's nodes", &format!("SELECT df.explain('{id}')"), "42501");
+    // The owner sees all of it, and somebody else nothing.
+    assert_eq!(owner.value(&format!("SELECT count(*) FROM df.instance_nodes('{id}')")), "3");
+    for query in [
+        "SELECT count(*) FROM df.instances WHERE id = '{id}'",
+        "SELECT count(df.result('{id}'))",
+        "SELECT count(df._called_result('{id}'))",
+        "SELECT count(df.status('{id}'))",
+    ] {
+        assert_eq!(eve.value(&query.replace("{id}", &id)), "0", "{query}");
+    }
+    assert_eq!(owner.value(&format!("SELECT count(df._called_result('{id}'))")), "0");
+    // The result of a single node is there; its text, with the owner's variable, is not.
+    let one = caller.value("SELECT df.run('def.one')");
+    assert_eq!(result(&caller, &one), r#"{"rows": [{"k": "owners key"}], "row_count": 1}"#);
+    assert_eq!(caller.value(&format!("SELECT count(*) FROM df.nodes WHERE instance_id = '{one}'")), "0");
+
+    let failed = caller.value("SELECT df.run('def.fail')");
+    assert!(result(&caller, &failed).starts_with("failed 22012"));
+    assert_eq!(caller.value(&format!("SELECT sqlstate FROM df.error('{failed}')")), "22012");
+
+    let waiting = caller.value("SELECT df.run('def.wait')");
+    check_refused(&eve, "signalling", &format!("SELECT df.signal('{waiting}', 'go', '{{}}')"), "42704");
+    check_refused(&eve, "cancelling", &format!("SELECT df.cancel('{waiting}')"), "42704");
+    caller.run(&format!("SELECT df.signal('{waiting}', 'go', '{{\"x\": 1}}')"));
+    assert_eq!(caller.value(&format!("SELECT df.await_instance('{waiting}')")), "completed");
+    assert_eq!(result(&caller, &waiting), r#"{"rows": [{"u": "sec_def_owner", "x": 1}], "row_count": 1}"#);
+    let cancelled = caller.value("SELECT df.run('def.wait')");
+    caller.run(&format!("SELECT df.cancel('{cancelled}')"));
+    assert_eq!(caller.value(&format!("SELECT df.await_instance('{cancelled}')")), "cancelled");
+
+    // Keys of different callers do not meet, although one role owns both instances.
+    owner.run("SELECT df.grant_run('def.one', 'sec_def_eve')");
+    let run = "SELECT df.run('def.one', '{}', idempotency_key => 'k')";
+    assert_eq!(caller.value(run), caller.value(run));
+    assert_ne!(caller.value(run), eve.value(run));
+
+    // Rights are looked at when it starts.
+    administer(shared(), "SELECT df.revoke_usage('sec_def_owner')");
+    check_refused(&caller, "an owner without usage", "SELECT df.run('def.one')", "42501");
+    administer(shared(), "SELECT df.grant_usage('sec_def_owner')");
+    caller.value("SELECT df.run('def.one')");
+}
+
+#[test]
+fn a_superusers_workflow_lends_no_rights() {
+    let caller = role("sec_super_caller");
+    let superuser = superuser();
+    superuser.run(
+        "SELECT df.register('super.do', 'SELECT current_user AS u', run_as => 'owner');
+         SELECT df.grant_run('super.do', 'public')",
+    );
+    check_refused(&caller, "superuser instances are off", "SELECT df.run('super.do')", "42501");
+    superuser.run("SELECT df.unregister('super.do')");
+    // A function that registers for its caller does so as its owner.
+    superuser.run("CREATE ROLE sec_super_gone LOGIN; SELECT df.grant_usage('sec_super_gone')");
+    let gone = Session::open(shared(), "sec_super_gone", "postgres").expect("the role gets in");
+    gone.run("SELECT df.register('super.gone', 'SELECT 1', run_as => 'owner'); SELECT df.grant_run('super.gone', 'public')");
+    drop(gone);
+    administer(shared(), "SELECT df.revoke_usage('sec_super_gone'); DROP ROLE sec_super_gone");
+    check_refused(&caller, "an owner that is gone", "SELECT df.run('super.gone')", "42704");
+    check_refused(&caller, "taking the name over", "SELECT df.register('super.gone', 'SELECT 2')", "42501");
+    superuser.run("SELECT df.unregister('super.gone')");
+    caller.run("SELECT df.register('super.gone', 'SELECT 2')");
 }

@@ -2,6 +2,7 @@
 
 use pg_durable_graph::GraphError;
 
+use super::schema::Violation;
 use crate::engine::failure::{EngineError, Failure};
 
 /// See the module. The texts are those that clients of the reference system match.
@@ -25,6 +26,30 @@ pub enum ApiError {
     TransactionMode(String),
     #[error("invalid durability \"{0}\" for df.start(): expected 'step' or 'barrier'")]
     Durability(String),
+    #[error("invalid name of a workflow: \"{0}\"")]
+    WorkflowName(String),
+    #[error("the version of a workflow must be at least 1")]
+    WorkflowVersion,
+    #[error("invalid run_as \"{0}\" for df.register(): expected 'caller' or 'owner'")]
+    RunAs(String),
+    #[error("{argument} is not a JSON Schema that can be used")]
+    Schema { argument: &'static str, violation: Violation },
+    #[error("workflow \"{name}\" belongs to {owner}")]
+    NotOwner { name: String, owner: String },
+    #[error("version {version} of workflow \"{name}\" is registered with another definition")]
+    VersionTaken { name: String, version: i32, difference: String },
+    #[error("{} does not exist, or may not be run by the current role", workflow_version(.name, *.version))]
+    UnknownWorkflow { name: String, version: Option<i32> },
+    #[error("input of {} does not fit its schema", workflow_version(.name, Some(*.version)))]
+    InputViolates { name: String, version: i32, violations: Vec<Violation>, more: usize },
+    #[error("the owner of workflow \"{name}\" does not exist any more")]
+    OwnerGone { name: String },
+    #[error("the owner of workflow \"{name}\", {owner}, may not use pg_durable any more")]
+    OwnerUsage { name: String, owner: String },
+    #[error("role \"{0}\" does not exist")]
+    UnknownRole(String),
+    #[error("the nodes of instance {0} are its owner's")]
+    OwnersNodes(String),
     #[error("the input is nested more than 127 levels deep")]
     InputTooDeep,
     #[error("database \"{0}\" does not exist")]
@@ -81,6 +106,13 @@ pub enum ApiError {
     NoNodes(String),
     #[error("the stored instance cannot be read")]
     Stored(#[from] EngineError),
+}
+
+fn workflow_version(name: &str, version: Option<i32>) -> String {
+    match version {
+        Some(version) => format!("version {version} of workflow \"{name}\""),
+        None => format!("workflow \"{name}\""),
+    }
 }
 
 fn invalid_graph(error: &GraphError) -> String {

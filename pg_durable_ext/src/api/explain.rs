@@ -6,7 +6,9 @@ use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
 use super::error::ApiError;
+use super::instance::visible;
 use super::node::Shown;
+use super::registry;
 use crate::engine::wake;
 use crate::store;
 
@@ -17,11 +19,19 @@ fn instance_explain(input: &str) -> Result<String, ErrorReport> {
     if wake::instance_number(&lower).is_some() {
         return Ok(instance(&lower)?);
     }
+    if let Some(graph) = registry::graph_of(input)? {
+        return Ok(explain::explain(&graph, |_| None));
+    }
     Ok(graph(input)?)
 }
 
 fn instance(id: &str) -> Result<String, ApiError> {
-    let Some(shown) = Shown::load(id)? else { return Err(ApiError::UnknownInstance(id.to_owned())) };
+    let Some(shown) = Shown::load(id)? else {
+        return Err(match visible(id) {
+            Some(_) => ApiError::OwnersNodes(id.to_owned()),
+            None => ApiError::UnknownInstance(id.to_owned()),
+        });
+    };
     let statuses = shown.statuses();
     let mut status = shown.instance.status.clone();
     if let Some(first) = status.get_mut(..1) {

@@ -1,6 +1,7 @@
 //! Starting, cancelling and waking instances.
 
 use std::cell::Cell;
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use pg_durable_graph::Graph;
@@ -10,24 +11,34 @@ use pgrx::prelude::*;
 use serde_json::json;
 
 use super::error::ApiError;
-use super::helper;
+use super::{helper, registry};
 use crate::engine::steps::sql::Values;
 use crate::engine::wake;
 use crate::pg::json::Jsonb;
 use crate::pg::spi::Session;
 use crate::pg::{catalog, gucs, latch, lock, process, role, shmem};
-use crate::store::{self, instances, nodes};
+use crate::store::{self, instances, nodes, vars};
 use crate::worker::executor;
 
 /// What was asked of `df.start`.
-struct Start<'a> {
-    fut: &'a str,
-    label: Option<&'a str>,
-    database: Option<&'a str>,
-    idempotency_key: Option<&'a str>,
-    durability: Option<&'a str>,
+pub struct Start<'a> {
+    pub fut: &'a str,
+    pub label: Option<&'a str>,
+    pub database: Option<&'a str>,
+    pub idempotency_key: Option<&'a str>,
+    pub durability: Option<&'a str>,
     /// JSON.
-    input: Option<&'a str>,
+    pub input: Option<&'a str>,
+}
+
+/// As whom something starts.
+pub struct Actor<'a> {
+    /// Whose the instance is, and whose rights its steps have.
+    pub submitter: Oid,
+    /// Who may see how it fares, if that is somebody else.
+    pub called_by: Option<Oid>,
+    /// The registered workflow that was called, and its version.
+    pub workflow: Option<(&'a str, i32)>,
 }
 
 #[pg_extern]
@@ -54,12 +65,17 @@ fn instance_start(
     }
 }
 
-/// Starts with the caller's transaction.
+/// Starts with the caller's transaction, as the caller.
 fn start_here(start: &Start<'_>) -> Result<String, ApiError> {
+    start_as(start, &Actor { submitter: role::current_user(), called_by: None, workflow: None })
+}
+
+/// Starts with the caller's transaction.
+pub fn start_as(start: &Start<'_>, actor: &Actor<'_>) -> Result<String, ApiError> {
     if !shmem::is_preloaded() {
         return Err(ApiError::NotPreloaded);
     }
-    let submitter = role::current_user();
+    let submitter = actor.submitter;
     check_submitter(submitter)?;
     if start.fut.trim().is_empty() {
         return Err(ApiError::EmptyGraph);
@@ -75,11 +91,9 @@ fn start_here(start: &Start<'_>) -> Result<String, ApiError> {
     }
     let here = catalog::database_name(catalog::my_database());
     let database = start.database.filter(|name| Some(*name) != here.as_deref());
-    let durability = match start.durability.map(str::to_ascii_lowercase) {
+    let durability = match start.durability {
         None => gucs::checkpoint_durability().as_str(),
-        Some(text) if text == "step" => "step",
-        Some(text) if text == "barrier" => "barrier",
-        Some(text) => return Err(ApiError::Durability(text)),
+        Some(text) => durability(text)?,
     };
     let _owner = store::as_owner();
     let spi = Session::open();
@@ -100,6 +114,8 @@ fn start_here(start: &Start<'_>) -> Result<String, ApiError> {
         durability,
         idempotency_key: start.idempotency_key,
         input: start.input,
+        workflow: actor.workflow,
+        called_by: actor.called_by,
     };
     if !instances::insert(&spi, &new) {
         // Another session has used the key since this transaction took its snapshot.
@@ -108,6 +124,21 @@ fn start_here(start: &Start<'_>) -> Result<String, ApiError> {
     nodes::insert(&spi, &id, submitter, database, &graph);
     wake::after_start(submitter, number);
     Ok(id)
+}
+
+/// The durability of this name.
+pub fn durability(text: &str) -> Result<&'static str, ApiError> {
+    match text.to_ascii_lowercase() {
+        known if known == "step" => Ok("step"),
+        known if known == "barrier" => Ok("barrier"),
+        other => Err(ApiError::Durability(other)),
+    }
+}
+
+/// A role's variables as they are now.
+pub fn variables(role: Oid) -> HashMap<String, Option<String>> {
+    let _owner = store::as_owner();
+    vars::all(role).and_then(|vars| serde_json::from_str(&vars).ok()).unwrap_or_default()
 }
 
 /// Spreads the numbers of a sequence over all ids of eight digits, without collisions: an odd factor and a shift are
@@ -144,8 +175,22 @@ fn check_database(submitter: Oid, name: &str) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// Starts in a transaction of its own, whatever becomes of the caller's: a worker born as the caller does it.
 fn start_in_new_transaction(start: &Start<'_>) -> Result<String, ApiError> {
+    let text = "SELECT df.start($1, $2, $3, 'caller', $4, $5, $6::pg_catalog.text::pg_catalog.jsonb) AS id";
+    let params = [
+        json!(start.fut),
+        json!(start.label),
+        json!(start.database),
+        json!(start.idempotency_key),
+        json!(start.durability),
+        // Text that the server reads as jsonb, so that no number loses digits on the way.
+        json!(start.input),
+    ];
+    start_elsewhere(text, &Values { params: &params, ..Values::default() })
+}
+
+/// Starts in a transaction of its own, whatever becomes of the caller's: a worker born as the caller does it.
+pub fn start_elsewhere(text: &str, values: &Values<'_>) -> Result<String, ApiError> {
     if executor::is_executor() {
         return Err(ApiError::InWorkflow(
             "df.start() with transaction_mode => 'new' cannot be called inside a workflow - start in the caller's transaction, which commits with the step",
@@ -157,18 +202,7 @@ fn start_in_new_transaction(start: &Start<'_>) -> Result<String, ApiError> {
     check_submitter(role::current_user())?;
     let _place = LaunchPlace::enter()?;
     let here = catalog::database_name(catalog::my_database()).unwrap_or_default();
-    let text = "SELECT df.start($1, $2, $3, 'caller', $4, $5, $6::pg_catalog.text::pg_catalog.jsonb) AS id";
-    let params = [
-        json!(start.fut),
-        json!(start.label),
-        json!(start.database),
-        json!(start.idempotency_key),
-        json!(start.durability),
-        // Text that the server reads as jsonb, so that no number loses digits on the way.
-        json!(start.input),
-    ];
-    let values = Values { params: &params, ..Values::default() };
-    let result = crate::pg::remote::run(&here, text, &values).map_err(ApiError::NewTransaction)?;
+    let result = crate::pg::remote::run(&here, text, values).map_err(ApiError::NewTransaction)?;
     let result: serde_json::Value = serde_json::from_str(&result.json).unwrap_or_default();
     Ok(result["rows"][0]["id"].as_str().unwrap_or_default().to_owned())
 }
@@ -216,6 +250,10 @@ impl Drop for LaunchPlace {
 #[pg_extern]
 fn instance_run(instance_id: Option<&str>) -> Result<String, ErrorReport> {
     match instance_id {
+        // What cannot be an id is the name of a registered workflow.
+        Some(name) if !name.is_empty() && wake::instance_number(&name.to_ascii_lowercase()).is_none() => {
+            Ok(registry::run(&registry::Call::plain(name))?)
+        }
         Some(id) => {
             let (number, owner) = visible(id).ok_or_else(|| ApiError::NotFound(id.to_owned()))?;
             wake::after_start(owner, number);

@@ -7,6 +7,8 @@ mod graph;
 mod helper;
 mod instance;
 mod node;
+mod registry;
+mod schema;
 mod signal;
 mod variable;
 mod wait;

@@ -38,6 +38,28 @@ pub fn role_name(role: pg_sys::Oid) -> Option<String> {
     }
 }
 
+/// The role of this name, or `None`. Inside a transaction.
+pub fn role_oid(name: &str) -> Option<pg_sys::Oid> {
+    let name = encoding::from_utf8(name);
+    // SAFETY: `missing_ok` is true, so an unknown name gives an invalid oid.
+    let oid = unsafe { pg_sys::get_role_oid(name.as_ptr(), true) };
+    (oid != pg_sys::InvalidOid).then_some(oid)
+}
+
+/// Whether a role may use the extension: USAGE on its schema. Inside a transaction.
+pub fn may_use_schema(role: pg_sys::Oid) -> bool {
+    let mode = pg_sys::ACL_USAGE as pg_sys::AclMode;
+    // SAFETY: catalog look-ups; `missing_ok` is true.
+    unsafe {
+        let schema = pg_sys::get_namespace_oid(c"df".as_ptr(), true);
+        #[cfg(feature = "pg15")]
+        let found = pg_sys::pg_namespace_aclcheck(schema, role, mode);
+        #[cfg(not(feature = "pg15"))]
+        let found = pg_sys::object_aclcheck(pg_sys::NamespaceRelationId, schema, role, mode);
+        schema != pg_sys::InvalidOid && found == pg_sys::AclResult::ACLCHECK_OK
+    }
+}
+
 /// Whether a role may log in. Inside a transaction; false for an unknown role.
 pub fn can_login(role: pg_sys::Oid) -> bool {
     // SAFETY: the tuple is released before the reference to it ends.

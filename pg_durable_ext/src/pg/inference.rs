@@ -2,14 +2,32 @@
 //!
 //! This is what the server does for a prepared statement of a client's that names no types, with the differences that
 //! there is a value at hand: a parameter whose places want several types gets one number for each of them, and what the
-//! context leaves open (`$1 IS NULL`, a column of the result) has the type that the value's JSON has by nature.
+//! context leaves open (`$1 IS NULL`, `$1 + $2`, a column of the result) has the type that the value's JSON has by nature.
 
 use std::ffi::{CStr, CString, c_void};
 
 use pgrx::pg_sys;
+use pgrx::pg_sys::ffi::pg_guard_ffi_boundary;
 
 use super::portal::{Parameter, Typing};
 use super::value;
+
+/// The RETURNING list of a statement.
+#[cfg(not(feature = "pg18"))]
+macro_rules! returning {
+    ($statement:expr) => {
+        $statement.returningList
+    };
+}
+#[cfg(feature = "pg18")]
+macro_rules! returning {
+    ($statement:expr) => {
+        match $statement.returningClause {
+            clause if clause.is_null() => std::ptr::null_mut(),
+            clause => (*clause).exprs,
+        }
+    };
+}
 
 /// An analysed statement.
 pub struct Analysis {
@@ -61,8 +79,8 @@ pub unsafe fn analyze(raw: *mut pg_sys::RawStmt, sql: &CStr, parameters: &[Param
     }
     // SAFETY: promised by the caller; the state outlives the analysis, which is over when the call returns.
     unsafe {
-        let own_columns = own_columns((*raw).stmt);
-        let mut state = State { parameters, types, sources, places: Vec::new(), own_columns };
+        let own = own_types((*raw).stmt, parameters);
+        let mut state = State { parameters, types, sources, places: Vec::new(), own };
         let query = pg_sys::parse_analyze_withcb(
             raw,
             sql.as_ptr(),
@@ -104,8 +122,8 @@ struct State<'a> {
     types: Vec<pg_sys::Oid>,
     sources: Vec<usize>,
     places: Vec<Place>,
-    /// Where a `$n` stands that is a column of the result by itself.
-    own_columns: Vec<i32>,
+    /// Where a `$n` stands whose value decides the type: see [`own_types`].
+    own: Vec<i32>,
 }
 
 /// A `$n` of the text.
@@ -211,9 +229,9 @@ unsafe extern "C-unwind" fn on_paramref(
         (*param).location = location;
         let (number, type_oid) = match parameter.typing {
             Typing::Known(type_oid) => (written, type_oid),
-            Typing::ByContext if state.own_columns.contains(&location) => {
+            Typing::ByContext if state.own.contains(&location) => {
                 let type_oid = value::own_type(&parameter.value);
-                (state.number_of_column(source, type_oid), type_oid)
+                (state.number_of_own(source, type_oid), type_oid)
             }
             Typing::ByContext => match state.types[source] {
                 pg_sys::InvalidOid => (written, pg_sys::UNKNOWNOID),
@@ -228,7 +246,7 @@ unsafe extern "C-unwind" fn on_paramref(
 
 impl State<'_> {
     /// As [`State::number`], but without deciding for the other places.
-    fn number_of_column(&mut self, source: usize, type_oid: pg_sys::Oid) -> i32 {
+    fn number_of_own(&mut self, source: usize, type_oid: pg_sys::Oid) -> i32 {
         if self.types[source] == pg_sys::InvalidOid {
             self.types.push(type_oid);
             self.sources.push(source);
@@ -265,44 +283,96 @@ unsafe extern "C-unwind" fn on_coerce(
     }
 }
 
-/// Where parameters are columns of the result by themselves (`SELECT $1 AS id`): the context would make all of them text.
+/// Where the context would make nothing good of a parameter, and the value decides: a column of the result by itself
+/// (`SELECT $1 AS id`), which would be text, and operands that have no other beside them than such ones (`$1 + $2`).
 ///
 /// # Safety
 /// `statement` is a raw parse tree.
-unsafe fn own_columns(statement: *mut pg_sys::Node) -> Vec<i32> {
-    /// The RETURNING list of a statement.
-    #[cfg(not(feature = "pg18"))]
-    macro_rules! returning {
-        ($statement:expr) => {
-            $statement.returningList
-        };
-    }
-    #[cfg(feature = "pg18")]
-    macro_rules! returning {
-        ($statement:expr) => {
-            match $statement.returningClause {
-                clause if clause.is_null() => std::ptr::null_mut(),
-                clause => (*clause).exprs,
-            }
-        };
-    }
-    // SAFETY: the tag of a node says what it is; lists hold as many elements as they say.
+unsafe fn own_types(statement: *mut pg_sys::Node, parameters: &[Parameter]) -> Vec<i32> {
+    // SAFETY: the tag says what the node is. The walker knows what such statements are made of.
     unsafe {
-        let list: *mut pg_sys::List = match (*statement).type_ {
+        let columns = match (*statement).type_ {
             pg_sys::NodeTag::T_SelectStmt => (*statement.cast::<pg_sys::SelectStmt>()).targetList,
             pg_sys::NodeTag::T_InsertStmt => returning!(*statement.cast::<pg_sys::InsertStmt>()),
             pg_sys::NodeTag::T_UpdateStmt => returning!(*statement.cast::<pg_sys::UpdateStmt>()),
             pg_sys::NodeTag::T_DeleteStmt => returning!(*statement.cast::<pg_sys::DeleteStmt>()),
-            _ => std::ptr::null_mut(),
+            pg_sys::NodeTag::T_MergeStmt => std::ptr::null_mut(),
+            _ => return Vec::new(),
         };
-        let length = if list.is_null() { 0 } else { (*list).length };
-        (0..length)
-            .map(|place| {
-                let target = (*(*list).elements.add(place as usize)).ptr_value.cast::<pg_sys::ResTarget>();
-                (*target).val
-            })
-            .filter(|column| !column.is_null() && (**column).type_ == pg_sys::NodeTag::T_ParamRef)
-            .map(|column| (*column.cast::<pg_sys::ParamRef>()).location)
-            .collect()
+        let length = if columns.is_null() { 0 } else { (*columns).length };
+        let own = (0..length).filter_map(|place| {
+            let target = (*(*columns).elements.add(place as usize)).ptr_value.cast::<pg_sys::ResTarget>();
+            reference((*target).val).map(|reference| (*reference).location)
+        });
+        let mut operands = Operands { parameters, own: own.collect() };
+        walk_operands(statement, (&raw mut operands).cast());
+        operands.own
+    }
+}
+
+/// The `$n` that a node is.
+///
+/// # Safety
+/// `node` is NULL or a node.
+unsafe fn reference(node: *mut pg_sys::Node) -> Option<*mut pg_sys::ParamRef> {
+    // SAFETY: the tag says what the node is.
+    unsafe {
+        let is_reference = !node.is_null() && (*node).type_ == pg_sys::NodeTag::T_ParamRef;
+        is_reference.then(|| node.cast())
+    }
+}
+
+struct Operands<'a> {
+    parameters: &'a [Parameter],
+    own: Vec<i32>,
+}
+
+impl Operands<'_> {
+    /// Looks at an operator all of whose operands are parameters. Strings and null go with whatever is beside them.
+    ///
+    /// # Safety
+    /// Both are NULL or nodes.
+    unsafe fn note(&mut self, left: *mut pg_sys::Node, right: *mut pg_sys::Node) {
+        // SAFETY: promised by the caller.
+        unsafe {
+            let (on_left, on_right) = (reference(left), reference(right));
+            if (left.is_null() || on_left.is_some()) && on_right.is_some() {
+                for operand in [on_left, on_right].into_iter().flatten() {
+                    let parameter = usize::try_from((*operand).number - 1)
+                        .ok()
+                        .and_then(|place| self.parameters.get(place));
+                    if parameter
+                        .is_some_and(|parameter| parameter.value.is_number() || parameter.value.is_boolean())
+                    {
+                        self.own.push((*operand).location);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The callback of the server's walker over raw parse trees.
+type Walker = unsafe extern "C-unwind" fn(*mut pg_sys::Node, *mut c_void) -> bool;
+
+unsafe extern "C-unwind" {
+    #[cfg_attr(not(feature = "pg15"), link_name = "raw_expression_tree_walker_impl")]
+    fn raw_expression_tree_walker(node: *mut pg_sys::Node, walker: Walker, context: *mut c_void) -> bool;
+}
+
+#[pgrx::pg_guard]
+unsafe extern "C-unwind" fn walk_operands(node: *mut pg_sys::Node, context: *mut c_void) -> bool {
+    if node.is_null() {
+        return false;
+    }
+    // SAFETY: the context is that of `own_types`; the tag says what the node is.
+    unsafe {
+        if (*node).type_ == pg_sys::NodeTag::T_A_Expr {
+            let expression = node.cast::<pg_sys::A_Expr>();
+            if (*expression).kind == pg_sys::A_Expr_Kind::AEXPR_OP {
+                (*context.cast::<Operands<'_>>()).note((*expression).lexpr, (*expression).rexpr);
+            }
+        }
+        pg_guard_ffi_boundary(|| raw_expression_tree_walker(node, walk_operands, context))
     }
 }

@@ -25,6 +25,39 @@ impl From<ApiError> for ErrorReport {
             ApiError::TransactionMode(_) => report(Code::ERRCODE_INVALID_PARAMETER_VALUE),
             ApiError::Durability(_) => report(Code::ERRCODE_INVALID_PARAMETER_VALUE)
                 .set_hint("Use step, which flushes every checkpoint, or barrier, which flushes at the end."),
+            ApiError::WorkflowName(_) => report(Code::ERRCODE_INVALID_PARAMETER_VALUE).set_hint(
+                "A name begins with a letter, goes on with letters, digits and _ - . / :, and has at most 200 bytes. It must not look like the id of an instance.",
+            ),
+            ApiError::WorkflowVersion | ApiError::RunAs(_) => report(Code::ERRCODE_INVALID_PARAMETER_VALUE),
+            ApiError::Schema { violation, .. } => report(Code::ERRCODE_INVALID_PARAMETER_VALUE)
+                .set_detail(violation.to_string())
+                .set_hint("Pass a JSON Schema. Schemas of other documents cannot be referred to: put them under $defs."),
+            ApiError::NotOwner { .. } => report(Code::ERRCODE_INSUFFICIENT_PRIVILEGE)
+                .set_hint("Choose another name, or have its owner, or a member of that role, do it."),
+            ApiError::VersionTaken { difference, .. } => report(Code::ERRCODE_DUPLICATE_OBJECT)
+                .set_detail(difference.clone())
+                .set_hint("Register it as a new version; without a version it becomes the next one."),
+            ApiError::UnknownWorkflow { .. } => report(Code::ERRCODE_UNDEFINED_OBJECT).set_hint(
+                "SELECT name, version FROM df.workflows shows what you may run. Its owner lets you run it with df.grant_run().",
+            ),
+            ApiError::InputViolates { name, version, violations, more } => {
+                let mut lines: Vec<_> = violations.iter().map(ToString::to_string).collect();
+                if *more > 0 {
+                    lines.push(format!("and {more} more"));
+                }
+                report(Code::ERRCODE_INVALID_PARAMETER_VALUE).set_detail(lines.join("\n")).set_hint(format!(
+                    "What it takes is in df.workflows: SELECT input_schema FROM df.workflows WHERE name = '{name}' AND version = {version}.",
+                ))
+            }
+            ApiError::OwnerGone { .. } => report(Code::ERRCODE_UNDEFINED_OBJECT)
+                .set_hint("Have a superuser unregister the workflow, and register it anew."),
+            ApiError::OwnerUsage { owner, .. } => report(Code::ERRCODE_INSUFFICIENT_PRIVILEGE)
+                .set_hint(format!("SELECT df.grant_usage('{}') gives it the right again.", owner.replace('\'', "''"))),
+            ApiError::UnknownRole(_) => report(Code::ERRCODE_UNDEFINED_OBJECT)
+                .set_hint("Name a role as it is in pg_roles, without quotes, or public."),
+            ApiError::OwnersNodes(_) => report(Code::ERRCODE_INSUFFICIENT_PRIVILEGE).set_hint(
+                "The workflow runs as its owner: you see status, result and error, and may signal, await and cancel it.",
+            ),
             ApiError::InputTooDeep => report(Code::ERRCODE_PROGRAM_LIMIT_EXCEEDED)
                 .set_hint("Pass the innermost part as text, or keep the document in a table and pass its key."),
             ApiError::UnknownDatabase(_) => {

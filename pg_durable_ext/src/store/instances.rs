@@ -21,6 +21,10 @@ pub struct NewInstance<'a> {
     pub idempotency_key: Option<&'a str>,
     /// JSON.
     pub input: Option<&'a str>,
+    /// The registered workflow and its version.
+    pub workflow: Option<(&'a str, i32)>,
+    /// Who has called it, if that is not the submitter. Then no variables are copied: the caller sees the row.
+    pub called_by: Option<Oid>,
 }
 
 /// What an executor has to know of an instance.
@@ -46,10 +50,11 @@ pub fn next_number() -> u64 {
 statement!(
     INSERT,
     c"INSERT INTO df.instances
-          (id, label, root_node, submitted_by, database, vars, durability, idempotency_key, input)
-      VALUES ($1, $2, '00000000', $3::pg_catalog.regrole, $4, $7, $5, $6, $8)
+          (id, label, root_node, submitted_by, database, vars, durability, idempotency_key, input,
+           workflow, version, called_by)
+      VALUES ($1, $2, '00000000', $3::pg_catalog.regrole, $4, $7, $5, $6, $8, $9, $10, $11::pg_catalog.regrole)
       ON CONFLICT (submitted_by, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING",
-    [TEXTOID, TEXTOID, OIDOID, TEXTOID, TEXTOID, TEXTOID, JSONBOID, JSONBOID]
+    [TEXTOID, TEXTOID, OIDOID, TEXTOID, TEXTOID, TEXTOID, JSONBOID, JSONBOID, TEXTOID, INT4OID, OIDOID]
 );
 
 /// The columns that [`INSERT`] fills in, with those that have defaults.
@@ -65,6 +70,9 @@ static NEW: heap::Table = heap::Table {
         c"durability",
         c"idempotency_key",
         c"input",
+        c"workflow",
+        c"version",
+        c"called_by",
         c"created_at",
         c"status",
         c"updated_at",
@@ -74,8 +82,11 @@ static NEW: heap::Table = heap::Table {
 /// Inserts an instance with a copy of the submitter's variables; false where the role has used the idempotency key before.
 /// Callers hold the key and have looked for it.
 pub fn insert(spi: &Session, new: &NewInstance<'_>) -> bool {
-    let vars = vars::all(new.submitted_by);
+    let vars = if new.called_by.is_none() { vars::all(new.submitted_by) } else { None };
     let vars = Arg::jsonb(vars.as_deref());
+    let workflow = new.workflow.map_or(Arg::Null, |(name, _)| Arg::Text(name));
+    let version = new.workflow.map_or(Arg::Null, |(_, version)| Arg::Int4(version));
+    let called_by = new.called_by.map_or(Arg::Null, Arg::Oid);
     let now = Arg::Timestamp(xact::started_at());
     let row = || {
         vec![
@@ -88,6 +99,9 @@ pub fn insert(spi: &Session, new: &NewInstance<'_>) -> bool {
             Arg::Text(new.durability),
             Arg::text(new.idempotency_key),
             Arg::jsonb(new.input),
+            workflow,
+            version,
+            called_by,
             now,
             Arg::Text("pending"),
             now,
@@ -107,6 +121,9 @@ pub fn insert(spi: &Session, new: &NewInstance<'_>) -> bool {
         Arg::text(new.idempotency_key),
         vars,
         Arg::jsonb(new.input),
+        workflow,
+        version,
+        called_by,
     ];
     spi.run(&INSERT, &args).count == 1
 }

@@ -4,6 +4,7 @@ pub mod instances;
 pub mod nodes;
 pub mod signals;
 pub mod vars;
+pub mod workflows;
 
 use crate::pg::catalog;
 use crate::pg::role::OwnerGuard;
