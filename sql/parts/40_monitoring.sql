@@ -216,6 +216,11 @@ CREATE FUNCTION df.workers(
 COMMENT ON FUNCTION df.workers() IS
     'The engine''s processes, what each is doing since when, and what stands in their way.';
 
+CREATE FUNCTION df.advance_clock(duration interval) RETURNS timestamptz
+    STRICT LANGUAGE c AS 'MODULE_PATHNAME', 'clock_advance_wrapper';
+COMMENT ON FUNCTION df.advance_clock(interval) IS
+    'Moves the engine''s clock forward, in a server for tests (pg_durable.test_clock), and returns what it shows then.';
+
 CREATE FUNCTION df.version() RETURNS text
     STRICT LANGUAGE c AS 'MODULE_PATHNAME', 'version_wrapper';
 COMMENT ON FUNCTION df.version() IS 'The version of the loaded library.';

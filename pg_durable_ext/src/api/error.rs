@@ -26,6 +26,12 @@ pub enum ApiError {
     TransactionMode(String),
     #[error("invalid durability \"{0}\" for df.start(): expected 'step' or 'barrier'")]
     Durability(String),
+    #[error("the engine's clock cannot be moved in this server")]
+    NoTestClock,
+    #[error("the clock cannot be moved backwards")]
+    ClockBackwards,
+    #[error("the clock cannot be moved that far")]
+    ClockTooFar,
     #[error("invalid name of a workflow: \"{0}\"")]
     WorkflowName(String),
     #[error("the version of a workflow must be at least 1")]

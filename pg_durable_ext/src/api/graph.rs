@@ -90,11 +90,15 @@ fn graph_sleep_fraction(seconds: f64) -> Result<String, ErrorReport> {
 
 #[pg_extern]
 fn graph_sleep_interval(duration: Interval) -> Result<String, ErrorReport> {
-    let micros = i128::from(duration.months()) * 30 * 86_400_000_000
-        + i128::from(duration.days()) * 86_400_000_000
-        + i128::from(duration.micros());
-    let micros = u128::try_from(micros).map_err(|_| ApiError::SleepNegative)?;
+    let micros = u128::try_from(micros(&duration)).map_err(|_| ApiError::SleepNegative)?;
     sleep(Duration::from_micros(u64::try_from(micros).unwrap_or(u64::MAX)))
+}
+
+/// An interval in microseconds; a month counts as 30 days and a day as 24 hours.
+pub fn micros(duration: &Interval) -> i128 {
+    i128::from(duration.months()) * 30 * 86_400_000_000
+        + i128::from(duration.days()) * 86_400_000_000
+        + i128::from(duration.micros())
 }
 
 fn sleep(duration: Duration) -> Result<String, ErrorReport> {

@@ -356,6 +356,15 @@ impl Board {
         wake
     }
 
+    /// Every scheduler is to look at its timers: the clock was moved.
+    pub fn wake_schedulers(&self) -> Wake {
+        let mut wake = Wake::default();
+        for entry in self.databases.iter().filter(|entry| entry.scheduler_pid != 0) {
+            wake.add(entry.scheduler_place);
+        }
+        wake
+    }
+
     /// A step has ended its own process.
     pub fn suspect(&mut self, step: InFlight) -> Wake {
         let mut wake = Wake::default();

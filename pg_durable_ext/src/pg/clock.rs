@@ -1,11 +1,32 @@
 //! The time, as the engine counts it.
 
+use std::sync::atomic::{AtomicI64, Ordering};
+
 use pgrx::pg_sys;
 
-/// Microseconds since 2000-01-01 UTC.
+use super::gucs;
+
+/// Microseconds since 2000-01-01 UTC: the system's clock and, in a server for tests, what [`advance`] has added to it.
 pub fn now() -> i64 {
     // SAFETY: reads the system's clock.
-    unsafe { pg_sys::GetCurrentTimestamp() }
+    let system = unsafe { pg_sys::GetCurrentTimestamp() };
+    if gucs::test_clock() { system.saturating_add(added().load(Ordering::Relaxed)) } else { system }
+}
+
+/// The most that is added to the clock in all: some 10,000 years.
+const ADDED_MAX: i64 = 10_000 * 366 * 86_400_000_000;
+
+/// Moves the engine's clock forward for all processes, and says what it shows then; `None` where that is too far. In a
+/// server for tests only.
+pub fn advance(by: i64) -> Option<i64> {
+    let add = |added: i64| added.checked_add(by).filter(|sum| *sum <= ADDED_MAX);
+    added().fetch_update(Ordering::Relaxed, Ordering::Relaxed, add).ok()?;
+    Some(now())
+}
+
+fn added() -> &'static AtomicI64 {
+    static NONE: AtomicI64 = AtomicI64::new(0);
+    super::shmem::clock_offset().unwrap_or(&NONE)
 }
 
 /// When the client's current statement began, in the same count.

@@ -38,6 +38,7 @@ static NEW_TRANSACTION_START_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(5
 static RECONCILE_INTERVAL: GucSetting<i32> = GucSetting::<i32>::new(3600);
 static RETENTION_DAYS: GucSetting<i32> = GucSetting::<i32>::new(30);
 static SWEEP_INTERVAL: GucSetting<i32> = GucSetting::<i32>::new(30);
+static TEST_CLOCK: GucSetting<bool> = GucSetting::<bool>::new(false);
 
 /// Defines the settings. From `_PG_init` only.
 pub fn register() {
@@ -64,6 +65,14 @@ pub fn register() {
         c"Off: the log names the instance and node only.",
         &LOG_WORKFLOW_SQL,
         GucContext::Sighup,
+        GucFlags::default(),
+    );
+    GucRegistry::define_bool_guc(
+        c"pg_durable.test_clock",
+        c"Lets df.advance_clock() move the engine's clock.",
+        c"For servers that serve tests: sleeps, time-outs and schedules end when a test says so.",
+        &TEST_CLOCK,
+        GucContext::Postmaster,
         GucFlags::default(),
     );
     let define = |name, short, long, setting: &'static GucSetting<i32>, min, max, context, flags| {
@@ -232,4 +241,9 @@ pub fn retention_days() -> i32 {
 /// `pg_durable.sweep_interval`.
 pub fn sweep_interval() -> Duration {
     Duration::from_secs(SWEEP_INTERVAL.get() as u64)
+}
+
+/// `pg_durable.test_clock`.
+pub fn test_clock() -> bool {
+    TEST_CLOCK.get()
 }

@@ -25,6 +25,9 @@ impl From<ApiError> for ErrorReport {
             ApiError::TransactionMode(_) => report(Code::ERRCODE_INVALID_PARAMETER_VALUE),
             ApiError::Durability(_) => report(Code::ERRCODE_INVALID_PARAMETER_VALUE)
                 .set_hint("Use step, which flushes every checkpoint, or barrier, which flushes at the end."),
+            ApiError::NoTestClock => report(Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE)
+                .set_hint("A server for tests is started with pg_durable.test_clock = on."),
+            ApiError::ClockBackwards | ApiError::ClockTooFar => report(Code::ERRCODE_INVALID_PARAMETER_VALUE),
             ApiError::WorkflowName(_) => report(Code::ERRCODE_INVALID_PARAMETER_VALUE).set_hint(
                 "A name begins with a letter, goes on with letters, digits and _ - . / :, and has at most 200 bytes. It must not look like the id of an instance.",
             ),

@@ -2,15 +2,17 @@
 
 use std::ffi::CStr;
 use std::ops::{Deref, DerefMut};
-use std::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicPtr, Ordering};
 
 use pgrx::pg_sys;
 
 use crate::engine::board::Board;
 
 const NAME: &CStr = c"pg_durable";
+const CLOCK_NAME: &CStr = c"pg_durable clock";
 
 static BOARD: AtomicPtr<Board> = AtomicPtr::new(std::ptr::null_mut());
+static CLOCK_OFFSET: AtomicPtr<AtomicI64> = AtomicPtr::new(std::ptr::null_mut());
 static LOCK: AtomicPtr<pg_sys::LWLock> = AtomicPtr::new(std::ptr::null_mut());
 
 static PREVIOUS_REQUEST_HOOK: AtomicPtr<()> = AtomicPtr::new(std::ptr::null_mut());
@@ -43,6 +45,13 @@ pub fn board() -> BoardGuard {
 /// Whether the library was preloaded.
 pub fn is_preloaded() -> bool {
     !BOARD.load(Ordering::Relaxed).is_null()
+}
+
+/// What tests have added to the engine's clock, in microseconds. Gone with the server, as the board is.
+pub fn clock_offset() -> Option<&'static AtomicI64> {
+    let offset = CLOCK_OFFSET.load(Ordering::Relaxed);
+    // SAFETY: set by the start-up hook, and valid for the life of the process.
+    (!offset.is_null()).then(|| unsafe { &*offset })
 }
 
 impl Deref for BoardGuard {
@@ -94,6 +103,8 @@ unsafe extern "C-unwind" fn on_request() {
     // SAFETY: called by the postmaster at the one moment when space may be requested.
     unsafe {
         pg_sys::RequestAddinShmemSpace(size_of::<Board>());
+        // Beside the lock, so that reading the clock does not take it.
+        pg_sys::RequestAddinShmemSpace(size_of::<AtomicI64>());
         pg_sys::RequestNamedLWLockTranche(NAME.as_ptr(), 1);
     }
 }
@@ -103,12 +114,18 @@ unsafe extern "C-unwind" fn on_startup() {
     call_previous(&PREVIOUS_STARTUP_HOOK);
     let mut found = false;
     // SAFETY: called by the postmaster (and by each process where processes are not forked) with shared memory
-    // in place; `Board` is plain data for which all zeroes is the empty board.
+    // in place; `Board` is plain data for which all zeroes is the empty board. Segments are aligned for any type.
     let board = unsafe {
         let board = pg_sys::ShmemInitStruct(NAME.as_ptr(), size_of::<Board>(), &mut found).cast::<Board>();
         if !found {
             std::ptr::write_bytes(board, 0, 1);
         }
+        let mut found_offset = false;
+        let offset = pg_sys::ShmemInitStruct(CLOCK_NAME.as_ptr(), size_of::<AtomicI64>(), &mut found_offset);
+        if !found_offset {
+            offset.cast::<AtomicI64>().write(AtomicI64::new(0));
+        }
+        CLOCK_OFFSET.store(offset.cast(), Ordering::Relaxed);
         LOCK.store(&raw mut (*pg_sys::GetNamedLWLockTranche(NAME.as_ptr())).lock, Ordering::Relaxed);
         BOARD.store(board, Ordering::Relaxed);
         &mut *board

@@ -1,0 +1,78 @@
+//! The engine's clock, moved by tests.
+
+use std::time::{Duration, Instant};
+
+use pg_durable_sdk::testing::TestServer;
+use pg_durable_tests::server::tester;
+use pg_durable_tests::session::Session;
+
+fn server(test_clock: &str) -> TestServer {
+    let server = TestServer::builder()
+        .setting("pg_durable.test_clock", test_clock)
+        .setting("timezone", "UTC")
+        .start()
+        .expect("a server starts");
+    server.psql("postgres", "CREATE EXTENSION pg_durable").expect("the extension is created");
+    tester(&server, "clock");
+    server
+}
+
+/// Starts a workflow and waits until it waits.
+fn waiting(session: &Session, graph: &str) -> String {
+    let id = session.start(graph);
+    session
+        .until(&format!("SELECT count(*) > 0 FROM df.instance_nodes('{id}') WHERE waiting_for IS NOT NULL"));
+    id
+}
+
+#[test]
+fn what_is_due_happens_when_the_clock_is_moved() {
+    let server = server("on");
+    let session = Session::open(&server, "clock", "postgres").expect("the role gets in");
+    let begun = Instant::now();
+    let sleep = waiting(&session, "df.sleep(interval '1 day') ~> 'SELECT 1 AS slept'");
+    let late = waiting(&session, "df.wait_for_signal('never', 86400)");
+    let cron = waiting(&session, "df.wait_for_schedule('0 0 1 1 *') ~> 'SELECT 1 AS new_year'");
+    let race = waiting(
+        &session,
+        "df.race(df.sleep(86400 * 3), df.wait_for_signal('go', 7200) ~> 'SELECT 2 AS two')",
+    );
+    let first = "SELECT extract(epoch FROM df.advance_clock('23:59:00') - clock_timestamp())::int / 60";
+    assert_eq!(session.value(first), "1439");
+    assert_eq!(session.value(&format!("SELECT df.status('{sleep}')")), "running");
+    assert_eq!(session.end_of(&race), r#"{"rows": [{"two": 2}], "row_count": 1}"#);
+    session.run("SELECT df.advance_clock('61 seconds')");
+    assert_eq!(session.end_of(&sleep), r#"{"rows": [{"slept": 1}], "row_count": 1}"#);
+    assert_eq!(session.end_of(&late), r#"{"data": null, "timed_out": true, "signal_name": "never"}"#);
+    session.run("SELECT df.advance_clock('366 days')");
+    assert_eq!(session.end_of(&cron), r#"{"rows": [{"new_year": 1}], "row_count": 1}"#);
+    // A wait that is reached now counts from the moved clock.
+    let again = waiting(&session, "df.sleep(3600)");
+    let wake_at =
+        format!("SELECT wake_at > clock_timestamp() + interval '366 days' FROM df.instance_nodes('{again}')");
+    assert_eq!(session.value(&wake_at), "t");
+    session.run("SELECT df.advance_clock('1 hour')");
+    session.end_of(&again);
+    assert!(begun.elapsed() < Duration::from_secs(25), "{:?}", begun.elapsed());
+
+    // Another database hears of it, too.
+    server.psql("postgres", "CREATE DATABASE other OWNER clock").expect("a database is made");
+    server.psql("other", "CREATE EXTENSION pg_durable; SELECT df.grant_usage('clock')").expect("and served");
+    let there = Session::open(&server, "clock", "other").expect("the role gets in");
+    let other = waiting(&there, "df.sleep(3600)");
+    session.run("SELECT df.advance_clock('1 hour')");
+    there.end_of(&other);
+
+    for (by, expected) in [("-1 second", "22023"), ("20000 years", "22023")] {
+        assert_eq!(session.error(&format!("SELECT df.advance_clock('{by}')")).sqlstate, expected, "{by}");
+    }
+}
+
+#[test]
+fn the_clock_stands_firm_in_a_server_that_is_not_for_tests() {
+    let server = server("off");
+    let superuser = Session::open(&server, "postgres", "postgres").expect("the superuser gets in");
+    assert_eq!(superuser.error("SELECT df.advance_clock('1 second')").sqlstate, "55000");
+    assert_eq!(superuser.error("SET pg_durable.test_clock = on").sqlstate, "55P02");
+    assert_eq!(superuser.error("ALTER ROLE clock SET pg_durable.test_clock = on").sqlstate, "55P02");
+}
