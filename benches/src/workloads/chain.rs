@@ -28,7 +28,7 @@ pub fn barrier(bench: &Bench) -> Result<Vec<Row>> {
     ])
 }
 
-/// From the call of `df.start` until the client knows of the end, chain after chain.
+/// From the commit of the start until the client knows of the end, chain after chain; `build` has what a start costs.
 fn steps_per_second(
     bench: &Bench,
     statement: &str,
