@@ -467,3 +467,67 @@ fn many_roles_and_databases_do_not_starve_each_other() {
     long.run("SELECT df.cancel(id) FROM df.instances WHERE status IN ('pending', 'running')");
     long.until("NOT EXISTS (SELECT FROM df.instances WHERE status IN ('pending', 'running'))");
 }
+
+/// More work than shared memory has places for: the rest is found again in the tables.
+#[test]
+fn more_work_than_the_board_holds_is_all_done() {
+    let user = role("eng_flood");
+    user.run("CREATE TABLE flood (n int)");
+    // The board holds 32,768 items.
+    let ids = user.value(
+        "SELECT count(df.start(format('INSERT INTO flood VALUES (%s)', n), 'flood')) FROM generate_series(1, 34000) AS n",
+    );
+    assert_eq!(ids, "34000");
+    user.until("NOT EXISTS (SELECT FROM df.instances WHERE status IN ('pending', 'running'))");
+    assert_eq!(user.value("SELECT count(*) FROM df.instances WHERE status = 'completed'"), "34000");
+    assert_eq!(user.value("SELECT count(*) || ' ' || count(DISTINCT n) FROM flood"), "34000 34000");
+}
+
+#[test]
+fn executors_do_not_count_towards_a_connection_limit() {
+    let user = role("eng_one_connection");
+    administer(shared(), "ALTER ROLE eng_one_connection CONNECTION LIMIT 1");
+    let branches = vec!["'SELECT pg_backend_pid() AS pid, pg_sleep(0.05)'"; 4].join(", ");
+    let id = user.start(&format!("df.join({branches})"));
+    assert_eq!(user.value(&format!("SELECT df.await_instance('{id}')")), "completed");
+    let refused = Session::open(shared(), "eng_one_connection", "postgres").err().expect("one is the limit");
+    assert_eq!(refused.sqlstate, "53300", "{refused}");
+}
+
+#[test]
+fn the_log_holds_no_values_of_steps_unless_it_is_asked_to() {
+    let server = TestServer::builder().setting("pg_durable.log_workflow_sql", "off").start();
+    let server = server.expect("a server of our own starts");
+    administer(&server, "CREATE EXTENSION pg_durable");
+    tester(&server, "eng_logged");
+    let user = Session::open(&server, "eng_logged", "postgres").expect("the role gets in");
+    let outcome = user.flow("'SELECT ''eng-secret''::integer'");
+    assert!(outcome.starts_with("failed 22P02") && outcome.contains("eng-secret"), "{outcome}");
+    let log = server.log();
+    assert!(log.contains("failed at node 00000000 (22P02)"), "{log}");
+    assert!(!log.contains("eng-secret"), "{log}");
+}
+
+/// A DBA's event trigger fires in the step, once, as in any session, and undoes with it.
+#[test]
+fn event_triggers_see_what_steps_do_and_nothing_of_the_engine() {
+    let user = role("eng_events");
+    let there = database("eng_events", "eng_events");
+    superuser_in("eng_events").run(
+        "CREATE TABLE public.ddl (tag text, who text);
+         GRANT ALL ON public.ddl TO PUBLIC;
+         CREATE FUNCTION public.note_ddl() RETURNS event_trigger LANGUAGE plpgsql AS
+             'BEGIN INSERT INTO public.ddl VALUES (tg_tag, current_user); END';
+         CREATE EVENT TRIGGER note_ddl ON ddl_command_end EXECUTE FUNCTION public.note_ddl()",
+    );
+    let id = there.start("'CREATE TABLE made (i int)' ~> 'INSERT INTO made VALUES (1)' ~> 'SELECT 1/0'");
+    let outcome = there.end_of(&id);
+    assert!(outcome.starts_with("failed 22012"), "{outcome}");
+    let failed = there.start("'CREATE TABLE undone (i int); SELECT 1/0'");
+    there.end_of(&failed);
+    assert_eq!(
+        there.value("SELECT string_agg(tag || ' ' || who, ',') FROM public.ddl"),
+        "CREATE TABLE eng_events"
+    );
+    drop(user);
+}
