@@ -47,7 +47,11 @@ impl Bench {
     }
 
     fn own(pace: Pace) -> Result<Self> {
-        let server = TestServer::builder().durable().setting("log_timezone", "UTC").start()?;
+        let server = TestServer::builder()
+            .durable()
+            .setting("log_timezone", "UTC")
+            .setting("pg_durable.test_clock", "off")
+            .start()?;
         server.psql("postgres", &format!("CREATE ROLE {NAME} LOGIN; CREATE DATABASE {NAME} OWNER {NAME}"))?;
         let extension = format!("CREATE EXTENSION pg_durable; SELECT df.grant_usage('{NAME}')");
         server.psql(NAME, &extension)?;

@@ -32,7 +32,8 @@ async fn main() -> Result<()> {
     let mut view = View::new();
 
     view.say("Starting a throwaway PostgreSQL with the extension");
-    let server = block_in_place(|| TestServer::builder().durable().start())?;
+    let server =
+        block_in_place(|| TestServer::builder().durable().setting("pg_durable.test_clock", "off").start())?;
     view.note(&format!("{} on port {}", server.installation().version(), server.port()));
 
     view.say("Loading a small shop");

@@ -8,8 +8,8 @@ const EXTENSION: &str = "pg_durable";
 
 /// Settings of a [`TestServer`] that is yet to start.
 ///
-/// The defaults: the extension preloaded, 32 worker processes, 10 prepared transactions, `wal_level =
-/// replica`, a restart after a crash of a backend, and no `fsync`.
+/// The defaults: the extension preloaded, its clock movable, 32 worker processes, 10 prepared transactions,
+/// `wal_level = replica`, a restart after a crash of a backend, and no `fsync`.
 #[derive(Debug, Clone)]
 #[must_use]
 pub struct TestServerBuilder {
@@ -25,6 +25,7 @@ impl Default for TestServerBuilder {
             ("log_line_prefix", "%m [%p] %b %u@%d %a "),
             ("max_prepared_transactions", "10"),
             ("max_worker_processes", "32"),
+            ("pg_durable.test_clock", "on"),
             ("restart_after_crash", "on"),
             // A standby that starts late must still find the log it needs.
             ("wal_keep_size", "128MB"),

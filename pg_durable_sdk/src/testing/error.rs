@@ -16,6 +16,9 @@ pub enum TestServerError {
         /// The library that the server would preload.
         library: PathBuf,
     },
+    /// No database of the server has the extension.
+    #[error("no database has the extension (run CREATE EXTENSION pg_durable)")]
+    NoExtension,
     /// The process runs as root, which PostgreSQL refuses, and there is nobody else to run as.
     #[error("PostgreSQL does not run as root, and there is no user `postgres` (run `cargo xtask setup`)")]
     NoAccount,

@@ -166,6 +166,35 @@ impl TestServer {
         Err(TestServerError::Program { program: "psql".to_owned(), message })
     }
 
+    /// Moves the engine's clock forward, so that sleeps, time-outs and cron expressions that fall due by then do
+    /// so now.
+    ///
+    /// Some database of the server must have the extension. Only servers with the setting
+    /// `pg_durable.test_clock` allow it, as those of [`TestServer`] are unless their builder says otherwise; a
+    /// restart sets the clock back.
+    ///
+    /// ```no_run
+    /// # use pg_durable_sdk::testing::{TestServer, TestServerError};
+    /// # use std::time::Duration;
+    /// # fn advance(server: &TestServer) -> Result<(), TestServerError> {
+    /// const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+    /// server.advance(DAY)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn advance(&self, by: Duration) -> Result<(), TestServerError> {
+        const DATABASES: &str = "SELECT datname FROM pg_database WHERE datallowconn \
+                                 ORDER BY datname <> 'postgres', datname";
+        const HAS_EXTENSION: &str = "SELECT EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_durable')";
+        for database in self.psql("postgres", DATABASES)?.lines() {
+            if self.psql(database, HAS_EXTENSION)? == "t" {
+                let advance = format!("SELECT df.advance_clock('{} microseconds')", by.as_micros());
+                return self.psql(database, &advance).map(drop);
+            }
+        }
+        Err(TestServerError::NoExtension)
+    }
+
     /// Stops the server and waits for its end.
     pub fn stop(&self, mode: StopMode) -> Result<(), TestServerError> {
         let signal = match mode {
