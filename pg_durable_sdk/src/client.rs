@@ -1,11 +1,12 @@
 //! The client: where workflows are started and found again.
 
 use crate::{
-    ConnectError, InstanceId, List, Run, RunError, ServerError, StartError,
+    ConnectError, Define, InstanceId, List, Run, RunError, ServerError, StartError, Starting,
     connection::{Backoff, Connection, Parameter, Session, Sessions, text},
-    start::Start,
+    start::{Start, What},
     wait::Waiter,
 };
+use serde::Serialize;
 use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 use tokio_postgres::{
@@ -123,6 +124,98 @@ impl Client {
     }
 }
 
+/// Starting instances.
+impl Client {
+    /// Starts an instance of a definition, with its input: one round trip.
+    ///
+    /// The definition need not be registered. Its name labels the instance, unless the workflow or
+    /// [`Starting::label`] does.
+    ///
+    /// ```no_run
+    /// use pg_durable_sdk::{Client, Definition, JsonSchema, Run, Workflow, sql};
+    ///
+    /// #[derive(serde::Serialize, JsonSchema)]
+    /// struct Order { id: i64 }
+    ///
+    /// fn ship() -> Definition<Order, i64> {
+    ///     Definition::new("order.ship", 1, || {
+    ///         Workflow::new().step(sql("UPDATE orders SET sent = true WHERE id = $input.id RETURNING id").returns())
+    ///     })
+    /// }
+    ///
+    /// # async fn start(client: &Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// let run: Run<i64> = client.start(ship, Order { id: 7 }).await?;
+    /// let shipped: i64 = run.result().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn start<D: Define>(&self, definition: D, input: D::Input) -> Starting<D::Output> {
+        let definition = definition.define();
+        let start = serde_json::to_value(&input)
+            .map_err(|error| StartError::Input(Arc::new(error)))
+            .and_then(|input| {
+                let mut start = definition.workflow().to_start(Some(input))?;
+                start.label.get_or_insert_with(|| definition.name().to_owned());
+                Ok(start)
+            });
+        Starting::new(self.clone(), start)
+    }
+
+    /// Starts the newest version of a registered workflow, of which only the name is known here.
+    ///
+    /// The server checks the input against the workflow's JSON Schema.
+    ///
+    /// ```no_run
+    /// # use pg_durable_sdk::{Client, StartError};
+    /// # async fn start(client: &Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// let order = serde_json::json!({"id": 7, "sku": "A-1", "qty": 2, "amount": 19.9});
+    /// let run = match client.run_named("order.fulfil", &order).await {
+    ///     Err(StartError::InvalidInput { violations, .. }) => {
+    ///         violations.iter().for_each(|violation| eprintln!("{violation}"));
+    ///         return Ok(());
+    ///     }
+    ///     started => started?,
+    /// };
+    /// let receipt = run.result().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn run_named(&self, name: impl Into<String>, input: &(impl Serialize + ?Sized)) -> Starting {
+        self.run_registered(name.into(), None, input)
+    }
+
+    /// Starts one version of a registered workflow; see [`run_named`](Self::run_named).
+    ///
+    /// ```no_run
+    /// # async fn start(client: &pg_durable_sdk::Client) -> Result<(), pg_durable_sdk::StartError> {
+    /// let run = client.run_version("nightly.report", 1, &()).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn run_version(
+        &self,
+        name: impl Into<String>,
+        version: u32,
+        input: &(impl Serialize + ?Sized),
+    ) -> Starting {
+        // No version is that large, and the server says so.
+        self.run_registered(name.into(), Some(i32::try_from(version).unwrap_or(i32::MAX)), input)
+    }
+
+    fn run_registered(
+        &self,
+        name: String,
+        version: Option<i32>,
+        input: &(impl Serialize + ?Sized),
+    ) -> Starting {
+        let start =
+            serde_json::to_value(input).map_err(|error| StartError::Input(Arc::new(error))).map(|input| {
+                Start { what: What::Registered { name, version, input }, label: None, idempotency_key: None }
+            });
+        Starting::new(self.clone(), start)
+    }
+}
+
 /// Finding instances.
 impl Client {
     /// The handle of an instance that was started somewhere, some time.
@@ -139,7 +232,8 @@ impl Client {
         Run::new(self.clone(), id.into())
     }
 
-    /// The instance that the current role started with this idempotency key, if there is one.
+    /// The instance that the current role started with this idempotency key, if there is one; of a workflow that
+    /// runs as its owner, any of those that it started so.
     ///
     /// Tells after [`StartError::Lost`] whether the workflow was started.
     ///
@@ -158,7 +252,10 @@ impl Client {
     /// ```
     pub async fn find(&self, idempotency_key: &str) -> Result<Option<Run>, RunError> {
         const SQL: &str = "SELECT i.id::text FROM df.instances AS i \
-             WHERE i.submitted_by = current_user::regrole AND i.idempotency_key = $1";
+             CROSS JOIN LATERAL (SELECT pg_catalog.quote_ident(current_user)::regrole) AS me (role) \
+             WHERE i.submitted_by = me.role AND i.called_by IS NULL AND i.idempotency_key = $1 \
+                OR i.called_by = me.role AND i.idempotency_key = current_user || '/' || i.workflow || '/' || $1 \
+             ORDER BY i.created_at DESC LIMIT 1";
         let rows = self.query_again(SQL, &[text(&idempotency_key)]).await?;
         let id =
             rows.first().map(|row| row.try_get::<_, String>(0)).transpose().map_err(ServerError::from)?;
@@ -225,8 +322,8 @@ impl Client {
         let mut is_open = false;
         loop {
             let error = match self.session().await {
-                Ok(session) => match session.query_typed(Start::SQL, &start.parameters()).await {
-                    Ok(rows) => return id_of(&rows).map_err(StartError::Server),
+                Ok(session) => match session.query_typed(start.sql(), &start.parameters()).await {
+                    Ok(rows) => return Start::id(&rows).map_err(StartError::Server),
                     Err(error) => {
                         let error = ServerError::from(error);
                         is_open |= error.is_connection_lost();
@@ -241,16 +338,11 @@ impl Client {
             }
             return Err(match is_open {
                 true => {
-                    let idempotency_key = start.idempotency_key().to_owned();
+                    let idempotency_key = start.idempotency_key.clone().unwrap_or_default();
                     StartError::Lost { idempotency_key, source: error }
                 }
-                false => StartError::Server(error),
+                false => start.refused(error),
             });
         }
     }
-}
-
-fn id_of(rows: &[Row]) -> Result<InstanceId, ServerError> {
-    let row = rows.first().ok_or_else(ServerError::unexpected_answer)?;
-    Ok(InstanceId::from(row.try_get::<_, String>(0)?))
 }

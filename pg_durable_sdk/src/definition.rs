@@ -1,9 +1,9 @@
 //! A workflow with a name, a version and the types of its input and result.
 
-use crate::{Graph, Workflow, WorkflowError};
+use crate::{Graph, RunAs, Workflow, WorkflowError};
 use schemars::{JsonSchema, generate::SchemaSettings};
 use serde::{Serialize, de::DeserializeOwned};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::{borrow::Cow, fmt, marker::PhantomData};
 
 /// A workflow with a name, a version, the type `I` of its input and the type `O` of its result.
@@ -34,6 +34,8 @@ pub struct Definition<I, O> {
     name: Cow<'static, str>,
     version: u32,
     workflow: Workflow<O>,
+    run_as: RunAs,
+    description: Option<Cow<'static, str>>,
     input: PhantomData<fn(I)>,
 }
 
@@ -51,7 +53,53 @@ where
         version: u32,
         build: impl FnOnce() -> Workflow<O>,
     ) -> Self {
-        Self { name: name.into(), version, workflow: build(), input: PhantomData }
+        Self {
+            name: name.into(),
+            version,
+            workflow: build(),
+            run_as: RunAs::default(),
+            description: None,
+            input: PhantomData,
+        }
+    }
+
+    /// Says as whom its instances run once it is registered: without this, as who starts them.
+    ///
+    /// ```
+    /// # use pg_durable_sdk::{Definition, RunAs, Workflow, sql};
+    /// fn archive() -> Definition<(), i64> {
+    ///     let moved = sql("SELECT archive_orders() AS moved").returns();
+    ///     Definition::new("orders.archive", 1, || Workflow::new().step(moved)).run_as(RunAs::Owner)
+    /// }
+    /// ```
+    #[must_use]
+    pub fn run_as(mut self, run_as: RunAs) -> Self {
+        self.run_as = run_as;
+        self
+    }
+
+    /// Describes it, for who reads `df.workflows`.
+    ///
+    /// ```
+    /// # use pg_durable_sdk::{Definition, Workflow, sql};
+    /// fn archive() -> Definition<(), i64> {
+    ///     let moved = sql("SELECT archive_orders() AS moved").returns();
+    ///     Definition::new("orders.archive", 1, || Workflow::new().step(moved))
+    ///         .description("Moves last year's orders away.")
+    /// }
+    /// ```
+    #[must_use]
+    pub fn description(mut self, description: impl Into<Cow<'static, str>>) -> Self {
+        self.description = Some(description.into());
+        self
+    }
+
+    pub(crate) fn runs_as(&self) -> RunAs {
+        self.run_as
+    }
+
+    pub(crate) fn described(&self) -> Option<&str> {
+        self.description.as_deref()
     }
 
     /// What `#[workflow]` expands to calls this.
@@ -90,10 +138,25 @@ where
         self.workflow.to_mermaid()
     }
 
-    /// The JSON Schema (2020-12) of the input, as `I` is serialized.
+    /// The JSON Schema (2020-12) of the input, as `I` is serialized. For `()` it allows `null`, which is what `()`
+    /// is in JSON, and `{}`, which is what `df.run(name)` gives.
+    ///
+    /// ```
+    /// # use pg_durable_sdk::{Definition, Workflow, sql};
+    /// fn archive() -> Definition<i64, i64> {
+    ///     let moved = sql("SELECT archive_orders($input) AS moved").returns();
+    ///     Definition::new("orders.archive", 1, || Workflow::new().step(moved))
+    /// }
+    /// assert_eq!(archive().input_schema()["type"], "integer");
+    /// ```
     pub fn input_schema(&self) -> Value {
         let settings = SchemaSettings::draft2020_12().for_serialize();
-        settings.into_generator().into_root_schema_for::<I>().to_value()
+        let mut schema = settings.into_generator().into_root_schema_for::<I>();
+        if schema.get("type").is_some_and(|of| of == "null") {
+            schema.remove("type");
+            schema.insert("enum".to_owned(), json!([null, {}]));
+        }
+        schema.to_value()
     }
 
     /// The JSON Schema (2020-12) of the result, as `O` is deserialized.
@@ -109,6 +172,8 @@ impl<I, O> Clone for Definition<I, O> {
             name: self.name.clone(),
             version: self.version,
             workflow: self.workflow.clone(),
+            run_as: self.run_as,
+            description: self.description.clone(),
             input: PhantomData,
         }
     }

@@ -167,6 +167,38 @@ pub enum StartError {
     /// The server refused it or was not reached; nothing was started.
     #[error(transparent)]
     Server(ServerError),
+    /// The input cannot be written as JSON; nothing was sent.
+    #[error("the input cannot be written as JSON")]
+    Input(#[source] Arc<serde_json::Error>),
+    /// No workflow of this name is registered, or not in this version, or the role may not run it; nothing was
+    /// started.
+    #[error("{}", source)]
+    UnknownWorkflow {
+        /// The name.
+        name: String,
+        /// The version that was asked for; `None` for the newest.
+        version: Option<u32>,
+        /// What the server says.
+        source: ServerError,
+    },
+    /// The input does not fit the workflow's JSON Schema; nothing was started.
+    #[error("{}", source)]
+    InvalidInput {
+        /// The name of the workflow.
+        name: String,
+        /// What is wrong, and where in the input: the first 20.
+        violations: Vec<Violation>,
+        /// What the server says.
+        source: ServerError,
+    },
+    /// The role has no right to pg_durable, or the workflow's owner has lost it; nothing was started.
+    #[error("{}", source)]
+    NotAllowed {
+        /// The name of the workflow.
+        name: String,
+        /// What the server says.
+        source: ServerError,
+    },
     /// The connection was lost for good, so that it is unknown whether the instance was started.
     ///
     /// [`Client::find`](crate::Client::find) tells, once the server is back; a start of the same workflow with
@@ -181,17 +213,85 @@ pub enum StartError {
 }
 
 impl StartError {
-    pub(crate) fn refused(error: tokio_postgres::Error) -> Self {
-        Self::Server(error.into())
-    }
-
     /// The path of the node that is wrong, where the workflow is.
     pub fn path(&self) -> Option<&str> {
         match self {
             Self::Workflow(error) => Some(error.path()),
-            Self::Server(_) | Self::Lost { .. } => None,
+            _ => None,
         }
     }
+}
+
+/// Something in an input that the workflow's JSON Schema does not allow.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Violation {
+    /// The JSON pointer of the offending value, such as `/items/0/sku`; empty for the whole input.
+    pub pointer: String,
+    /// What is wrong with it, without the value.
+    pub message: String,
+}
+
+impl Violation {
+    /// Reads the server's DETAIL: one a line.
+    pub(crate) fn all(detail: &str) -> Vec<Self> {
+        let read = |line: &str| {
+            let (pointer, message) = match line.strip_prefix("(all of it): ") {
+                Some(message) => ("", message),
+                None => line.split_once(": ").filter(|(pointer, _)| pointer.starts_with('/'))?,
+            };
+            Some(Self { pointer: pointer.to_owned(), message: message.to_owned() })
+        };
+        detail.lines().filter_map(read).collect()
+    }
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.pointer.as_str() {
+            "" => f.write_str(&self.message),
+            pointer => write!(f, "{pointer}: {}", self.message),
+        }
+    }
+}
+
+/// Why workflows were not registered: none of them was.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RegisterError {
+    /// A workflow is wrong; nothing was sent.
+    #[error("workflow {name}: {source}")]
+    Workflow {
+        /// The name of the workflow.
+        name: String,
+        /// What is wrong with it.
+        source: WorkflowError,
+    },
+    /// The version is larger than any that the server takes; nothing was sent.
+    #[error("workflow {name}: {version} is no version")]
+    Version {
+        /// The name of the workflow.
+        name: String,
+        /// The version.
+        version: u32,
+    },
+    /// Another graph or schema is registered under a name and version.
+    #[error("{}", source)]
+    Conflict {
+        /// What is different, line by line: `-` is registered, `+` is here.
+        difference: String,
+        /// What the server says.
+        source: ServerError,
+    },
+    /// The role may not register workflows, or a name belongs to another role.
+    #[error("{}", source)]
+    NotAllowed {
+        /// What the server says.
+        source: ServerError,
+    },
+    /// The server refused, or could not be reached.
+    #[error(transparent)]
+    Server(#[from] ServerError),
 }
 
 /// Why an instance could not be looked at.
@@ -394,11 +494,25 @@ tells_of_the_server! {
         ConnectError::Config(_) | ConnectError::Server(_) => None,
     };
     StartError {
-        Self::Server(error) | Self::Lost { source: error, .. } => Some(error),
-        Self::Workflow(_) => None
+        Self::Server(error)
+        | Self::Lost { source: error, .. }
+        | Self::UnknownWorkflow { source: error, .. }
+        | Self::InvalidInput { source: error, .. }
+        | Self::NotAllowed { source: error, .. } => Some(error),
+        Self::Workflow(_) | Self::Input(_) => None
     }, hint |error| match error {
         StartError::Workflow(error) => error.hint(),
-        StartError::Server(_) | StartError::Lost { .. } => None,
+        _ => None,
+    };
+    RegisterError {
+        Self::Server(error)
+        | Self::Conflict { source: error, .. }
+        | Self::NotAllowed { source: error } => Some(error),
+        Self::Workflow { .. } | Self::Version { .. } => None
+    }, hint |error| match error {
+        RegisterError::Workflow { source, .. } => source.hint(),
+        RegisterError::Version { .. } => Some("Count versions from 1."),
+        _ => None,
     };
     RunError { Self::Server(error) => Some(error), Self::UnknownInstance(_) => None }, hint |_| None;
     ListError { Self::Server(error) => Some(error), Self::Cursor => None }, hint |error| match error {
@@ -413,4 +527,18 @@ tells_of_the_server! {
         Self::Server(error) => Some(error),
         Self::UnknownInstance(_) | Self::Terminal { .. } => None
     }, hint |_| None;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn violations_are_read_line_by_line() {
+        let detail =
+            "/id: \"x\" is not of type \"integer\"\n(all of it): \"sku\" is a required property\nand 3 more";
+        let found: Vec<String> = Violation::all(detail).iter().map(Violation::to_string).collect();
+        assert_eq!(found, ["/id: \"x\" is not of type \"integer\"", "\"sku\" is a required property"]);
+        assert_eq!(Violation::all(detail)[1].pointer, "");
+    }
 }

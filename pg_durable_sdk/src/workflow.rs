@@ -2,16 +2,19 @@
 
 use crate::{
     Client, Durability, Fault, InstanceId, IntoParts, Output, Part, Run, Schedule, Signal, StartError,
-    TypedPart, WorkflowError, fault::Misplaced, start::Start,
+    TypedPart, WorkflowError,
+    fault::Misplaced,
+    start::{Start, What},
 };
 use pg_durable_graph::{
     Graph, explain,
     kind::{Break, NodeKind, Sleep},
     mermaid,
 };
-use std::{fmt, marker::PhantomData, time::Duration};
+use serde::Serialize;
+use serde_json::Value;
+use std::{fmt, marker::PhantomData, sync::Arc, time::Duration};
 use tokio_postgres::Transaction;
-use uuid::Uuid;
 
 /// A workflow to be started, or to be a part of another one.
 ///
@@ -54,7 +57,11 @@ struct Settings {
     database: Option<String>,
     durability: Option<Durability>,
     idempotency_key: Option<String>,
+    input: Option<Input>,
 }
+
+/// An input, or why there is none: shared, because the error cannot be cloned.
+type Input = Result<Value, Arc<serde_json::Error>>;
 
 impl Workflow {
     /// A workflow without steps.
@@ -330,6 +337,24 @@ impl<T> Workflow<T> {
         self
     }
 
+    /// What steps find as `$input`, with its members as `$input.member`.
+    ///
+    /// ```
+    /// use pg_durable_sdk::{Workflow, sql};
+    ///
+    /// #[derive(serde::Serialize)]
+    /// struct Order { id: i64 }
+    ///
+    /// let workflow = Workflow::new()
+    ///     .input(&Order { id: 7 })
+    ///     .step(sql("UPDATE orders SET state = 'shipped' WHERE id = $input.id"));
+    /// # workflow.graph().unwrap();
+    /// ```
+    pub fn input(mut self, input: &(impl Serialize + ?Sized)) -> Self {
+        self.settings.input = Some(serde_json::to_value(input).map_err(Arc::new));
+        self
+    }
+
     /// Starts at most one instance for this key: a start with the key of an earlier one returns that one.
     ///
     /// Keys belong to the role. Without one, [`start`](Self::start) makes one up for each call.
@@ -405,6 +430,7 @@ impl<T> From<&Workflow<T>> for Part {
             ("database", settings.database.is_some()),
             ("durability", settings.durability.is_some()),
             ("idempotency_key", settings.idempotency_key.is_some()),
+            ("input", settings.input.is_some()),
         ];
         let faults = misplaced.into_iter().filter(|(_, is_set)| *is_set).map(|(setting, _)| {
             empty(
@@ -434,9 +460,7 @@ impl<T> Workflow<T> {
     /// # }
     /// ```
     pub async fn start(&self, client: &Client) -> Result<Run<T>, StartError> {
-        let key = self.settings.idempotency_key.clone().unwrap_or_else(|| Uuid::new_v4().to_string());
-        let start = self.to_start(Some(key))?;
-        let id = client.start_once(&start).await?;
+        let id = client.start_once(&self.to_start(None)?.with_key()).await?;
         Ok(client.run(id).returns())
     }
 
@@ -456,19 +480,31 @@ impl<T> Workflow<T> {
     /// # }
     /// ```
     pub async fn start_in(&self, tx: &Transaction<'_>) -> Result<InstanceId, StartError> {
-        let start = self.to_start(self.settings.idempotency_key.clone())?;
-        let row = tx.query_typed_one(Start::SQL, &start.parameters()).await.map_err(StartError::refused)?;
-        Ok(InstanceId::from(row.try_get::<_, String>(0).map_err(StartError::refused)?))
+        self.to_start(None)?.start_in(tx).await
     }
 
-    fn to_start(&self, idempotency_key: Option<String>) -> Result<Start, WorkflowError> {
+    /// The call that starts it with this input, or with its own.
+    pub(crate) fn to_start(&self, input: Option<Value>) -> Result<Start, StartError> {
+        let own = || self.settings.input.clone().transpose().map_err(StartError::Input);
+        let input = match input {
+            Some(input) => Some(input),
+            None => own()?,
+        };
         Ok(Start {
-            graph: self.graph()?.to_json(),
+            what: What::Graph {
+                graph: self.graph()?.to_json(),
+                database: self.settings.database.clone(),
+                durability: self.settings.durability.map(Durability::as_str),
+                input,
+            },
             label: self.settings.label.clone(),
-            database: self.settings.database.clone(),
-            idempotency_key,
-            durability: self.settings.durability.map(Durability::as_str),
+            idempotency_key: self.settings.idempotency_key.clone(),
         })
+    }
+
+    /// The durability and the database with which it is registered.
+    pub(crate) fn registered_settings(&self) -> (Option<&'static str>, Option<String>) {
+        (self.settings.durability.map(Durability::as_str), self.settings.database.clone())
     }
 }
 

@@ -116,6 +116,21 @@ fn fulfil() -> Definition<Order, Receipt> {
     Definition::new("order.fulfil", 1, || workflow)
 }
 
+async fn registered(client: &Client) -> Result<()> {
+    let order = Order { id: 7, sku: "A-1".to_owned(), qty: 2, amount: 19.9 };
+    let run: Run<Receipt> = client.start(fulfil, order).await?;
+    let _: Receipt = run.result().await?;
+    fn nightly_report() -> Definition<(), i64> {
+        Definition::new("nightly.report", 1, || Workflow::new().step(sql("SELECT 1").returns()))
+    }
+    client.register(fulfil).await?;
+    client.register((fulfil, nightly_report)).await?;
+    let run = client.start(nightly_report, ()).await?;
+    let _: Option<i64> = Some(run.result().await?);
+    client.run_named("order.fulfil", &serde_json::json!({"id": 7})).await?.result().await?;
+    Ok(())
+}
+
 #[test]
 fn a_function_stands_for_its_definition() {
     let definition: Definition<Order, Receipt> = fulfil();
@@ -133,6 +148,7 @@ fn a_function_stands_for_its_definition() {
 fn futures_may_move_between_threads() {
     fn check<F: Future + Send>(_: impl FnOnce(&'static Client) -> F) {}
     check(typed);
+    check(registered);
     fn check_builder<F: Future + Send>(_: impl FnOnce(&'static mut tokio_postgres::Client) -> F) {}
     check_builder(builder);
 }

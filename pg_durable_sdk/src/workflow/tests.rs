@@ -5,7 +5,7 @@ use serde_json::json;
 use super::*;
 use crate::{schedule, signal, sql};
 
-fn check(workflow: Workflow, wire: serde_json::Value) {
+fn check(workflow: Workflow, wire: Value) {
     let graph = workflow.graph().expect("the workflow is right");
     assert_eq!(serde_json::to_value(&graph).expect("a graph is JSON"), wire);
 }
@@ -17,7 +17,7 @@ fn check_faults(workflow: Workflow, expected: &[(&str, &str)]) {
     assert_eq!(faults, expected);
 }
 
-fn one() -> serde_json::Value {
+fn one() -> Value {
     json!({"node_type": "SQL", "query": "SELECT 1"})
 }
 
