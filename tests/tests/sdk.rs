@@ -2,6 +2,7 @@
 
 mod sdk {
     mod connections;
+    mod definitions;
     mod kit;
     mod list;
     mod loss;

@@ -5,6 +5,7 @@ use pg_durable_tests::server::shared;
 use tokio_postgres::{Config, NoTls};
 
 use super::kit::{Aside, run};
+use super::proxy::Proxy;
 
 const CONNECTIONS: &str = "SELECT count(*) FROM pg_stat_activity WHERE usename = current_user AND application_name = 'pg_durable_sdk'";
 
@@ -33,6 +34,19 @@ fn strings_urls_and_configs_lead_to_the_server() {
         let unknown = shared().dsn("sdk_nobody", "postgres");
         let error = Client::connect(&unknown).await.expect_err("there is no such role");
         assert_eq!(error.sqlstate(), Some("28000"));
+    });
+}
+
+#[test]
+fn a_start_is_one_round_trip() {
+    run("sdk_round_trip", async |_client, _session| {
+        let proxy = Proxy::to(shared().port()).await;
+        let dsn = format!("host=127.0.0.1 port={} user=sdk_round_trip dbname=postgres", proxy.port());
+        let client = Client::connect(&dsn).await.expect("it connects");
+        let workflow = (0..20).fold(Workflow::new(), |workflow, n| workflow.step(sql(format!("SELECT {n}"))));
+        let before = proxy.requests();
+        workflow.start(&client).await.expect("it starts");
+        assert_eq!(proxy.requests() - before, 1);
     });
 }
 

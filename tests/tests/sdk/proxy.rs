@@ -28,6 +28,7 @@ pub struct Proxy {
 struct Plan {
     next: Mutex<Option<(&'static str, Loss, usize)>>,
     losses: AtomicUsize,
+    requests: AtomicUsize,
     open: Mutex<Vec<AbortHandle>>,
 }
 
@@ -67,6 +68,11 @@ impl Proxy {
         self.port
     }
 
+    /// How often a client has sent something.
+    pub fn requests(&self) -> usize {
+        self.plan.requests.load(Ordering::SeqCst)
+    }
+
     /// From now on, and so many times, loses what contains this text.
     pub fn lose(&self, text: &'static str, loss: Loss, times: usize) {
         *self.plan.next.lock().expect("no test panics with it") = Some((text, loss, times));
@@ -102,6 +108,7 @@ async fn carry(client: TcpStream, server: u16, plan: Arc<Plan>) {
 async fn requests(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, plan: &Plan, answers_lost: &AtomicBool) {
     let mut buffer = vec![0; 1 << 16];
     while let Ok(length @ 1..) = from.read(&mut buffer).await {
+        plan.requests.fetch_add(1, Ordering::SeqCst);
         match plan.loss_of(&buffer[..length]) {
             Some(Loss::Request) => return,
             Some(Loss::Answer) => {
