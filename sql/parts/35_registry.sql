@@ -70,6 +70,12 @@ CREATE FUNCTION df.register(
 COMMENT ON FUNCTION df.register(text, text, integer, jsonb, jsonb, text, text, text, text) IS
     'Registers a graph under a name and returns its version; the same once more changes nothing.';
 
+CREATE FUNCTION df.check(graph text, input_schema jsonb DEFAULT NULL)
+    RETURNS TABLE (path text, sqlstate text, message text, hint text)
+    LANGUAGE c AS 'MODULE_PATHNAME', 'graph_check_wrapper';
+COMMENT ON FUNCTION df.check(text, jsonb) IS
+    'Plans each SQL step as the current role without running it, and tells what is wrong; no rows when all is well.';
+
 CREATE FUNCTION df.unregister(name text, version integer DEFAULT NULL) RETURNS integer
     LANGUAGE c AS 'MODULE_PATHNAME', 'workflow_unregister_wrapper';
 COMMENT ON FUNCTION df.unregister(text, integer) IS

@@ -26,6 +26,8 @@ pub enum ApiError {
     TransactionMode(String),
     #[error("invalid durability \"{0}\" for df.start(): expected 'step' or 'barrier'")]
     Durability(String),
+    #[error("{}", .0.message)]
+    Check(Failure),
     #[error("the engine's clock cannot be moved in this server")]
     NoTestClock,
     #[error("the clock cannot be moved backwards")]

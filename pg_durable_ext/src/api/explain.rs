@@ -19,7 +19,8 @@ fn instance_explain(input: &str) -> Result<String, ErrorReport> {
     if wake::instance_number(&lower).is_some() {
         return Ok(instance(&lower)?);
     }
-    if let Some(graph) = registry::graph_of(input)? {
+    if let Some(definition) = registry::definition_of(input)? {
+        let graph = Graph::from_json(&definition.graph).map_err(ApiError::InvalidGraph)?;
         return Ok(explain::explain(&graph, |_| None));
     }
     Ok(graph(input)?)

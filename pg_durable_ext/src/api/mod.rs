@@ -1,5 +1,6 @@
 //! What SQL calls: one file a noun. The SQL side is in `sql/parts`.
 
+mod check;
 mod clock;
 pub mod error;
 mod explain;

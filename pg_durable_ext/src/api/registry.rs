@@ -114,10 +114,12 @@ fn is_workflow_name(name: &str) -> bool {
 }
 
 fn checked_schema(argument: &'static str, schema: Jsonb) -> Result<String, ApiError> {
-    match schema::check(&schema.0) {
-        Ok(()) => Ok(schema.0),
-        Err(violation) => Err(ApiError::Schema { argument, violation }),
-    }
+    check_schema(argument, &schema.0).map(|()| schema.0)
+}
+
+/// Refuses what is no JSON Schema.
+pub fn check_schema(argument: &'static str, schema: &str) -> Result<(), ApiError> {
+    schema::check(schema).map_err(|violation| ApiError::Schema { argument, violation })
 }
 
 /// What the registered version has otherwise; `None` when it is the same.
@@ -319,16 +321,15 @@ pub fn runnable(name: &str, version: Option<i32>) -> Result<(Oid, Workflow), Api
     workflow.map(|workflow| (owner, workflow)).ok_or_else(unknown)
 }
 
-/// The graph of a name that the current user may run, for `df.explain`.
-pub fn graph_of(name: &str) -> Result<Option<Graph>, ApiError> {
+/// What is registered under a name that the current user may run; `None` for any other text.
+pub fn definition_of(name: &str) -> Result<Option<Definition>, ApiError> {
     if !is_workflow_name(name) {
         return Ok(None);
     }
     match runnable(name, None) {
-        Ok((_, workflow)) => {
-            Graph::from_json(&workflow.definition.graph).map(Some).map_err(ApiError::InvalidGraph)
-        }
-        Err(_) => Ok(None),
+        Ok((_, workflow)) => Ok(Some(workflow.definition)),
+        Err(ApiError::UnknownWorkflow { .. }) => Ok(None),
+        Err(other) => Err(other),
     }
 }
 

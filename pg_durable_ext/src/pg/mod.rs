@@ -18,6 +18,7 @@ pub mod json;
 pub mod latch;
 pub mod lock;
 pub mod portal;
+pub mod probe;
 pub mod process;
 pub mod remote;
 pub mod report;

@@ -154,18 +154,19 @@ fn leave_step_memory() {
     }
 }
 
-struct Text {
-    sql: CString,
-    statements: Vec<*mut pg_sys::RawStmt>,
+/// A parsed text.
+pub(super) struct Text {
+    pub(super) sql: CString,
+    pub(super) statements: Vec<*mut pg_sys::RawStmt>,
 }
 
 impl Text {
-    fn parse(sql: &str) -> Text {
+    pub(super) fn parse(sql: &str) -> Text {
         Text::parse_encoded(encoding::from_utf8(sql))
     }
 
     /// One of the statements of a text with literals, with parameters in their place.
-    fn with_parameters(&self, place: usize, text: &str, literals: &Literals) -> Text {
+    pub(super) fn with_parameters(&self, place: usize, text: &str, literals: &Literals) -> Text {
         if self.statements.len() == 1 {
             return Text::parse(text);
         }
@@ -204,17 +205,17 @@ impl Text {
     }
 }
 
-fn tag(statement: *mut pg_sys::RawStmt) -> pg_sys::NodeTag {
+pub(super) fn tag(statement: *mut pg_sys::RawStmt) -> pg_sys::NodeTag {
     // SAFETY: a raw statement holds a node, and every node begins with its tag.
     unsafe { (*(*statement).stmt).type_ }
 }
 
-fn is_optimizable(statement: *mut pg_sys::RawStmt) -> bool {
+pub(super) fn is_optimizable(statement: *mut pg_sys::RawStmt) -> bool {
     // SAFETY: a raw statement of the parser's.
     unsafe { pg_sys::analyze_requires_snapshot(statement) }
 }
 
-fn refuse_what_a_step_may_not_do(statement: *mut pg_sys::RawStmt) -> Result<(), ScriptError> {
+pub(super) fn refuse_what_a_step_may_not_do(statement: *mut pg_sys::RawStmt) -> Result<(), ScriptError> {
     match tag(statement) {
         pg_sys::NodeTag::T_TransactionStmt => {
             // SAFETY: the tag says what the node is.
@@ -560,8 +561,20 @@ unsafe extern "C-unwind" fn start_up(
     if descriptor.is_null() {
         return;
     }
+    // SAFETY: the descriptor is that of the result.
+    let columns = unsafe { columns_of(descriptor) };
+    capture.names =
+        columns.iter().map(|column| format!("{}:", serde_json::Value::from(&*column.name))).collect();
+    capture.columns = Arc::new(columns);
+}
+
+/// The columns of a result.
+///
+/// # Safety
+/// `descriptor` is a tuple descriptor.
+pub(super) unsafe fn columns_of(descriptor: pg_sys::TupleDesc) -> Vec<Column> {
     // SAFETY: the descriptor has `natts` attributes.
-    let columns: Vec<Column> = unsafe {
+    unsafe {
         (0..(*descriptor).natts)
             .map(|place| value::attribute(descriptor, place))
             .filter(|attribute| !(**attribute).attisdropped)
@@ -573,10 +586,7 @@ unsafe extern "C-unwind" fn start_up(
                 ),
             })
             .collect()
-    };
-    capture.names =
-        columns.iter().map(|column| format!("{}:", serde_json::Value::from(&*column.name))).collect();
-    capture.columns = Arc::new(columns);
+    }
 }
 
 #[pgrx::pg_guard]

@@ -93,7 +93,7 @@ impl From<ApiError> for ErrorReport {
             ApiError::NotAStep(_) => report(Code::ERRCODE_INVALID_PARAMETER_VALUE),
             ApiError::LaunchLimit { .. } => report(Code::ERRCODE_CONFIGURATION_LIMIT_EXCEEDED)
                 .set_hint("Raise pg_durable.max_new_transaction_starts, or start in the caller's transaction."),
-            ApiError::NewTransaction(failure) => {
+            ApiError::NewTransaction(failure) | ApiError::Check(failure) => {
                 let mut made = report(code_of_text(&failure.sqlstate));
                 if let Some(detail) = &failure.detail {
                     made = made.set_detail(detail.clone());

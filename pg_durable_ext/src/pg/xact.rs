@@ -6,6 +6,7 @@ use std::ffi::CStr;
 use pgrx::pg_sys;
 use pgrx::pg_sys::ffi::pg_guard_ffi_boundary;
 
+use super::caught::{self, Caught};
 use super::portal;
 
 thread_local! {
@@ -64,6 +65,22 @@ impl Drop for Transaction {
     fn drop(&mut self) {
         // SAFETY: aborting is allowed in any transaction state and does nothing outside a transaction.
         unsafe { pg_sys::AbortCurrentTransaction() }
+    }
+}
+
+/// Does something in a subtransaction that is rolled back, whatever comes of it: locks, settings and all. For sessions of
+/// users; an error comes back as a value.
+pub fn without_trace<T>(work: impl FnOnce() -> T) -> Result<T, Caught> {
+    // SAFETY: as PL/pgSQL does for a block with an exception handler: memory and resource owner are put back.
+    unsafe {
+        let (memory, owner) = (pg_sys::CurrentMemoryContext, pg_sys::CurrentResourceOwner);
+        pg_sys::BeginInternalSubTransaction(std::ptr::null());
+        pg_sys::MemoryContextSwitchTo(memory);
+        let done = caught::catch(work);
+        pg_sys::RollbackAndReleaseCurrentSubTransaction();
+        pg_sys::MemoryContextSwitchTo(memory);
+        pg_sys::CurrentResourceOwner = owner;
+        done
     }
 }
 

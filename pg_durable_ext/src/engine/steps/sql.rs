@@ -15,6 +15,7 @@ use crate::engine::failure::{Failure, Stop};
 use crate::engine::instance::{Flush, Instance};
 use crate::pg::caught::{self, Caught};
 use crate::pg::portal::{self, Literals, Parameter, Script, ScriptResult, Typing};
+use crate::pg::probe::{self, Probe};
 use crate::pg::spi::Session;
 use crate::pg::xact::{self, Transaction};
 use crate::pg::{activity, gucs, value};
@@ -130,11 +131,27 @@ impl<'a> Values<'a> {
     }
 }
 
-/// Runs a text with references in the current transaction. A PostgreSQL error unwinds.
-pub fn run_text(text: &str, values: &Values<'_>) -> Result<ScriptResult, Failure> {
+/// Plans a text with references, and does not run it. See [`probe::probe`].
+pub fn probe_text(text: &str, values: &Values<'_>, defines: &Cell<bool>) -> Result<Probe, Failure> {
+    let template = template_of(text, values);
+    if !template.has_references() {
+        return Ok(probe::probe(text, &[], None, defines)?);
+    }
+    xact::read_standard_strings();
+    let bound = bind(&template, values)?;
+    Ok(probe::probe(&bound.text, &bound.parameters, Some(&bound.literals), defines)?)
+}
+
+/// A text cut at what `values` knows.
+pub fn template_of(text: &str, values: &Values<'_>) -> Template {
     // `$input` is known even where there is none, for the sake of the error.
     let is_known = |name: &str| name == INPUT || values.get(name).is_some();
-    let template = Template::parse_bound(text, values.params.len(), is_known);
+    Template::parse_bound(text, values.params.len(), is_known)
+}
+
+/// Runs a text with references in the current transaction. A PostgreSQL error unwinds.
+pub fn run_text(text: &str, values: &Values<'_>) -> Result<ScriptResult, Failure> {
+    let template = template_of(text, values);
     let result_max = gucs::max_result_size();
     if !template.has_references() {
         let script = Script { text, parameters: &[], literals: None, result_max };

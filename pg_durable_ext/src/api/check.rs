@@ -1,0 +1,70 @@
+//! `df.check()`.
+
+use pg_durable_graph::Graph;
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::prelude::*;
+use serde_json::Value;
+
+use super::error::ApiError;
+use super::{helper, instance, registry};
+use crate::check::{self, Finding};
+use crate::pg::json::Jsonb;
+use crate::pg::role;
+
+#[expect(clippy::type_complexity, reason = "the columns, as pgrx wants them named")]
+#[pg_extern]
+fn graph_check(
+    graph: Option<&str>,
+    input_schema: Option<Jsonb>,
+) -> Result<
+    TableIterator<
+        'static,
+        (
+            name!(path, Option<String>),
+            name!(sqlstate, String),
+            name!(message, String),
+            name!(hint, Option<String>),
+        ),
+    >,
+    ErrorReport,
+> {
+    let text = graph.ok_or(ApiError::NullArgument("graph"))?;
+    let findings = findings(text, input_schema.as_ref().map(|schema| schema.0.as_str()))?;
+    Ok(TableIterator::new(
+        findings
+            .into_iter()
+            .map(|finding| (Some(finding.path), finding.sqlstate, finding.message, finding.hint))
+            .collect::<Vec<_>>(),
+    ))
+}
+
+fn findings(text: &str, input_schema: Option<&str>) -> Result<Vec<Finding>, ApiError> {
+    let registered = registry::definition_of(text)?;
+    let graph = registered.as_ref().map_or(text, |definition| &definition.graph);
+    let schema =
+        input_schema.or(registered.as_ref().and_then(|definition| definition.input_schema.as_deref()));
+    if graph.trim().is_empty() {
+        return Err(ApiError::EmptyGraph);
+    }
+    helper::refuse_result(graph)?;
+    let schema: Option<Value> = match schema {
+        Some(schema) => {
+            registry::check_schema("input_schema", schema)?;
+            serde_json::from_str(schema).ok()
+        }
+        None => None,
+    };
+    let graph = match Graph::from_json(graph) {
+        Ok(graph) => graph,
+        Err(error) => {
+            return Ok(vec![Finding {
+                path: error.path().unwrap_or("root").to_owned(),
+                sqlstate: if error.is_limit() { "54000" } else { "22023" }.to_owned(),
+                message: error.to_string(),
+                hint: error.hint().map(str::to_owned),
+            }]);
+        }
+    };
+    let variables = instance::variables(role::current_user());
+    check::check(&graph, schema.as_ref(), &variables).map_err(ApiError::Check)
+}

@@ -1,0 +1,158 @@
+//! What the results of a graph's nodes will look like, as far as that can be told without running it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use pg_durable_graph::kind::{Condition, NodeKind};
+use pg_durable_graph::{Column, Graph, NodeId, Outcome};
+use serde_json::{Map, Value, json};
+
+use super::sample;
+
+/// The look of a result.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Shape {
+    /// Rows of SQL.
+    Rows {
+        columns: Vec<Column>,
+        /// The types depend on values that nothing is known of.
+        is_vague: bool,
+    },
+    /// A JSON document; NULL stands for what is not known of it.
+    Document(Value),
+    /// Anything.
+    Open,
+}
+
+impl Shape {
+    /// A result of this look. NULL in it is to be filled in by [`sample::reach`].
+    pub fn sample(&self) -> Outcome {
+        match self {
+            Shape::Rows { columns, .. } => {
+                let row: Map<String, Value> = columns
+                    .iter()
+                    .map(|column| (column.name.clone(), sample::of_type(&column.type_name)))
+                    .collect();
+                let value = json!({"rows": [row], "row_count": 1});
+                Outcome { value, columns: Some(Arc::new(columns.clone())) }
+            }
+            Shape::Document(value) => Outcome::plain(value.clone()),
+            Shape::Open => Outcome::plain(Value::Null),
+        }
+    }
+}
+
+/// The shapes of the SQL steps that have been looked at; those of the other nodes follow.
+pub struct Shapes<'a> {
+    graph: &'a Graph,
+    /// The nodes that bear each name, in the graph's order.
+    named: HashMap<&'a str, Vec<NodeId>>,
+    steps: HashMap<NodeId, Shape>,
+}
+
+impl<'a> Shapes<'a> {
+    pub fn new(graph: &'a Graph) -> Shapes<'a> {
+        let mut named: HashMap<&str, Vec<NodeId>> = HashMap::new();
+        for (id, node) in graph.iter() {
+            if let Some(name) = &node.result_name {
+                named.entry(name).or_default().push(id);
+            }
+        }
+        Shapes { graph, named, steps: HashMap::new() }
+    }
+
+    pub fn has_name(&self, name: &str) -> bool {
+        self.named.contains_key(name)
+    }
+
+    pub fn insert(&mut self, step: NodeId, shape: Shape) {
+        self.steps.insert(step, shape);
+    }
+
+    /// What a name stands for at a node: what the nodes before it that may have bound it last agree on.
+    pub fn of_name(&self, name: &str, at: NodeId) -> Shape {
+        let named = self.named.get(name).map(Vec::as_slice).unwrap_or_default();
+        let mut found: Option<Shape> = None;
+        for node in named.iter().rev().copied().filter(|node| *node < at) {
+            let Some(always) = self.is_passed(node, at) else { continue };
+            let shape = self.of_node(node);
+            match &found {
+                Some(other) if *other != shape => return Shape::Open,
+                Some(_) | None => found = Some(shape),
+            }
+            if always {
+                break;
+            }
+        }
+        found.unwrap_or(Shape::Open)
+    }
+
+    /// Whether whoever gets to `at` has passed `node`: always, perhaps, or (`None`) not in this generation.
+    fn is_passed(&self, node: NodeId, at: NodeId) -> Option<bool> {
+        let graph = self.graph;
+        if graph.is_within(at, node) {
+            return None;
+        }
+        let (mut always, mut inner) = (true, node);
+        while let Some(outer) = graph.parent(inner) {
+            let is_meeting = graph.is_within(at, outer);
+            match graph.kind(outer) {
+                // Branches beside each other.
+                NodeKind::Join(_) | NodeKind::Race(_) if is_meeting => return None,
+                NodeKind::Race(_) => always = false,
+                NodeKind::If(branch) => {
+                    let is_condition =
+                        matches!(branch.condition, Condition::Node(condition) if condition == inner);
+                    if is_meeting && !is_condition {
+                        return None;
+                    }
+                    always &= is_condition;
+                }
+                NodeKind::Then(_) | NodeKind::Join(_) | NodeKind::Loop(_) => {}
+                NodeKind::Sql(_)
+                | NodeKind::Break(_)
+                | NodeKind::Sleep(_)
+                | NodeKind::WaitSchedule(_)
+                | NodeKind::Signal(_) => {}
+            }
+            if is_meeting {
+                return Some(always);
+            }
+            inner = outer;
+        }
+        Some(always)
+    }
+
+    fn of_node(&self, node: NodeId) -> Shape {
+        let mut node = node;
+        // A chain of THENs may be long; what else is nested is within the limit on depth.
+        while let NodeKind::Then(then) = self.graph.kind(node) {
+            node = then.next;
+        }
+        match self.graph.kind(node) {
+            NodeKind::Sql(_) => self.steps.get(&node).cloned().unwrap_or(Shape::Open),
+            NodeKind::If(branch) => self.common(&[branch.then, branch.otherwise]),
+            NodeKind::Race(race) => self.common(&race.branches),
+            NodeKind::Join(_) => Shape::Document(json!([])),
+            NodeKind::Loop(_) if self.has_break(node) => Shape::Open,
+            NodeKind::Loop(repeat) => self.of_node(repeat.body),
+            NodeKind::Sleep(_) => Shape::Document(json!({"slept": true, "seconds": 1})),
+            NodeKind::WaitSchedule(_) => Shape::Document(json!({"scheduled": true})),
+            NodeKind::Signal(_) => {
+                Shape::Document(json!({"signal_name": "1", "timed_out": false, "data": null}))
+            }
+            NodeKind::Break(_) | NodeKind::Then(_) => Shape::Open,
+        }
+    }
+
+    fn common(&self, branches: &[NodeId]) -> Shape {
+        let mut shapes = branches.iter().map(|branch| self.of_node(*branch));
+        let first = shapes.next().unwrap_or(Shape::Open);
+        if shapes.all(|shape| shape == first) { first } else { Shape::Open }
+    }
+
+    fn has_break(&self, around: NodeId) -> bool {
+        let is_break = |node: NodeId| matches!(self.graph.kind(node), NodeKind::Break(_));
+        self.graph.iter().any(|(node, _)| is_break(node) && self.graph.enclosing_loop(node) == Some(around))
+    }
+}
