@@ -12,5 +12,6 @@ mod recovery {
     mod kinds;
     mod lifecycle;
     mod race;
+    mod registered;
     mod standby;
 }
