@@ -487,7 +487,7 @@ fn more_work_than_the_board_holds_is_all_done() {
 fn executors_do_not_count_towards_a_connection_limit() {
     let user = role("eng_one_connection");
     administer(shared(), "ALTER ROLE eng_one_connection CONNECTION LIMIT 1");
-    let branches = vec!["'SELECT pg_backend_pid() AS pid, pg_sleep(0.05)'"; 4].join(", ");
+    let branches = ["'SELECT pg_backend_pid() AS pid, pg_sleep(0.05)'"; 4].join(", ");
     let id = user.start(&format!("df.join({branches})"));
     assert_eq!(user.value(&format!("SELECT df.await_instance('{id}')")), "completed");
     let refused = Session::open(shared(), "eng_one_connection", "postgres").err().expect("one is the limit");
