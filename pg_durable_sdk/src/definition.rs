@@ -143,11 +143,11 @@ where
     ///
     /// ```
     /// # use pg_durable_sdk::{Definition, Workflow, sql};
-    /// fn archive() -> Definition<i64, i64> {
-    ///     let moved = sql("SELECT archive_orders($input) AS moved").returns();
+    /// fn archive() -> Definition<(), i64> {
+    ///     let moved = sql("SELECT archive_orders() AS moved").returns();
     ///     Definition::new("orders.archive", 1, || Workflow::new().step(moved))
     /// }
-    /// assert_eq!(archive().input_schema()["type"], "integer");
+    /// assert_eq!(archive().input_schema()["enum"], serde_json::json!([null, {}]));
     /// ```
     pub fn input_schema(&self) -> Value {
         let settings = SchemaSettings::draft2020_12().for_serialize();

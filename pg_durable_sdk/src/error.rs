@@ -222,6 +222,18 @@ impl StartError {
     }
 }
 
+/// Why a workflow is not all right, or why that could not be found out.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CheckError {
+    /// The workflow is wrong: what the builder sees, or else what the server does.
+    #[error(transparent)]
+    Workflow(#[from] WorkflowError),
+    /// The server refused, or could not be reached.
+    #[error(transparent)]
+    Server(#[from] ServerError),
+}
+
 /// Something in an input that the workflow's JSON Schema does not allow.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -513,6 +525,10 @@ tells_of_the_server! {
         RegisterError::Workflow { source, .. } => source.hint(),
         RegisterError::Version { .. } => Some("Count versions from 1."),
         _ => None,
+    };
+    CheckError { Self::Server(error) => Some(error), Self::Workflow(_) => None }, hint |error| match error {
+        CheckError::Workflow(error) => error.hint(),
+        CheckError::Server(_) => None,
     };
     RunError { Self::Server(error) => Some(error), Self::UnknownInstance(_) => None }, hint |_| None;
     ListError { Self::Server(error) => Some(error), Self::Cursor => None }, hint |error| match error {

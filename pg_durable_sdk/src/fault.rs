@@ -10,6 +10,9 @@ use std::fmt;
 pub struct Fault {
     /// The node, as a path through the wire form such as `root.left.condition_node`.
     pub path: String,
+    /// The SQLSTATE, where the server found it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sqlstate: Option<String>,
     /// What is wrong.
     pub message: String,
     /// What to do about it, where the message alone does not say.
@@ -89,7 +92,7 @@ impl Misplaced {
     }
 
     pub(crate) fn placed_in(self, graph: &Graph) -> Fault {
-        Fault { path: graph.path(self.node), message: self.message, hint: self.hint }
+        Fault { path: graph.path(self.node), sqlstate: None, message: self.message, hint: self.hint }
     }
 }
 
@@ -97,6 +100,7 @@ impl From<&GraphError> for Fault {
     fn from(error: &GraphError) -> Self {
         Fault {
             path: error.path().unwrap_or("root").to_owned(),
+            sqlstate: None,
             message: error.to_string(),
             hint: error.hint().map(str::to_owned),
         }
@@ -105,7 +109,7 @@ impl From<&GraphError> for Fault {
 
 impl From<LintError> for Fault {
     fn from(error: LintError) -> Self {
-        Fault { path: error.path, message: error.message, hint: error.hint }
+        Fault { path: error.path, sqlstate: None, message: error.message, hint: error.hint }
     }
 }
 

@@ -35,7 +35,8 @@
 //! `$name.column`. [`sql!`](macro@sql) captures Rust values and earlier steps instead, and checks their fields.
 //! Either way they are sent as parameters and never become SQL text. [`Workflow`] puts steps in
 //! order, side by side, in branches and loops; whatever is [`Into<Part>`](Part) can be a part of one, also
-//! another workflow. What can be seen to be wrong is told by [`Workflow::graph`], before anything is sent.
+//! another workflow. What can be seen to be wrong is told by [`Workflow::graph`], before anything is sent;
+//! [`Client::check`] has the server look at tables, columns and types.
 //!
 //! ```
 //! use pg_durable_sdk::{Workflow, signal, sql};
@@ -92,6 +93,7 @@
 // The macros name this crate as its users do.
 extern crate self as pg_durable_sdk;
 
+mod check;
 mod client;
 mod connection;
 mod definition;
@@ -129,12 +131,13 @@ pub mod __private;
 #[allow(unsafe_code, reason = "asks the system about processes")]
 pub mod testing;
 
+pub use check::Checkable;
 pub use client::Client;
 pub use definition::{Define, Definition};
 pub use durability::Durability;
 pub use error::{
-    CancelError, ConnectError, Failure, ListError, OutputError, RegisterError, ResultError, RunError,
-    ServerError, SignalError, StartError, Violation,
+    CancelError, CheckError, ConnectError, Failure, ListError, OutputError, RegisterError, ResultError,
+    RunError, ServerError, SignalError, StartError, Violation,
 };
 pub use fault::{Fault, WorkflowError};
 pub use id::InstanceId;

@@ -123,6 +123,8 @@ async fn registered(client: &Client) -> Result<()> {
     fn nightly_report() -> Definition<(), i64> {
         Definition::new("nightly.report", 1, || Workflow::new().step(sql("SELECT 1").returns()))
     }
+    client.check(&every_kind()).await?;
+    client.check(fulfil).await?;
     client.register(fulfil).await?;
     client.register((fulfil, nightly_report)).await?;
     let run = client.start(nightly_report, ()).await?;

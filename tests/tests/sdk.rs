@@ -1,6 +1,7 @@
 //! The SDK against a real server.
 
 mod sdk {
+    mod check;
     mod connections;
     mod definitions;
     mod kit;
