@@ -78,11 +78,12 @@ pub fn run(database: Oid) {
     };
     // Before the first executor: a step that has had its chances gets no other.
     scheduler.count_deaths();
-    if !shmem::board().take_is_new(database) {
-        scheduler.scan();
-    }
+    // Before the scan: what is committed between the two is then either seen by the scan or swept for.
     if has_prepared_transactions() {
         wake::expect_prepared();
+    }
+    if !shmem::board().take_is_new(database) {
+        scheduler.scan();
     }
     loop {
         latch::check_interrupts();
