@@ -123,7 +123,7 @@ fn perform(
         }
         Stage::Integration => {
             let mut test = cargo("test");
-            test.args(["-p", "pg_durable_tests", "--"]).args(&options.arguments);
+            test.args(["-p", "pg_durable_tests", "-p", "pg_durable_examples", "--"]).args(&options.arguments);
             run_tests(&mut test, counts)
         }
         Stage::Doc => {

@@ -49,7 +49,13 @@ impl Workspace {
 
     /// The packages whose tests are run with no server prepared for them.
     pub fn pure_packages(&self) -> impl Iterator<Item = &str> {
-        let others = [EXTENSION_PACKAGE, "pg_durable_tests", "pg_durable_bench", "pg_durable_demo"];
+        let others = [
+            EXTENSION_PACKAGE,
+            "pg_durable_tests",
+            "pg_durable_examples",
+            "pg_durable_bench",
+            "pg_durable_demo",
+        ];
         self.packages.iter().map(String::as_str).filter(move |name| !others.contains(name))
     }
 
