@@ -167,7 +167,7 @@ pub fn insert<'a>(table: &Table, rows: impl IntoIterator<Item = Vec<Arg<'a>>>) -
                 let tuple =
                     pg_sys::heap_form_tuple((*relation).rd_att, values.as_mut_ptr(), nulls.as_mut_ptr());
                 pg_sys::heap_insert(relation, tuple, command, 0, std::ptr::null_mut());
-                indexes.insert(tuple, false);
+                indexes.insert(tuple);
                 pg_sys::heap_freetuple(tuple);
             }
             indexes.close();
@@ -251,8 +251,9 @@ where
         pg_sys::ReleaseBuffer(buffer);
         let indexes_of = replace(relation, &mut tuple.t_self, new)?;
         if indexes_of != NewEntries::None {
+            let changed: Vec<i16> = changes.as_ref().iter().map(|(column, _)| numbers[*column]).collect();
             let mut indexes = Indexes::open(relation);
-            indexes.insert(new, indexes_of == NewEntries::Summaries);
+            indexes.insert_version(new, &changed, indexes_of == NewEntries::Summaries);
             indexes.close();
         }
         // A second update of the same row in the same transaction has to see this one.
@@ -348,27 +349,66 @@ impl Indexes {
         }
     }
 
-    unsafe fn insert(&mut self, tuple: pg_sys::HeapTuple, only_summaries: bool) {
+    /// The entries of a new row.
+    unsafe fn insert(&mut self, tuple: pg_sys::HeapTuple) {
         // SAFETY: the slot refers to the tuple, which is not looked at any more once the entries are written.
         unsafe {
             pg_sys::ExecStoreHeapTuple(tuple, self.slot, false);
             (*self.slot).tts_tableOid = (*self.relation).rd_id;
-            if (*self.target).ri_NumIndices > 0 {
-                let (conflict, arbiters) = (std::ptr::null_mut(), std::ptr::null_mut());
-                #[cfg(feature = "pg15")]
-                {
-                    let _ = only_summaries;
-                    pg_sys::ExecInsertIndexTuples(
-                        self.target,
-                        self.slot,
-                        self.state,
-                        false,
-                        false,
-                        conflict,
-                        arbiters,
-                    );
+            self.insert_stored(false);
+        }
+    }
+
+    /// The entries of a new version of a row that differs from the last in the `changed` columns.
+    ///
+    /// A unique index none of whose columns changed need not be searched for others of the same key: there is none, but
+    /// the search would visit every version of this very row that an old snapshot keeps, and make a long loop slower
+    /// with each iteration.
+    unsafe fn insert_version(&mut self, tuple: pg_sys::HeapTuple, changed: &[i16], only_summaries: bool) {
+        // SAFETY: as in `insert`. An index that is taken out of the list is skipped by the executor, and put back.
+        unsafe {
+            pg_sys::ExecStoreHeapTuple(tuple, self.slot, false);
+            (*self.slot).tts_tableOid = (*self.relation).rd_id;
+            let mut done = Vec::new();
+            for place in 0..(*self.target).ri_NumIndices as usize {
+                let info = *(*self.target).ri_IndexRelationInfo.add(place);
+                let index = (*self.target).ri_IndexRelationDescs.add(place);
+                if only_summaries || !is_unique_on_others(&*info, changed) {
+                    continue;
                 }
-                #[cfg(not(feature = "pg15"))]
+                let mut values = [pg_sys::Datum::from(0usize); pg_sys::INDEX_MAX_KEYS as usize];
+                let mut nulls = [false; pg_sys::INDEX_MAX_KEYS as usize];
+                pg_sys::FormIndexDatum(info, self.slot, self.state, values.as_mut_ptr(), nulls.as_mut_ptr());
+                pg_sys::index_insert(
+                    *index,
+                    values.as_mut_ptr(),
+                    nulls.as_mut_ptr(),
+                    &mut (*tuple).t_self,
+                    self.relation,
+                    pg_sys::IndexUniqueCheck::UNIQUE_CHECK_NO,
+                    true,
+                    info,
+                );
+                done.push((index, std::mem::replace(&mut *index, std::ptr::null_mut())));
+            }
+            self.insert_stored(only_summaries);
+            for (index, relation) in done {
+                *index = relation;
+            }
+        }
+    }
+
+    /// Callers have put a tuple into the slot.
+    unsafe fn insert_stored(&mut self, only_summaries: bool) {
+        let (conflict, arbiters) = (std::ptr::null_mut(), std::ptr::null_mut());
+        // SAFETY: what `open` prepared, and out-parameters that are not asked for.
+        unsafe {
+            if (*self.target).ri_NumIndices == 0 {
+                return;
+            }
+            #[cfg(feature = "pg15")]
+            {
+                let _ = only_summaries;
                 pg_sys::ExecInsertIndexTuples(
                     self.target,
                     self.slot,
@@ -377,9 +417,19 @@ impl Indexes {
                     false,
                     conflict,
                     arbiters,
-                    only_summaries,
                 );
             }
+            #[cfg(not(feature = "pg15"))]
+            pg_sys::ExecInsertIndexTuples(
+                self.target,
+                self.slot,
+                self.state,
+                false,
+                false,
+                conflict,
+                arbiters,
+                only_summaries,
+            );
         }
     }
 
@@ -392,6 +442,17 @@ impl Indexes {
             pg_sys::pfree(self.target.cast());
         }
     }
+}
+
+/// Whether an index is unique by plain columns, none of which is among these.
+fn is_unique_on_others(index: &pg_sys::IndexInfo, changed: &[i16]) -> bool {
+    let columns = &index.ii_IndexAttrNumbers[..index.ii_NumIndexAttrs as usize];
+    index.ii_Unique
+        && index.ii_ReadyForInserts
+        && index.ii_Predicate.is_null()
+        && index.ii_Expressions.is_null()
+        && index.ii_ExclusionOps.is_null()
+        && !columns.iter().any(|column| changed.contains(column))
 }
 
 /// The numbers of the columns of one [`Table`] in the relation of this oid.
