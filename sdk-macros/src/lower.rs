@@ -93,8 +93,8 @@ struct Flow {
 impl Lowering<'_> {
     fn block(&mut self, block: &Block, dest: &Dest, rest: Option<&Rest<'_>>) -> Vec<Node> {
         let outer = self.scope.clone();
-        // What was not understood may have been the value.
-        let dest = if block.is_whole { dest } else { &Dest::Nothing };
+        // What was not understood may have been the value, unless that is there.
+        let dest = if block.is_whole || block.tail.is_some() { dest } else { &Dest::Nothing };
         let nodes = self.run(&block.stmts, block.tail.as_deref(), block.end, dest, rest);
         self.scope = outer;
         nodes
