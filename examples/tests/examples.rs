@@ -9,5 +9,6 @@ mod examples {
     mod nightly;
     mod order_approval;
     mod page;
+    mod programs;
     mod service;
 }
