@@ -2,8 +2,8 @@
 //!
 //! One task calls `df.await_any` with all instances that somebody waits for, and tells those whose instance
 //! is terminal to look. When another one is to be waited for, it cancels the call from the session of the other
-//! calls and makes it again with the larger set. A call ends after a minute in any case, so that it never holds back vacuum for long, and so
-//! that a connection that died silently is noticed.
+//! calls and makes it again with the larger set. A call ends after some seconds in any case: it holds a snapshot, for which
+//! vacuum and `CREATE INDEX CONCURRENTLY` wait, and a connection that died silently has to be noticed.
 
 use crate::{
     InstanceId, ServerError,
@@ -21,7 +21,7 @@ use tokio::{
 use tokio_postgres::{Row, error::SqlState, types::Type};
 
 /// How long one call of `df.await_any` takes at most.
-const CALL: Duration = Duration::from_secs(60);
+const CALL: Duration = Duration::from_secs(5);
 
 /// How much later than that its answer may come.
 const GRACE: Duration = Duration::from_secs(30);
