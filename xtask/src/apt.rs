@@ -55,6 +55,22 @@ impl Apt {
     }
 }
 
+/// The mirror from which this machine installs the packages of `Debian` or `Ubuntu`.
+pub fn mirror(origin: &str) -> Result<String> {
+    let mut indextargets = Command::new("apt-get");
+    indextargets.args(["indextargets", "--format", "$(REPO_URI) $(CODENAME)", "Created-By: Packages"]);
+    let targets = output(indextargets.arg(format!("Origin: {origin}")))?;
+    let of_release = |line: &str| {
+        let (mirror, codename) = line.split_once(' ')?;
+        // Updates and security fixes are elsewhere, under names such as bookworm-security.
+        (!codename.contains('-')).then(|| mirror.to_owned())
+    };
+    targets
+        .lines()
+        .find_map(of_release)
+        .with_context(|| format!("apt has no sources of {origin} here (is this {origin}, and updated?)"))
+}
+
 fn apt_get() -> Result<Command> {
     // Through `env`, for sudo drops the variables it is not told about.
     let mut command = privileged("env")?;

@@ -56,7 +56,8 @@ pub fn install(workspace: &Workspace, installation: &Installation, profile: Prof
     Ok(())
 }
 
-fn build(workspace: &Workspace, installation: &Installation, profile: Profile) -> Result<PathBuf> {
+/// Compiles the library and returns where cargo put it.
+pub fn build(workspace: &Workspace, installation: &Installation, profile: Profile) -> Result<PathBuf> {
     let mut cargo = workspace.cargo("build", installation);
     cargo.args(["-p", EXTENSION_PACKAGE, "--features", &format!("pg{}", installation.major())]);
     let folder = match profile {
@@ -73,7 +74,7 @@ fn build(workspace: &Workspace, installation: &Installation, profile: Profile) -
 }
 
 /// The control file and all scripts; the install script of this version is written first.
-fn files(workspace: &Workspace) -> Result<Vec<PathBuf>> {
+pub fn files(workspace: &Workspace) -> Result<Vec<PathBuf>> {
     let sql = workspace.root().join("sql");
     let control = sql.join("pg_durable.control");
     let text =

@@ -2,6 +2,9 @@
 
 mod apt;
 mod command;
+mod debootstrap;
+mod docker;
+mod image;
 mod install;
 mod program;
 mod script;
@@ -33,6 +36,8 @@ enum Task {
     Setup(Server),
     /// Builds the extension and installs it into a server
     Install(install::Options),
+    /// Builds a container image of PostgreSQL with the extension
+    Image(image::Options),
     /// Runs every check that CI runs
     Test(test::Options),
     /// Runs an order workflow on a throwaway server and kills the server in the middle
@@ -75,6 +80,7 @@ fn perform(task: Task) -> Result<()> {
     match task {
         Task::Setup(server) => setup::run(&server).map(drop),
         Task::Install(options) => install::run(&options),
+        Task::Image(options) => image::run(&options),
         Task::Test(options) => test::run(&options),
         Task::Demo(options) => program::demo(&options),
         Task::Bench(options) => program::bench(&options),

@@ -20,16 +20,29 @@ const CLUSTER_POLICY: &str = "/etc/postgresql-common/createcluster.conf";
 /// Installs what is missing and returns the server to work with. Says nothing where all is there.
 pub fn run(server: &Server) -> Result<Installation> {
     let apt = Apt::default();
-    let tools = missing_tools();
-    if !tools.is_empty() {
-        apt.install(&tools).context("could not install the build tools")?;
-    }
+    tools(&apt)?;
     let installation = match servers::named(server)?.or_else(servers::newest_with_headers) {
         Some(installation) => installation,
         None => install_server(&apt)?,
     };
     create_user()?;
     Ok(installation)
+}
+
+/// Installs what compiling the extension takes, servers aside.
+pub fn tools(apt: &Apt) -> Result<()> {
+    let tools = missing_tools();
+    if tools.is_empty() {
+        return Ok(());
+    }
+    apt.install(&tools).context("could not install the build tools")
+}
+
+/// Installs a server of this major version and its headers.
+pub fn install_packages(major: u32, apt: &Apt) -> Result<()> {
+    say(format!("installing PostgreSQL {major}"));
+    forbid_default_cluster()?;
+    apt.install(&[format!("postgresql-{major}"), format!("postgresql-server-dev-{major}")])
 }
 
 fn missing_tools() -> Vec<&'static str> {
@@ -85,9 +98,7 @@ fn install_server(apt: &Apt) -> Result<Installation> {
             "this system ships PostgreSQL {major}; 15 to 18 are supported (see `cargo xtask server build`)"
         );
     }
-    say(format!("installing PostgreSQL {major}"));
-    forbid_default_cluster()?;
-    apt.install(&[format!("postgresql-{major}"), format!("postgresql-server-dev-{major}")])?;
+    install_packages(major, apt)?;
     servers::newest_with_headers().context("PostgreSQL was installed, yet no server with headers is found")
 }
 

@@ -1,7 +1,7 @@
 //! Compiles a PostgreSQL server of another major version than the distribution ships.
 
 use crate::{
-    apt::Apt,
+    apt::{self, Apt},
     command::{output, privileged, run, say},
     installation::{Installation, SUPPORTED_MAJORS},
     workspace::Workspace,
@@ -71,7 +71,7 @@ fn download(major: u32, folder: &Path) -> Result<PathBuf> {
     // What an earlier run left may be of an older minor version.
     let _ = fs::remove_dir_all(folder);
     fs::create_dir_all(folder.join("lists/partial")).with_context(context)?;
-    let mirror = debian_mirror()?;
+    let mirror = apt::mirror("Debian")?;
     let lines = RELEASES.map(|release| format!("deb-src [signed-by={KEYRING}] {mirror} {release} main\n"));
     fs::write(folder.join("sources.list"), lines.concat()).with_context(context)?;
 
@@ -89,22 +89,6 @@ fn download(major: u32, folder: &Path) -> Result<PathBuf> {
     run(apt_get().args(["source", "--download-only", &package]))
         .with_context(|| format!("no release of Debian has the source package {package}"))?;
     find(folder, |name| name.contains(".orig.tar")).context("the source package has no upstream tarball")
-}
-
-/// The mirror from which this machine installs Debian's packages.
-fn debian_mirror() -> Result<String> {
-    let format =
-        ["indextargets", "--format", "$(REPO_URI) $(CODENAME)", "Created-By: Packages", "Origin: Debian"];
-    let targets = output(Command::new("apt-get").args(format))?;
-    let of_release = |line: &str| {
-        let (mirror, codename) = line.split_once(' ')?;
-        // Updates and security fixes are elsewhere, under names such as bookworm-security.
-        (!codename.contains('-')).then(|| mirror.to_owned())
-    };
-    targets
-        .lines()
-        .find_map(of_release)
-        .context("apt has no sources of Debian here (is this Debian, and updated?)")
 }
 
 fn unpack(tarball: &Path, folder: &Path) -> Result<PathBuf> {
