@@ -9,6 +9,8 @@ POSTGRES_USER=${POSTGRES_USER:-postgres}
 POSTGRES_DB=${POSTGRES_DB:-$POSTGRES_USER}
 export PGDATA POSTGRES_USER POSTGRES_DB
 socket=/var/run/postgresql
+# There while a cluster is made; the next start sees that the last one did not come to its end.
+unfinished=$PGDATA/pg_durable.unfinished
 
 fail() {
     printf 'error: %s\n' "$1" >&2
@@ -35,12 +37,13 @@ initialise() {
     if [ -s "$secret" ] && [ -n "$(password)" ]; then pwfile=--pwfile=$secret; else pwfile=; fi
     # shellcheck disable=SC2086 # several arguments, as in the official image
     initdb --username="$POSTGRES_USER" ${pwfile:+"$pwfile"} ${POSTGRES_INITDB_ARGS:-}
+    touch "$unfinished"
     rm "$secret"
     printf '\nhost all all all %s\n' "$method" >> "$PGDATA/pg_hba.conf"
 
     "$@" -c listen_addresses= -c unix_socket_directories="$socket" &
     server=$!
-    until pg_isready -q -h "$socket"; do
+    until pg_isready -q -h "$socket" -U "$POSTGRES_USER" -d postgres; do
         kill -0 "$server" || fail 'the server did not start'
         sleep 0.1
     done
@@ -55,6 +58,7 @@ initialise() {
     done
     kill -INT "$server"
     wait "$server" || fail 'the server did not stop in order'
+    rm "$unfinished"
 }
 
 case ${1:--} in
@@ -71,5 +75,8 @@ if [ "$(id -u)" = 0 ]; then
     exec setpriv --reuid=postgres --regid=postgres --init-groups --no-new-privs -- "$0" "$@"
 fi
 
+if [ -e "$unfinished" ]; then
+    fail "the first start of this cluster was interrupted: empty $PGDATA, so that it can be made anew"
+fi
 [ -s "$PGDATA/PG_VERSION" ] || initialise "$@"
 exec "$@"

@@ -132,7 +132,7 @@ fn context(workspace: &Workspace, library: &Path) -> Result<PathBuf> {
         fs::create_dir_all(&folder)?;
         let stripped = folder.join("pg_durable.so");
         fs::copy(library, &stripped)?;
-        // Ten times smaller; a machine without strip gets the whole.
+        // Half the size; a machine without strip gets the whole.
         if on_path("strip").is_some() {
             output(Command::new("strip").arg("--strip-debug").arg(&stripped))?;
         }

@@ -3,6 +3,8 @@
 use crate::{
     Server,
     command::{run as run_command, say, shown},
+    docker::Unavailable,
+    image,
     install::{Profile, install},
     installation::Installation,
     setup,
@@ -16,6 +18,15 @@ use std::{
     time::{Duration, Instant},
 };
 
+/// The image that the tests are run with; the user's own is left alone.
+const TEST_IMAGE: &str = "pg_durable:test";
+
+/// Names the image to the tests with containers, which then fail without it.
+const IMAGE_VARIABLE: &str = "PG_DURABLE_IMAGE";
+
+/// Tells the tests with containers why there is no image, which are then skipped.
+const NO_CONTAINER_VARIABLE: &str = "PG_DURABLE_NO_CONTAINER";
+
 #[derive(Args)]
 pub struct Options {
     #[command(flatten)]
@@ -26,6 +37,9 @@ pub struct Options {
     /// Goes on with the next stage after a failed one
     #[arg(long)]
     keep_going: bool,
+    /// Makes the container image from this one, such as postgres:17 [default: made with debootstrap]
+    #[arg(long, value_name = "IMAGE")]
+    image_base: Option<String>,
     /// Tests the extension as it is released, instead of with assertions
     #[arg(long)]
     release: bool,
@@ -47,6 +61,8 @@ enum Stage {
     Unit,
     /// The extension, into the server
     Install,
+    /// The container image, where a Docker engine answers
+    Image,
     /// Tests against real servers
     Integration,
     /// Documentation, warnings denied
@@ -56,7 +72,22 @@ enum Stage {
 struct Report {
     stage: Stage,
     took: Duration,
-    result: Result<()>,
+    outcome: Outcome,
+}
+
+enum Outcome {
+    Passed,
+    /// The machine lacks what it takes, and why.
+    Skipped(String),
+    Failed(anyhow::Error),
+}
+
+/// What earlier stages leave for later ones.
+#[derive(Default)]
+struct Progress {
+    counts: Counts,
+    /// What the tests with containers are told: a variable of their environment.
+    container: Option<(&'static str, String)>,
 }
 
 /// What test runners said of themselves, added up.
@@ -77,20 +108,24 @@ pub fn run(options: &Options) -> Result<()> {
     };
     say(format!("testing with {} ({})", installation.version(), installation.pg_config().display()));
     let workspace = Workspace::load()?;
-    let mut counts = Counts::default();
+    let mut progress = Progress::default();
     let mut reports = vec![setup_report];
     let wanted = |stage: &Stage| options.only.is_empty() || options.only.contains(stage);
     for &stage in Stage::value_variants().iter().filter(|stage| **stage != Stage::Setup && wanted(stage)) {
         say(format!("{stage:?}"));
-        let (_, report) = time(stage, || perform(stage, options, &workspace, &installation, &mut counts));
-        say(format!("{stage:?}: {} after {:.1} s", report.outcome(), report.took.as_secs_f32()));
-        let has_failed = report.result.is_err();
+        let (_, report) = time(stage, || perform(stage, options, &workspace, &installation, &mut progress));
+        if let Outcome::Skipped(reason) = &report.outcome {
+            say(format!("skipping {stage:?}, and the tests with containers: {reason}"));
+            progress.container = Some((NO_CONTAINER_VARIABLE, reason.clone()));
+        }
+        say(format!("{stage:?}: {} after {:.1} s", report.word(), report.took.as_secs_f32()));
+        let has_failed = matches!(report.outcome, Outcome::Failed(_));
         reports.push(report);
         if has_failed && !options.keep_going {
             break;
         }
     }
-    conclude(&reports, &counts, started.elapsed())
+    conclude(&reports, &progress.counts, started.elapsed())
 }
 
 fn perform(
@@ -98,10 +133,11 @@ fn perform(
     options: &Options,
     workspace: &Workspace,
     installation: &Installation,
-    counts: &mut Counts,
+    progress: &mut Progress,
 ) -> Result<()> {
     let features = Workspace::features(installation);
     let cargo = |task: &str| workspace.cargo(task, installation);
+    let profile = if options.release { Profile::Release } else { Profile::Debug };
     match stage {
         Stage::Setup => Ok(()),
         Stage::Fmt => run_command(cargo("fmt").args(["--all", "--", "--check"])),
@@ -115,16 +151,20 @@ fn perform(
             for package in workspace.pure_packages() {
                 test.args(["-p", package]);
             }
-            run_tests(test.args(["--features", "pg_durable_sdk/testing"]), counts)
+            run_tests(test.args(["--features", "pg_durable_sdk/testing-container"]), &mut progress.counts)
         }
-        Stage::Install => {
-            let profile = if options.release { Profile::Release } else { Profile::Debug };
-            install(workspace, installation, profile)
+        Stage::Install => install(workspace, installation, profile),
+        Stage::Image => {
+            let base = options.image_base.as_deref();
+            image::build(workspace, base, TEST_IMAGE, profile, Some(installation))?;
+            progress.container = Some((IMAGE_VARIABLE, TEST_IMAGE.to_owned()));
+            Ok(())
         }
         Stage::Integration => {
             let mut test = cargo("test");
             test.args(["-p", "pg_durable_tests", "-p", "pg_durable_examples", "--"]).args(&options.arguments);
-            run_tests(&mut test, counts)
+            test.envs(progress.container.clone());
+            run_tests(&mut test, &mut progress.counts)
         }
         Stage::Doc => {
             let mut doc = cargo("doc");
@@ -139,14 +179,24 @@ fn time<T>(stage: Stage, work: impl FnOnce() -> Result<T>) -> (Option<T>, Report
     let result = work();
     let took = started.elapsed();
     match result {
-        Ok(value) => (Some(value), Report { stage, took, result: Ok(()) }),
-        Err(error) => (None, Report { stage, took, result: Err(error) }),
+        Ok(value) => (Some(value), Report { stage, took, outcome: Outcome::Passed }),
+        Err(error) => {
+            let outcome = match image::unavailable(&error) {
+                Some(Unavailable(reason)) => Outcome::Skipped(reason.clone()),
+                None => Outcome::Failed(error),
+            };
+            (None, Report { stage, took, outcome })
+        }
     }
 }
 
 impl Report {
-    fn outcome(&self) -> &'static str {
-        if self.result.is_ok() { "ok" } else { "FAILED" }
+    fn word(&self) -> &'static str {
+        match self.outcome {
+            Outcome::Passed => "ok",
+            Outcome::Skipped(_) => "skipped",
+            Outcome::Failed(_) => "FAILED",
+        }
     }
 }
 
@@ -196,20 +246,22 @@ fn conclude(reports: &[Report], counts: &Counts, took: Duration) -> Result<()> {
         println!(
             "  {:<12} {:<7} {:>8.1}",
             format!("{:?}", report.stage),
-            report.outcome(),
+            report.word(),
             report.took.as_secs_f32()
         );
     }
     println!("  {:<12} {:<7} {:>8.1}\n", "all", "", took.as_secs_f32());
-    for Report { stage, result, .. } in reports {
-        if let Err(error) = result {
-            println!("{stage:?}: {error:#}");
+    for Report { stage, outcome, .. } in reports {
+        match outcome {
+            Outcome::Passed => {}
+            Outcome::Skipped(reason) => println!("{stage:?} was skipped: {reason}"),
+            Outcome::Failed(error) => println!("{stage:?}: {error:#}"),
         }
     }
     println!("{} passed, {} failed, {} skipped", counts.passed, counts.failed, counts.skipped);
     let failed: Vec<_> = reports
         .iter()
-        .filter(|report| report.result.is_err())
+        .filter(|report| matches!(report.outcome, Outcome::Failed(_)))
         .map(|report| format!("{:?}", report.stage))
         .collect();
     if !failed.is_empty() {

@@ -71,7 +71,7 @@ impl Workspace {
 
     /// The features with which the whole workspace compiles for this server.
     pub fn features(installation: &Installation) -> String {
-        format!("{EXTENSION_PACKAGE}/pg{},pg_durable_sdk/testing", installation.major())
+        format!("{EXTENSION_PACKAGE}/pg{},pg_durable_sdk/testing-container", installation.major())
     }
 }
 

@@ -85,6 +85,12 @@ impl TestServerBuilder {
         TestServer::start_in(folder, installation, account, settings)
     }
 
+    /// The settings alone, for a server that is not of this machine's installations.
+    #[cfg(feature = "testing-container")]
+    pub(super) fn into_settings(self) -> BTreeMap<String, String> {
+        self.settings
+    }
+
     fn installation(&self) -> Result<Installation, TestServerError> {
         if let Some(pg_config) = &self.pg_config {
             return Ok(Installation::at(pg_config)?);

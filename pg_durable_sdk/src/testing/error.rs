@@ -82,6 +82,28 @@ pub enum TestServerError {
         /// The process that was named.
         pid: u32,
     },
+    /// No Docker engine answers.
+    #[error("no Docker engine answers: {reason} (start one, or let DOCKER_HOST name one)")]
+    NoEngine {
+        /// What came instead of an answer.
+        reason: String,
+    },
+    /// The Docker engine does not have the image.
+    #[error(
+        "the Docker engine has no image {image} (run `cargo xtask image`, or let PG_DURABLE_IMAGE name one)"
+    )]
+    ImageMissing {
+        /// The image that was to be started.
+        image: String,
+    },
+    /// The Docker engine refused something.
+    #[error("the Docker engine could not {action}")]
+    Engine {
+        /// What it was asked to do.
+        action: String,
+        /// Its reason.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
 }
 
 impl TestServerError {

@@ -16,10 +16,15 @@
 //! # }
 //! ```
 //!
+//! With the feature `testing-container` the server may also run in a container: `TestServer::container`.
+//!
 //! Everything here blocks; async tests call it from the side or through `spawn_blocking`.
 
 mod account;
 mod builder;
+mod clock;
+#[cfg(feature = "testing-container")]
+mod container;
 mod error;
 mod folder;
 pub mod installation;
@@ -31,6 +36,8 @@ mod tests;
 mod watchdog;
 
 pub use builder::TestServerBuilder;
+#[cfg(feature = "testing-container")]
+pub use container::{ContainerServer, ContainerServerBuilder, IMAGE_VARIABLE};
 pub use error::TestServerError;
 pub use installation::{Installation, InstallationError};
 pub use server::{KeptServer, StopMode, TestServer};

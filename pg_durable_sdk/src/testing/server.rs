@@ -3,6 +3,7 @@
 use super::{
     Installation, TestServerBuilder, TestServerError,
     account::{Account, run},
+    clock,
     folder::Folder,
     process::{self, Process},
     watchdog::Watchdog,
@@ -87,6 +88,24 @@ impl TestServer {
     /// Returns a builder with the default settings.
     pub fn builder() -> TestServerBuilder {
         TestServerBuilder::new()
+    }
+
+    /// Starts a server from the container image that `cargo xtask image` builds, with the default settings.
+    ///
+    /// The image's name is that of the environment variable `PG_DURABLE_IMAGE`, else `pg_durable:dev`.
+    ///
+    /// ```no_run
+    /// use pg_durable_sdk::testing::{TestServer, TestServerError};
+    ///
+    /// # fn main() -> Result<(), TestServerError> {
+    /// let server = TestServer::container()?;
+    /// server.psql("postgres", "CREATE EXTENSION pg_durable")?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[cfg(feature = "testing-container")]
+    pub fn container() -> Result<super::ContainerServer, TestServerError> {
+        super::ContainerServer::builder().start()
     }
 
     /// The connection string of a user's session through the Unix socket.
@@ -183,16 +202,7 @@ impl TestServer {
     /// # }
     /// ```
     pub fn advance(&self, by: Duration) -> Result<(), TestServerError> {
-        const DATABASES: &str = "SELECT datname FROM pg_database WHERE datallowconn \
-                                 ORDER BY datname <> 'postgres', datname";
-        const HAS_EXTENSION: &str = "SELECT EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_durable')";
-        for database in self.psql("postgres", DATABASES)?.lines() {
-            if self.psql(database, HAS_EXTENSION)? == "t" {
-                let advance = format!("SELECT df.advance_clock('{} microseconds')", by.as_micros());
-                return self.psql(database, &advance).map(drop);
-            }
-        }
-        Err(TestServerError::NoExtension)
+        clock::advance(by, |database, sql| self.psql(database, sql))
     }
 
     /// Stops the server and waits for its end.
@@ -457,13 +467,13 @@ fn kill_all(processes: &[Process]) -> Result<(), TestServerError> {
     Err(TestServerError::Survivors { survivors })
 }
 
-fn free_port() -> Result<u16, TestServerError> {
+pub(super) fn free_port() -> Result<u16, TestServerError> {
     let port = || Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port());
     port().map_err(TestServerError::system("find a free port"))
 }
 
 /// Quotes a value of a connection string where it needs quotes.
-fn quoted(value: &str) -> String {
+pub(super) fn quoted(value: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '_' | '-' | '.');
     if !value.is_empty() && value.chars().all(is_plain) {
         return value.to_owned();

@@ -6,6 +6,7 @@
 
 use super::TestServerError;
 use std::{
+    ffi::OsStr,
     io::Write,
     os::unix::process::CommandExt,
     path::Path,
@@ -27,16 +28,33 @@ fi
 [ "$2" = keep ] || rm -rf "$1"
 "#;
 
+/// `$1` is the container's name.
+#[cfg(feature = "testing-container")]
+const CONTAINER_SCRIPT: &str = r#"
+trap '' HUP INT TERM
+read -r order && exit 0
+exec docker rm --force --volumes "$1"
+"#;
+
 /// The waiting shell; it does nothing once it was dismissed.
 #[derive(Debug)]
 pub(super) struct Watchdog(Child);
 
 impl Watchdog {
     pub(super) fn over(folder: &Path, keep_folder: bool) -> Result<Self, TestServerError> {
+        Self::spawn(SCRIPT, &[folder.as_os_str(), OsStr::new(if keep_folder { "keep" } else { "remove" })])
+    }
+
+    /// Watches over a container, which only the `docker` program can remove from a shell.
+    #[cfg(feature = "testing-container")]
+    pub(super) fn over_container(name: &str) -> Result<Self, TestServerError> {
+        Self::spawn(CONTAINER_SCRIPT, &[OsStr::new(name)])
+    }
+
+    fn spawn(script: &str, arguments: &[&OsStr]) -> Result<Self, TestServerError> {
         let child = Command::new("sh")
-            .args(["-c", SCRIPT, "pg_durable-watchdog"])
-            .arg(folder)
-            .arg(if keep_folder { "keep" } else { "remove" })
+            .args(["-c", script, "pg_durable-watchdog"])
+            .args(arguments)
             .current_dir("/")
             .process_group(0)
             .stdin(Stdio::piped())
