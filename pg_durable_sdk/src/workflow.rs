@@ -182,6 +182,24 @@ impl<T> Workflow<T> {
         }))
     }
 
+    /// Carries out `then` where the condition's result is true, and nothing where it is not.
+    ///
+    /// The condition is read as by [`branch`](Self::branch). The graph is that of an `if` without `else` in
+    /// [`#[workflow]`](macro@crate::workflow): on the other way there is a sleep of no length, whose result
+    /// says nothing. Where the result is wanted, say with [`branch`](Self::branch) what it is otherwise.
+    ///
+    /// ```
+    /// use pg_durable_sdk::{Workflow, sql};
+    ///
+    /// let workflow = Workflow::new()
+    ///     .when(sql("SELECT count(*) > 100 FROM inbox"), sql("CALL call_for_help()"))
+    ///     .step(sql("CALL work_on()"));
+    /// # workflow.graph().unwrap();
+    /// ```
+    pub fn when(self, condition: impl Into<Part>, then: impl Into<Part>) -> Workflow {
+        self.branch(condition, then, Workflow::new().sleep(Duration::ZERO))
+    }
+
     /// Goes on with `then` where the named result has rows, else with `otherwise`.
     ///
     /// ```

@@ -64,6 +64,15 @@ fn every_kind_has_its_wire_form() {
         json!({"node_type": "IF", "left_node": one(), "right_node": one(), "condition_node": one()}),
     );
     check(
+        Workflow::new().when(sql("SELECT 1"), sql("SELECT 1")),
+        json!({
+            "node_type": "IF",
+            "left_node": one(),
+            "right_node": {"node_type": "SLEEP", "query": "0"},
+            "condition_node": one(),
+        }),
+    );
+    check(
         Workflow::new().repeat_while(sql("SELECT 1"), sql("SELECT 1")),
         json!({"node_type": "LOOP", "left_node": one(), "condition_node": one()}),
     );

@@ -208,7 +208,7 @@ fn if_else_built() -> Workflow {
         .branch(
             sql("SELECT $input.qty > 5"),
             sql("SELECT 'many'"),
-            new().branch(sql("SELECT $input.express::boolean"), sql("SELECT 'fast'"), nothing()),
+            new().when(sql("SELECT $input.express::boolean"), sql("SELECT 'fast'")),
         )
         .branch(sql("SELECT $hold.up"), nothing(), sql("SELECT 'down'"))
         .branch(
