@@ -311,6 +311,15 @@ impl Graph {
         Ok(self)
     }
 
+    /// Lets an IF that looks for rows look at another result; any other node stays as it is.
+    pub fn looking_at(mut self, id: NodeId, result: impl Into<String>) -> Graph {
+        if let NodeKind::If(If { condition: Condition::HasRows(name), .. }) = &mut self.nodes[id.index()].kind
+        {
+            *name = result.into();
+        }
+        self
+    }
+
     fn join_under(children: Vec<Graph>, kind: impl FnOnce(&[NodeId]) -> NodeKind) -> Graph {
         let mut next = 1;
         let ids: Vec<NodeId> = children

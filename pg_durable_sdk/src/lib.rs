@@ -143,6 +143,7 @@ pub use fault::{Fault, WorkflowError};
 pub use id::InstanceId;
 pub use list::{Cursor, Instance, Instances, List, Page};
 pub use macros::{sql, workflow};
+pub use name::ResultName;
 pub use node::{NodeState, RunNode};
 pub use output::Output;
 pub use part::{IntoParts, Part};

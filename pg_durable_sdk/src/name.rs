@@ -1,6 +1,52 @@
-//! The name that a step gets from the variable it is captured from.
+//! The names by which results are referred to.
 
 use std::sync::{Arc, OnceLock};
+
+/// An earlier step's result: by its name, or by the handle of the step.
+///
+/// A step without a name has that of the variable from which [`sql!`](macro@crate::sql) captures it, wherever
+/// that is in the workflow.
+///
+/// ```
+/// use pg_durable_sdk::{Workflow, sql};
+///
+/// let mail = sql("SELECT id FROM inbox ORDER BY id LIMIT 1").named("mail");
+/// let next = || (sql("CALL answer($mail.id)"), sql("CALL rest()"));
+///
+/// let (answer, rest) = next();
+/// let by_handle = Workflow::new().step(&mail).branch_on_rows(&mail, answer, rest);
+/// let (answer, rest) = next();
+/// let by_name = Workflow::new().step(&mail).branch_on_rows("mail", answer, rest);
+/// assert_eq!(by_handle.explain(), by_name.explain());
+/// ```
+#[derive(Debug, Clone)]
+pub struct ResultName(pub(crate) Named);
+
+/// How a result is named.
+#[derive(Debug, Clone)]
+pub(crate) enum Named {
+    As(String),
+    /// By a capture, which there may not have been yet.
+    ByCapture(SharedName),
+}
+
+impl From<&str> for ResultName {
+    fn from(name: &str) -> Self {
+        Self(Named::As(name.to_owned()))
+    }
+}
+
+impl From<String> for ResultName {
+    fn from(name: String) -> Self {
+        Self(Named::As(name))
+    }
+}
+
+impl From<&String> for ResultName {
+    fn from(name: &String) -> Self {
+        Self(Named::As(name.clone()))
+    }
+}
 
 /// A name that the handles of one step share with the parts made of them: whichever is captured first names
 /// them all, also those that are in a workflow already.

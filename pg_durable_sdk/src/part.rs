@@ -5,7 +5,7 @@
 
 use crate::{
     fault::{Fault, Misplaced},
-    name::SharedName,
+    name::{Named, ResultName, SharedName},
 };
 use pg_durable_graph::{
     Graph, GraphError, NodeId, Problem,
@@ -22,17 +22,20 @@ use std::collections::BTreeMap;
 pub struct Part {
     graph: Graph,
     faults: Vec<Misplaced>,
-    capturable: Vec<Capturable>,
+    /// Nodes that have no name unless a capture gives them one.
+    capturable: Vec<Captured>,
+    /// Nodes that look for rows of a step that has no name unless a capture gives it one.
+    looking: Vec<Captured>,
 }
 
-/// A node that has no name unless a capture gives it one.
+/// A node, and the name that a capture may give.
 #[derive(Debug, Clone)]
-struct Capturable {
+struct Captured {
     node: NodeId,
     name: SharedName,
 }
 
-impl Capturable {
+impl Captured {
     fn moved_by(mut self, nodes: u32) -> Self {
         self.node.0 += nodes;
         self
@@ -54,12 +57,12 @@ impl Part {
     }
 
     fn whole(graph: Graph) -> Self {
-        Self { graph, faults: Vec::new(), capturable: Vec::new() }
+        Self { graph, faults: Vec::new(), capturable: Vec::new(), looking: Vec::new() }
     }
 
     /// Lets the root take the name that a capture gives.
     pub(crate) fn capturable(mut self, name: SharedName) -> Self {
-        self.capturable.push(Capturable { node: NodeId::ROOT, name });
+        self.capturable.push(Captured { node: NodeId::ROOT, name });
         self
     }
 
@@ -100,12 +103,26 @@ impl Part {
         }
     }
 
+    /// One of two, by whether the result has rows.
+    pub(crate) fn on_rows(result: ResultName, then: Part, otherwise: Part) -> Self {
+        let (name, captured) = match result.0 {
+            Named::As(name) => (name, None),
+            Named::ByCapture(name) => (String::new(), Some(name)),
+        };
+        let mut part = Self::over(vec![then, otherwise], |graphs| match <[Graph; 2]>::try_from(graphs) {
+            Ok([then, otherwise]) => Ok(Graph::if_rows(name, then, otherwise)),
+            Err(_) => unreachable!("there are two"),
+        });
+        part.looking.extend(captured.map(|name| Captured { node: NodeId::ROOT, name }));
+        part
+    }
+
     /// The graph, with the names that captures gave, and what is wrong with it so far.
     pub(crate) fn into_graph(self) -> (Graph, Vec<Fault>) {
-        let Self { mut graph, mut faults, capturable } = self;
+        let Self { mut graph, mut faults, capturable, looking } = self;
         let mut taken: BTreeMap<String, Option<SharedName>> =
             graph.iter().filter_map(|(_, node)| Some((node.result_name.clone()?, None))).collect();
-        for Capturable { node, name } in capturable {
+        for Captured { node, name } in capturable {
             let Some(text) = name.get().map(str::to_owned) else { continue };
             // A workflow of one step may have given it a name of its own.
             if graph.node(node).result_name.is_some() {
@@ -125,6 +142,12 @@ impl Part {
                 graph = graph.named_at(node, text).expect("the name was checked");
             }
         }
+        for Captured { node, name } in looking {
+            match name.get() {
+                Some(text) => graph = graph.looking_at(node, text),
+                None => faults.push(nameless(node)),
+            }
+        }
         faults.sort_by_key(|fault| fault.node);
         let faults = faults.into_iter().map(|fault| fault.placed_in(&graph)).collect();
         (graph, faults)
@@ -136,6 +159,14 @@ fn namesake(node: NodeId, name: &str) -> Misplaced {
         node,
         message: format!("this step is named {name} after its variable, and another step has that name too"),
         hint: Some("Give one of the two another name with named(), or another variable.".to_owned()),
+    }
+}
+
+fn nameless(node: NodeId) -> Misplaced {
+    Misplaced {
+        node,
+        message: "the step whose rows are looked for has no name".to_owned(),
+        hint: Some("Name it with named(), or capture it with sql!.".to_owned()),
     }
 }
 
@@ -157,6 +188,7 @@ fn take_apart(parts: Vec<Part>, above: u32) -> (Vec<Graph>, Part) {
     for part in parts {
         all.faults.extend(part.faults.into_iter().map(|fault| fault.moved_by(offset)));
         all.capturable.extend(part.capturable.into_iter().map(|step| step.moved_by(offset)));
+        all.looking.extend(part.looking.into_iter().map(|branch| branch.moved_by(offset)));
         offset += part.graph.len() as u32;
         graphs.push(part.graph);
     }

@@ -1,6 +1,11 @@
 //! A step that runs SQL.
 
-use crate::{__private::with_faults, Output, Part, fault::Misplaced, name::SharedName};
+use crate::{
+    __private::with_faults,
+    Output, Part, ResultName,
+    fault::Misplaced,
+    name::{Named, SharedName},
+};
 use pg_durable_graph::kind::{NodeKind, Sql};
 use serde_json::Value;
 use std::{fmt, marker::PhantomData};
@@ -126,5 +131,14 @@ impl<T> From<Step<T>> for Part {
 impl<T> From<&Step<T>> for Part {
     fn from(step: &Step<T>) -> Self {
         step.clone().into()
+    }
+}
+
+impl<T> From<&Step<T>> for ResultName {
+    fn from(step: &Step<T>) -> Self {
+        Self(match &step.name {
+            Some(name) => Named::As(name.clone()),
+            None => Named::ByCapture(step.captured.clone()),
+        })
     }
 }

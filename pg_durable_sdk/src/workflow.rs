@@ -1,8 +1,8 @@
 //! The builder of workflows.
 
 use crate::{
-    Client, Durability, Fault, InstanceId, IntoParts, Output, Part, Run, Schedule, Signal, StartError,
-    TypedPart, WorkflowError,
+    Client, Durability, Fault, InstanceId, IntoParts, Output, Part, ResultName, Run, Schedule, Signal,
+    StartError, TypedPart, WorkflowError,
     fault::Misplaced,
     start::{Start, What},
 };
@@ -200,25 +200,31 @@ impl<T> Workflow<T> {
         self.branch(condition, then, Workflow::new().sleep(Duration::ZERO))
     }
 
-    /// Goes on with `then` where the named result has rows, else with `otherwise`.
+    /// Goes on with `then` where an earlier step's result has rows, else with `otherwise`.
+    ///
+    /// Takes the step's handle, or the name of its result. A step that has no name needs one from a capture: it
+    /// is a fault where there is neither.
     ///
     /// ```
     /// use pg_durable_sdk::{Workflow, sql};
     ///
+    /// #[derive(serde::Deserialize)]
+    /// struct Mail { id: i64 }
+    ///
+    /// let mail = sql("SELECT id FROM inbox ORDER BY id LIMIT 1").returns::<Mail>();
     /// let workflow = Workflow::new()
-    ///     .step(sql("SELECT id FROM inbox ORDER BY id LIMIT 1").named("mail"))
-    ///     .branch_on_rows("mail", sql("CALL answer($mail.id)"), sql("CALL rest()"));
+    ///     .step(&mail)
+    ///     .branch_on_rows(&mail, sql!("CALL answer({mail.id})"), sql("CALL rest()"))
+    ///     .branch_on_rows("mail", sql("CALL count_one()"), sql("CALL count_none()"));
     /// # workflow.graph().unwrap();
     /// ```
     pub fn branch_on_rows(
         self,
-        name: impl Into<String>,
+        result: impl Into<ResultName>,
         then: impl Into<Part>,
         otherwise: impl Into<Part>,
     ) -> Workflow {
-        let name = name.into();
-        let children = vec![then.into(), otherwise.into()];
-        self.step(combined(children, |[then, otherwise]| Graph::if_rows(name, then, otherwise)))
+        self.step(Part::on_rows(result.into(), then.into(), otherwise.into()))
     }
 
     /// Carries out `body` again and again, until a [`break_with`](Self::break_with) in it.

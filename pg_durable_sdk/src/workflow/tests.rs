@@ -160,3 +160,35 @@ fn two_steps_cannot_be_named_after_variables_of_one_name() {
         )],
     );
 }
+
+#[test]
+fn rows_of_a_step_are_looked_for_by_its_handle() {
+    let on_rows = |workflow: Workflow| {
+        let wire = serde_json::to_value(workflow.graph().expect("the workflow is right")).expect("JSON");
+        let config: Value =
+            serde_json::from_str(wire["right_node"]["query"].as_str().expect("text")).expect("JSON");
+        assert_eq!(wire["left_node"]["result_name"], config["result_name"]);
+        config["result_name"].clone()
+    };
+    let branch = |mail: &crate::Step| {
+        // Deep enough for its node to move when the graph around it grows.
+        let inner = Workflow::new().branch_on_rows(mail, sql("SELECT 1"), sql("SELECT 2"));
+        Workflow::new().step(mail).step(inner)
+    };
+    assert_eq!(on_rows(branch(&sql("SELECT 1").named("mine"))), "mine");
+
+    // Captured after the branch was made: the name is shared.
+    let mail = sql("SELECT 1");
+    let workflow = branch(&mail);
+    let nameless = "the step whose rows are looked for has no name";
+    check_faults(workflow.clone(), &[("root.right", nameless)]);
+    let error = workflow.graph().expect_err("there is no name");
+    assert_eq!(error.hint(), Some("Name it with named(), or capture it with sql!."));
+    mail.captured_from("mail");
+    assert_eq!(on_rows(workflow), "mail");
+
+    // A step that is in no workflow.
+    let elsewhere = sql("SELECT 1").named("elsewhere");
+    let workflow = Workflow::new().branch_on_rows(&elsewhere, sql("SELECT 1"), sql("SELECT 2"));
+    assert_eq!(workflow.graph().expect_err("nothing has that name").path(), "root");
+}
