@@ -10,5 +10,6 @@ mod sdk {
     mod proxy;
     mod runs;
     mod typed;
+    mod waiting;
     mod watch;
 }

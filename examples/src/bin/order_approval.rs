@@ -23,9 +23,7 @@ async fn main() -> Result<()> {
     // Nobody waits for a day here: the clock of a throwaway server can be moved.
     if let Some(server) = database.server() {
         let run = client.start(fulfil, place(&session, "bicycle", 2).await?).await?;
-        while !run.nodes().await?.iter().any(|node| node.waiting_for.is_some()) {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        run.until_waiting_for("signal approval").await?;
         server.advance(Duration::from_secs(24 * 60 * 60))?;
         println!("{}: {:?}", run.id(), run.result().await?);
     }

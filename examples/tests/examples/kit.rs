@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use pg_durable_examples::database::Database;
+use pg_durable_sdk::Client;
 use pg_durable_sdk::testing::TestServer;
-use pg_durable_sdk::{Client, Run};
 use tokio::runtime::Builder;
 
 /// How long anything may take before it hangs.
@@ -60,15 +60,5 @@ impl Kit {
             assert!(Instant::now() < deadline, "still not so: {condition}");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-    }
-
-    /// Waits until the instance waits for this, such as `signal approval`.
-    pub async fn until_waiting_for<T>(&self, run: &Run<T>, what: &str) {
-        let id = run.id();
-        self.until(&format!(
-            "SELECT EXISTS (SELECT FROM df.nodes
-                            WHERE instance_id = '{id}' AND status = 'running' AND waiting_for = '{what}')"
-        ))
-        .await;
     }
 }

@@ -11,7 +11,7 @@ async fn started(kit: &Kit) -> Run {
     make_bloated(&kit.session, TABLE).await.unwrap();
     kit.session.batch_execute(&format!("CREATE TABLE {FINE} (id int PRIMARY KEY)")).await.unwrap();
     let run = maintain(&[TABLE, FINE]).start(&kit.client).await.unwrap();
-    kit.until_waiting_for(&run, "signal approval").await;
+    run.until_waiting_for("signal approval").await.unwrap();
     assert_eq!(kit.value("SELECT relations FROM upkeep.requests").await, "{upkeep.visits}");
     run
 }

@@ -36,14 +36,14 @@ fn a_night_reports_what_the_nights_before_have_missed() {
         let run = every_night(&regions()).start(&kit.client).await.unwrap();
         let another = every_night(&regions()).start(&kit.client).await.unwrap();
         assert_eq!(run.id(), another.id(), "one instance, however many start it");
-        kit.until_waiting_for(&run, "schedule 0 4 * * *").await;
+        run.until_waiting_for("schedule 0 4 * * *").await.unwrap();
 
         sell(&kit.session, &regions(), 2, 10).await.unwrap();
         assert_eq!(kit.value("SELECT count(*) FROM nightly.days").await, "0");
         kit.server().advance(DAY).unwrap();
         kit.until("SELECT count(*) = 2 FROM nightly.days").await;
 
-        kit.until_waiting_for(&run, "schedule 0 4 * * *").await;
+        run.until_waiting_for("schedule 0 4 * * *").await.unwrap();
         let earlier = "INSERT INTO nightly.sales VALUES ('north', current_date - 1, 7)";
         kit.session.execute(earlier, &[]).await.unwrap();
         let due = kit.value(&format!("SELECT wake_at {THE_WAIT}")).await;

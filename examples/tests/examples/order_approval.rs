@@ -21,7 +21,7 @@ fn an_order_ships_or_is_declined_as_somebody_says() {
             let order = place(&kit.session, "bicycle", 2).await.unwrap();
             let id = order.id;
             let run = kit.client.start(fulfil, order).await.unwrap();
-            kit.until_waiting_for(&run, "signal approval").await;
+            run.until_waiting_for("signal approval").await.unwrap();
             assert!(stock(kit).await.ends_with("|2"), "the goods are held meanwhile");
             run.signal("approval", &Approval { approved, by: "Ada".to_owned() }).await.unwrap();
             assert_eq!(run.result().await.unwrap(), receipt(state, Some("Ada")));
@@ -37,10 +37,10 @@ fn an_order_that_nobody_answers_expires_after_a_day() {
         set_up(&kit.session).await.unwrap();
         let order = place(&kit.session, "bicycle", 2).await.unwrap();
         let run = kit.client.start(fulfil, order).await.unwrap();
-        kit.until_waiting_for(&run, "signal approval").await;
+        run.until_waiting_for("signal approval").await.unwrap();
 
         kit.server().advance(Duration::from_secs(23 * 60 * 60)).unwrap();
-        kit.until_waiting_for(&run, "signal approval").await;
+        run.until_waiting_for("signal approval").await.unwrap();
         assert_eq!(stock(kit).await, "10|2");
         kit.server().advance(Duration::from_secs(60 * 60)).unwrap();
         assert_eq!(run.result().await.unwrap(), receipt("expired", None));

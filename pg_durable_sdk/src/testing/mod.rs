@@ -18,7 +18,9 @@
 //!
 //! With the feature `testing-container` the server may also run in a container: `TestServer::container`.
 //!
-//! Everything here blocks; async tests call it from the side or through `spawn_blocking`.
+//! Everything of a server blocks; async tests call it from the side or through `spawn_blocking`.
+//!
+//! [`Run::until_waiting_for`](crate::Run::until_waiting_for) brings a test to where an instance waits.
 
 mod account;
 mod builder;
@@ -33,6 +35,7 @@ mod server;
 mod template;
 #[cfg(test)]
 mod tests;
+mod waiting;
 mod watchdog;
 
 pub use builder::TestServerBuilder;
@@ -41,3 +44,4 @@ pub use container::{ContainerServer, ContainerServerBuilder, IMAGE_VARIABLE};
 pub use error::TestServerError;
 pub use installation::{Installation, InstallationError};
 pub use server::{KeptServer, StopMode, TestServer};
+pub use waiting::{UntilWaiting, WaitingError};

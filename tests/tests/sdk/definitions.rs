@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use pg_durable_sdk::{
-    Change, Client, Definition, JsonSchema, RegisterError, ResultError, Run, RunAs, StartError, Workflow,
-    signal, sql,
+    Client, Definition, JsonSchema, RegisterError, ResultError, Run, RunAs, StartError, Workflow, signal, sql,
 };
 use pg_durable_tests::server::{administer, shared, tester};
 use serde::{Deserialize, Serialize};
@@ -100,13 +99,9 @@ fn a_day_passes_when_the_test_says_so() {
             .wait_for_signal(approval)
             .step(sql("SELECT $approval.timed_out").returns::<bool>());
         let started = workflow.start(&client).await.expect("it starts");
-        let mut changes = started.watch();
-        while let Some(change) = changes.next().await {
-            if matches!(change.expect("it is there"), Change::Node(node) if node.waiting_for.is_some()) {
-                let day = Duration::from_secs(24 * 60 * 60);
-                tokio::task::block_in_place(|| server.advance(day)).expect("the clock moves");
-            }
-        }
+        started.until_waiting_for("signal approval").await.expect("it comes to that");
+        let day = Duration::from_secs(24 * 60 * 60);
+        tokio::task::block_in_place(|| server.advance(day)).expect("the clock moves");
         assert!(started.result().await.expect("it completes"));
     });
 }
