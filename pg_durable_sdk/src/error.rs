@@ -108,7 +108,9 @@ fn is_of_connection(code: &SqlState) -> bool {
 }
 
 fn has_io_cause(error: &tokio_postgres::Error) -> bool {
-    error.source().is_some_and(|cause| cause.is::<io::Error>())
+    let cause = error.source().and_then(|cause| cause.downcast_ref::<io::Error>());
+    // What is invalid stays so: among others a certificate that rustls refuses.
+    cause.is_some_and(|cause| cause.kind() != io::ErrorKind::InvalidData)
 }
 
 impl From<tokio_postgres::Error> for ServerError {

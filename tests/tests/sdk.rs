@@ -9,6 +9,7 @@ mod sdk {
     mod loss;
     mod proxy;
     mod runs;
+    mod tls;
     mod typed;
     mod waiting;
     mod watch;
