@@ -31,7 +31,7 @@ fn both_connections_are_encrypted() {
         });
         until(
             &server,
-            "SELECT count(*) = 1 FROM pg_stat_activity WHERE query LIKE '%await_any($%' AND state = 'active'",
+            "SELECT count(*) = 1 FROM pg_stat_activity WHERE query LIKE '%await_any($%' AND state = 'active' AND pid <> pg_backend_pid()",
         );
         assert_eq!(server.psql("postgres", ENCRYPTED).expect("it answers"), "2 2");
         started.signal("go", &()).await.expect("it is there");
