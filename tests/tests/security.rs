@@ -661,7 +661,7 @@ fn a_superusers_workflow_lends_no_rights() {
     check_refused(&caller, "superuser instances are off", "SELECT df.run('super.do')", "42501");
     superuser.run("SELECT df.unregister('super.do')");
     // A function that registers for its caller does so as its owner.
-    superuser.run("CREATE ROLE sec_super_gone LOGIN; SELECT df.grant_usage('sec_super_gone')");
+    administer(shared(), "CREATE ROLE sec_super_gone LOGIN; SELECT df.grant_usage('sec_super_gone')");
     let gone = Session::open(shared(), "sec_super_gone", "postgres").expect("the role gets in");
     gone.run("SELECT df.register('super.gone', 'SELECT 1', run_as => 'owner'); SELECT df.grant_run('super.gone', 'public')");
     drop(gone);
