@@ -273,6 +273,17 @@ fn one_idempotency_key_from_two_sessions_is_one_instance() {
     assert_eq!(first.value("SELECT count(*) FROM df.instances"), "3");
 }
 
+/// As a service that starts one workflow for each row of a table does: keys take nothing that there is little of.
+#[test]
+fn one_transaction_starts_under_any_number_of_keys() {
+    let user = role("eng_many_keys");
+    user.run("BEGIN");
+    let start = "SELECT count(DISTINCT df.start('SELECT 1', idempotency_key => n::text)) FROM generate_series(1, 60000) AS n";
+    assert_eq!(user.value(start), "60000");
+    user.run("ROLLBACK");
+    assert_eq!(user.value("SELECT count(*) FROM df.instances"), "0");
+}
+
 #[test]
 fn a_cancelled_backend_fails_its_step() {
     let user = role("eng_cancelled");

@@ -16,7 +16,7 @@ use crate::engine::steps::sql::Values;
 use crate::engine::wake;
 use crate::pg::json::Jsonb;
 use crate::pg::spi::Session;
-use crate::pg::{catalog, gucs, latch, lock, process, role, shmem};
+use crate::pg::{catalog, gucs, latch, process, role, shmem};
 use crate::store::{self, instances, nodes, vars};
 use crate::worker::executor;
 
@@ -97,12 +97,10 @@ pub fn start_as(start: &Start<'_>, actor: &Actor<'_>) -> Result<String, ApiError
     };
     let _owner = store::as_owner();
     let spi = Session::open();
-    if let Some(key) = start.idempotency_key {
-        // Whoever is starting something under the same key has committed, or given up, when this goes on.
-        lock::hold(submitter, key);
-        if let Some(id) = instances::id_of_key(submitter, key) {
-            return Ok(id);
-        }
+    if let Some(key) = start.idempotency_key
+        && let Some(id) = instances::id_of_key(submitter, key)
+    {
+        return Ok(id);
     }
     let number = instance_number(instances::next_number());
     let id = wake::instance_id(number);
@@ -118,8 +116,9 @@ pub fn start_as(start: &Start<'_>, actor: &Actor<'_>) -> Result<String, ApiError
         called_by: actor.called_by,
     };
     if !instances::insert(&spi, &new) {
-        // Another session has used the key since this transaction took its snapshot.
-        return Err(ApiError::OneSnapshot);
+        // Another session has used the key since the look above; its row is visible now that it has committed.
+        let key = start.idempotency_key.unwrap_or_default();
+        return instances::id_of_key(submitter, key).ok_or(ApiError::OneSnapshot);
     }
     nodes::insert(&spi, &id, submitter, database, &graph);
     wake::after_start(submitter, number);

@@ -16,7 +16,6 @@ pub mod inference;
 pub mod inflight;
 pub mod json;
 pub mod latch;
-pub mod lock;
 pub mod portal;
 pub mod probe;
 pub mod process;

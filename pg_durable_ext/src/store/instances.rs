@@ -68,7 +68,6 @@ static NEW: heap::Table = heap::Table {
         c"database",
         c"vars",
         c"durability",
-        c"idempotency_key",
         c"input",
         c"workflow",
         c"version",
@@ -80,7 +79,6 @@ static NEW: heap::Table = heap::Table {
 };
 
 /// Inserts an instance with a copy of the submitter's variables; false where the role has used the idempotency key before.
-/// Callers hold the key and have looked for it.
 pub fn insert(spi: &Session, new: &NewInstance<'_>) -> bool {
     let vars = if new.called_by.is_none() { vars::all(new.submitted_by) } else { None };
     let vars = Arg::jsonb(vars.as_deref());
@@ -97,7 +95,6 @@ pub fn insert(spi: &Session, new: &NewInstance<'_>) -> bool {
             Arg::text(new.database),
             vars,
             Arg::Text(new.durability),
-            Arg::text(new.idempotency_key),
             Arg::jsonb(new.input),
             workflow,
             version,
@@ -107,9 +104,8 @@ pub fn insert(spi: &Session, new: &NewInstance<'_>) -> bool {
             now,
         ]
     };
-    // Who sees one snapshot only may be about to insert a key that is taken; SQL knows what to do then.
-    let may_clash = new.idempotency_key.is_some() && xact::uses_one_snapshot();
-    if !may_clash && heap::insert(&NEW, std::iter::once_with(row)) {
+    // Only SQL knows what to do about a key that another session is using at this moment.
+    if new.idempotency_key.is_none() && heap::insert(&NEW, std::iter::once_with(row)) {
         return true;
     }
     let args = [
