@@ -254,7 +254,8 @@ impl Client {
         const SQL: &str = "SELECT i.id::text FROM df.instances AS i \
              CROSS JOIN LATERAL (SELECT pg_catalog.quote_ident(current_user)::regrole) AS me (role) \
              WHERE i.submitted_by = me.role AND i.called_by IS NULL AND i.idempotency_key = $1 \
-                OR i.called_by = me.role AND i.idempotency_key = current_user || '/' || i.workflow || '/' || $1 \
+                OR i.called_by = me.role AND i.idempotency_key \
+                   = i.workflow || ' \"' || pg_catalog.replace(current_user, '\"', '\"\"') || '\" ' || $1 \
              ORDER BY i.created_at DESC LIMIT 1";
         let rows = self.query_again(SQL, &[text(&idempotency_key)]).await?;
         let id =

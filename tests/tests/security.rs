@@ -651,6 +651,24 @@ fn a_workflow_that_runs_as_its_owner_shows_its_caller_the_outcome_only() {
 }
 
 #[test]
+fn keys_of_several_callers_of_one_owners_workflows_do_not_meet() {
+    let owner = role("sec_keys_owner");
+    owner.run(
+        "SELECT df.register(name, 'SELECT 1', run_as => 'owner'), df.grant_run(name, 'public')
+         FROM unnest(ARRAY['sec_keys', 'x/sec_keys']) AS name",
+    );
+    // Without care for what parts them, both would start under "sec_keys/x/sec_keys/k".
+    let run = |caller: &Session, name: &str| {
+        caller.value(&format!("SELECT df.run('{name}', '{{}}', idempotency_key => 'k')"))
+    };
+    let (one, other) = (role("sec_keys"), role("sec_keys/x"));
+    let (first, second) = (run(&one, "x/sec_keys"), run(&other, "sec_keys"));
+    assert_ne!(first, second);
+    assert_eq!(run(&one, "x/sec_keys"), first);
+    assert_eq!(run(&other, "sec_keys"), second);
+}
+
+#[test]
 fn a_superusers_workflow_lends_no_rights() {
     let caller = role("sec_super_caller");
     let superuser = superuser();
