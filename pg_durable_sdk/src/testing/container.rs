@@ -244,9 +244,7 @@ impl ContainerServer {
     }
 
     fn log_tail(&self) -> String {
-        let log = self.log();
-        let lines: Vec<&str> = log.lines().collect();
-        lines[lines.len().saturating_sub(20)..].join("\n")
+        super::error::tail_of(&self.log())
     }
 
     fn late(&self, state: &'static str) -> TestServerError {

@@ -113,3 +113,9 @@ impl TestServerError {
         move |source| Self::System { action, source }
     }
 }
+
+/// The end of a server's log, as an error and a failed test show it.
+pub(super) fn tail_of(log: &str) -> String {
+    let lines: Vec<&str> = log.lines().collect();
+    lines[lines.len().saturating_sub(20)..].join("\n")
+}
