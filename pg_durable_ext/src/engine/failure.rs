@@ -6,7 +6,7 @@ use pg_durable_graph::stored::StoredError;
 use pg_durable_graph::template::ReferenceError;
 
 use crate::pg::caught::Caught;
-use crate::pg::portal::ScriptError;
+use crate::pg::statement::ScriptError;
 
 /// The failure of a node, as its row and the instance's keep it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,9 +1,13 @@
 //! Catching PostgreSQL errors in our background workers.
 
+use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, UnwindSafe};
 
 use pgrx::PgTryBuilder;
+use pgrx::pg_sys;
 use pgrx::pg_sys::panic::CaughtError;
+
+use super::encoding;
 
 /// An error as PostgreSQL reported it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,7 +40,7 @@ impl Caught {
         let (CaughtError::PostgresError(report)
         | CaughtError::ErrorReport(report)
         | CaughtError::RustPanic { ereport: report, .. }) = error;
-        let facts = super::portal::take_error_facts();
+        let facts = take_error_facts();
         let code = facts.as_ref().map_or(report.sql_error_code() as i32, |facts| facts.code);
         Caught {
             sqlstate: sqlstate_text(code),
@@ -57,3 +61,59 @@ impl Caught {
 fn sqlstate_text(packed: i32) -> String {
     (0..5).map(|place| char::from(((packed >> (6 * place)) & 0x3F) as u8 + b'0')).collect()
 }
+
+// Declared here without pgrx's guard, so that the error's context can be read before the guard drops it.
+unsafe extern "C-unwind" {
+    fn pg_re_throw() -> !;
+}
+
+thread_local! {
+    static ERROR_FACTS: RefCell<Option<ErrorFacts>> = const { RefCell::new(None) };
+}
+
+/// What pgrx does not keep of an error.
+struct ErrorFacts {
+    /// The packed code: pgrx knows those of PostgreSQL only, not those that users make up.
+    code: i32,
+    /// The PL/pgSQL call stack, say.
+    context: Option<String>,
+}
+
+/// The facts of the last error of a step, once.
+fn take_error_facts() -> Option<ErrorFacts> {
+    ERROR_FACTS.with_borrow_mut(Option::take)
+}
+
+/// Runs a C function under a guard that keeps the error's code and context, which pgrx's own guard does not.
+///
+/// # Safety
+/// `call` does nothing but call a C function.
+pub unsafe fn with_error_facts(call: impl FnOnce()) {
+    // SAFETY: the outer boundary turns the re-thrown error into a panic; the inner one only reads it. Nothing
+    // with a destructor lives in the frames that `siglongjmp` leaves.
+    unsafe {
+        let context_stack = pg_sys::error_context_stack;
+        let exception_stack = pg_sys::PG_exception_stack;
+        let memory = pg_sys::CurrentMemoryContext;
+        let jumped = cee_scape::call_with_sigsetjmp(false, |buffer| {
+            pg_sys::PG_exception_stack = std::mem::transmute::<*const cee_scape::SigJmpBufFields, *mut _>(
+                buffer as *const cee_scape::SigJmpBufFields,
+            );
+            call();
+            0
+        });
+        pg_sys::PG_exception_stack = exception_stack;
+        pg_sys::error_context_stack = context_stack;
+        if jumped != 0 {
+            pg_sys::MemoryContextSwitchTo(memory);
+            let error = pg_sys::CopyErrorData();
+            let context = (*error).context;
+            let context = (!context.is_null()).then(|| encoding::to_utf8(context));
+            let facts = ErrorFacts { code: (*error).sqlerrcode, context };
+            ERROR_FACTS.with_borrow_mut(|kept| *kept = Some(facts));
+            pg_sys::FreeErrorData(error);
+            pg_re_throw();
+        }
+    }
+}
+

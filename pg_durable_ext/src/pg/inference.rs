@@ -9,8 +9,22 @@ use std::ffi::{CStr, CString, c_void};
 use pgrx::pg_sys;
 use pgrx::pg_sys::ffi::pg_guard_ffi_boundary;
 
-use super::portal::{Parameter, Typing};
 use super::value;
+
+/// A value for a `$n` of the text.
+#[derive(Debug, Clone)]
+pub struct Parameter {
+    pub value: serde_json::Value,
+    pub typing: Typing,
+}
+
+/// Where the SQL type of a [`Parameter`] comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Typing {
+    Known(pg_sys::Oid),
+    /// From the place where it stands, as for a prepared statement of a client's that names no types.
+    ByContext,
+}
 
 /// The RETURNING list of a statement.
 #[cfg(not(feature = "pg18"))]

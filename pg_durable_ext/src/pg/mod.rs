@@ -4,6 +4,7 @@
 //! backend's main thread, the only one there is.
 
 pub mod activity;
+mod capture;
 pub mod catalog;
 pub mod caught;
 pub mod clock;
@@ -16,6 +17,7 @@ pub mod inference;
 pub mod inflight;
 pub mod json;
 pub mod latch;
+mod plans;
 pub mod portal;
 pub mod probe;
 pub mod process;
@@ -26,5 +28,6 @@ pub mod sequence;
 pub mod session;
 pub mod shmem;
 pub mod spi;
+pub mod statement;
 pub mod value;
 pub mod xact;

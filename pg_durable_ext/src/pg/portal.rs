@@ -1,33 +1,19 @@
 //! Running a user's SQL as a client's would be: parsed, planned and run as top-level statements.
 
-use std::borrow::Cow;
-use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
-use std::ffi::{CStr, CString};
-use std::ops::Range;
-use std::rc::Rc;
+use std::cell::Cell;
+use std::ffi::CStr;
 use std::sync::Arc;
 
 use pg_durable_graph::Column;
 use pgrx::pg_sys;
 use pgrx::pg_sys::ffi::pg_guard_ffi_boundary;
 
-use super::{encoding, inference, value, xact};
-
-/// A value for a `$n` of the text.
-#[derive(Debug, Clone)]
-pub struct Parameter {
-    pub value: serde_json::Value,
-    pub typing: Typing,
-}
-
-/// Where the SQL type of a [`Parameter`] comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Typing {
-    Known(pg_sys::Oid),
-    /// From the place where it stands, as for a prepared statement of a client's that names no types.
-    ByContext,
-}
+use super::capture::Capture;
+use super::caught::with_error_facts;
+use super::inference::{self, Parameter, Typing};
+use super::plans::plan_source;
+use super::statement::{Literals, ScriptError, Text, is_optimizable, refuse_what_a_step_may_not_do};
+use super::{value, xact};
 
 /// SQL to be run as one step.
 pub struct Script<'a> {
@@ -40,14 +26,6 @@ pub struct Script<'a> {
     pub result_max: usize,
 }
 
-/// A script with literals in place of its parameters.
-#[derive(Debug, Default)]
-pub struct Literals {
-    pub text: String,
-    /// Where each literal stands, and what stands there in the text with parameters.
-    pub places: Vec<(Range<usize>, String)>,
-}
-
 /// What the last statement left.
 #[derive(Debug, Default)]
 pub struct ScriptResult {
@@ -56,19 +34,6 @@ pub struct ScriptResult {
     pub columns: Arc<Vec<Column>>,
     /// A statement committed by itself, so that its effect does not wait for the step's commit.
     pub has_committed: bool,
-}
-
-/// SQL that a step may not hold.
-#[derive(Debug, thiserror::Error)]
-pub enum ScriptError {
-    #[error("{0} is not allowed in a workflow step")]
-    TransactionControl(&'static str),
-    #[error("COPY between server and client is not possible in a workflow step")]
-    CopyToClient,
-    #[error("the step's SQL is empty")]
-    Empty,
-    #[error("the step's result is larger than pg_durable.max_result_size ({limit} bytes)")]
-    ResultTooLarge { limit: usize },
 }
 
 /// Runs the statements in the current transaction. A PostgreSQL error unwinds.
@@ -154,96 +119,6 @@ fn leave_step_memory() {
     }
 }
 
-/// A parsed text.
-pub(super) struct Text {
-    pub(super) sql: CString,
-    pub(super) statements: Vec<*mut pg_sys::RawStmt>,
-}
-
-impl Text {
-    pub(super) fn parse(sql: &str) -> Text {
-        Text::parse_encoded(encoding::from_utf8(sql))
-    }
-
-    /// One of the statements of a text with literals, with parameters in their place.
-    pub(super) fn with_parameters(&self, place: usize, text: &str, literals: &Literals) -> Text {
-        if self.statements.len() == 1 {
-            return Text::parse(text);
-        }
-        // SAFETY: a raw statement of the parser's.
-        let (start, length) = unsafe {
-            let raw = self.statements[place];
-            ((*raw).stmt_location.max(0) as usize, (*raw).stmt_len as usize)
-        };
-        let all = self.sql.as_bytes();
-        let end = if length == 0 { all.len() } else { start + length };
-        let (mut sql, mut copied) = (Vec::new(), start);
-        // The parser counts in the database's encoding.
-        let encoded_length = |text: &str| encoding::from_utf8(text).as_bytes().len();
-        for (range, parameter) in &literals.places {
-            let from = encoded_length(&literals.text[..range.start]);
-            if (start..end).contains(&from) {
-                sql.extend_from_slice(&all[copied..from]);
-                sql.extend_from_slice(encoding::from_utf8(parameter).as_bytes());
-                copied = from + encoded_length(&literals.text[range.clone()]);
-            }
-        }
-        sql.extend_from_slice(&all[copied..end]);
-        Text::parse_encoded(CString::new(sql).expect("parts of C strings hold no NUL"))
-    }
-
-    fn parse_encoded(sql: CString) -> Text {
-        // SAFETY: the list's elements are raw statements; they live in the transaction's memory.
-        let statements = unsafe {
-            let list = pg_sys::pg_parse_query(sql.as_ptr());
-            let length = if list.is_null() { 0 } else { (*list).length };
-            (0..length)
-                .map(|place| (*(*list).elements.add(place as usize)).ptr_value.cast::<pg_sys::RawStmt>())
-                .collect()
-        };
-        Text { sql, statements }
-    }
-}
-
-pub(super) fn tag(statement: *mut pg_sys::RawStmt) -> pg_sys::NodeTag {
-    // SAFETY: a raw statement holds a node, and every node begins with its tag.
-    unsafe { (*(*statement).stmt).type_ }
-}
-
-pub(super) fn is_optimizable(statement: *mut pg_sys::RawStmt) -> bool {
-    // SAFETY: a raw statement of the parser's.
-    unsafe { pg_sys::analyze_requires_snapshot(statement) }
-}
-
-pub(super) fn refuse_what_a_step_may_not_do(statement: *mut pg_sys::RawStmt) -> Result<(), ScriptError> {
-    match tag(statement) {
-        pg_sys::NodeTag::T_TransactionStmt => {
-            // SAFETY: the tag says what the node is.
-            let kind = unsafe { (*(*statement).stmt.cast::<pg_sys::TransactionStmt>()).kind };
-            use pg_sys::TransactionStmtKind::*;
-            let name = match kind {
-                TRANS_STMT_BEGIN => "BEGIN",
-                TRANS_STMT_START => "START TRANSACTION",
-                TRANS_STMT_COMMIT => "COMMIT",
-                TRANS_STMT_ROLLBACK => "ROLLBACK",
-                TRANS_STMT_SAVEPOINT => "SAVEPOINT",
-                TRANS_STMT_RELEASE => "RELEASE",
-                TRANS_STMT_ROLLBACK_TO => "ROLLBACK TO",
-                TRANS_STMT_PREPARE => "PREPARE TRANSACTION",
-                TRANS_STMT_COMMIT_PREPARED => "COMMIT PREPARED",
-                _ => "ROLLBACK PREPARED",
-            };
-            Err(ScriptError::TransactionControl(name))
-        }
-        pg_sys::NodeTag::T_CopyStmt => {
-            // SAFETY: the tag says what the node is.
-            let to_client = unsafe { (*(*statement).stmt.cast::<pg_sys::CopyStmt>()).filename.is_null() };
-            if to_client { Err(ScriptError::CopyToClient) } else { Ok(()) }
-        }
-        _ => Ok(()),
-    }
-}
-
 fn run_statement(
     text: &Text,
     place: usize,
@@ -303,9 +178,8 @@ fn run_statement(
     }
 }
 
-// Declared here without pgrx's guard, so that the error's context can be read before the guard drops it.
+// Declared here without pgrx's guard: see `caught::with_error_facts`.
 unsafe extern "C-unwind" {
-    fn pg_re_throw() -> !;
     #[cfg(not(feature = "pg18"))]
     fn PortalRun(
         portal: pg_sys::Portal,
@@ -325,56 +199,6 @@ unsafe extern "C-unwind" {
         alternative: *mut pg_sys::DestReceiver,
         completion: *mut pg_sys::QueryCompletion,
     ) -> bool;
-}
-
-thread_local! {
-    static ERROR_FACTS: RefCell<Option<ErrorFacts>> = const { RefCell::new(None) };
-}
-
-/// What pgrx does not keep of an error.
-pub struct ErrorFacts {
-    /// The packed code: pgrx knows those of PostgreSQL only, not those that users make up.
-    pub code: i32,
-    /// The PL/pgSQL call stack, say.
-    pub context: Option<String>,
-}
-
-/// The facts of the last error of a step, once.
-pub fn take_error_facts() -> Option<ErrorFacts> {
-    ERROR_FACTS.with_borrow_mut(Option::take)
-}
-
-/// Runs a C function under a guard that keeps the error's code and context, which pgrx's own guard does not.
-///
-/// # Safety
-/// `call` does nothing but call a C function.
-pub unsafe fn with_error_facts(call: impl FnOnce()) {
-    // SAFETY: the outer boundary turns the re-thrown error into a panic; the inner one only reads it. Nothing
-    // with a destructor lives in the frames that `siglongjmp` leaves.
-    unsafe {
-        let context_stack = pg_sys::error_context_stack;
-        let exception_stack = pg_sys::PG_exception_stack;
-        let memory = pg_sys::CurrentMemoryContext;
-        let jumped = cee_scape::call_with_sigsetjmp(false, |buffer| {
-            pg_sys::PG_exception_stack = std::mem::transmute::<*const cee_scape::SigJmpBufFields, *mut _>(
-                buffer as *const cee_scape::SigJmpBufFields,
-            );
-            call();
-            0
-        });
-        pg_sys::PG_exception_stack = exception_stack;
-        pg_sys::error_context_stack = context_stack;
-        if jumped != 0 {
-            pg_sys::MemoryContextSwitchTo(memory);
-            let error = pg_sys::CopyErrorData();
-            let context = (*error).context;
-            let context = (!context.is_null()).then(|| encoding::to_utf8(context));
-            let facts = ErrorFacts { code: (*error).sqlerrcode, context };
-            ERROR_FACTS.with_borrow_mut(|kept| *kept = Some(facts));
-            pg_sys::FreeErrorData(error);
-            pg_re_throw();
-        }
-    }
 }
 
 /// # Safety
@@ -405,230 +229,6 @@ unsafe fn parameter_list(
         list
     }
 }
-
-/// The most plans a process keeps.
-const PLANS_MAX: usize = 256;
-
-#[derive(PartialEq, Eq, Hash)]
-struct PlanKey {
-    sql: CString,
-    place: (i32, i32),
-    /// The declared types; where there is none, the one that counts if the context does not say.
-    types: Vec<(u32, u32)>,
-}
-
-#[derive(Default)]
-struct Plans {
-    kept: HashMap<PlanKey, KeptPlan>,
-    seen: std::collections::HashSet<u64>,
-}
-
-/// A plan, and which of the given parameters each of its numbers stands for.
-type KeptPlan = (*mut pg_sys::CachedPlanSource, Rc<[usize]>);
-
-thread_local! {
-    static PLANS: RefCell<Plans> = RefCell::new(Plans::default());
-}
-
-/// The kept plan of a statement that this process runs for the second time or more; `None` at its first time,
-/// which may be its last.
-///
-/// # Safety
-/// As [`run_statement`], with a snapshot active if the statement needs one.
-unsafe fn plan_source(
-    text: &Text,
-    raw: *mut pg_sys::RawStmt,
-    tag: pg_sys::CommandTag::Type,
-    parameters: &[Parameter],
-    is_query: bool,
-) -> Option<KeptPlan> {
-    if !is_query || text.statements.len() > 1 {
-        return None;
-    }
-    use std::hash::{Hash, Hasher};
-    // SAFETY: `raw` is a statement of the parser's.
-    let place = unsafe { ((*raw).stmt_location, (*raw).stmt_len) };
-    let types = parameters.iter().map(|parameter| match parameter.typing {
-        Typing::Known(type_oid) => (type_oid.to_u32(), 0),
-        Typing::ByContext => (0, value::own_type(&parameter.value).to_u32()),
-    });
-    let key = PlanKey { sql: text.sql.clone(), place, types: types.collect() };
-    if let Some(known) = PLANS.with_borrow(|plans| plans.kept.get(&key).cloned()) {
-        return Some(known);
-    }
-    let mut hasher = std::hash::DefaultHasher::new();
-    key.hash(&mut hasher);
-    let is_new = PLANS.with_borrow_mut(|plans| {
-        if plans.seen.len() > 16 * PLANS_MAX {
-            plans.seen.clear();
-        }
-        plans.seen.insert(hasher.finish())
-    });
-    if is_new {
-        return None;
-    }
-    // SAFETY: as PREPARE does: create, complete, save. A failure on the way leaves it in the transaction's memory.
-    let kept = unsafe {
-        let is_typed = parameters.iter().all(|parameter| parameter.typing != Typing::ByContext);
-        let (raw, sql, types, sources) = if is_typed {
-            let types = parameters.iter().map(|parameter| match parameter.typing {
-                Typing::Known(type_oid) => type_oid,
-                Typing::ByContext => unreachable!("all types are known"),
-            });
-            (raw, Cow::Borrowed(&text.sql), types.collect(), (0..parameters.len()).collect())
-        } else {
-            // The kept statement has the types that are found now: it can be analysed anew without us.
-            let found = inference::analyze(raw, &text.sql, parameters);
-            let again = Text::parse_encoded(found.text(&text.sql));
-            (again.statements[0], Cow::Owned(again.sql), found.types, found.sources)
-        };
-        let mut types: Vec<pg_sys::Oid> = types;
-        let source = pg_sys::CreateCachedPlan(raw, sql.as_ptr(), tag);
-        let queries = inference::analyze_fixed(raw, &sql, &types);
-        pg_sys::CompleteCachedPlan(
-            source,
-            queries,
-            std::ptr::null_mut(),
-            types.as_mut_ptr(),
-            types.len() as i32,
-            None,
-            std::ptr::null_mut(),
-            pg_sys::CURSOR_OPT_PARALLEL_OK as i32,
-            false,
-        );
-        pg_sys::SaveCachedPlan(source);
-        (source, Rc::<[usize]>::from(sources))
-    };
-    PLANS.with_borrow_mut(|plans| {
-        if plans.kept.len() >= PLANS_MAX {
-            for (_, (old, _)) in plans.kept.drain() {
-                // SAFETY: no portal uses a kept plan between statements.
-                unsafe { pg_sys::DropCachedPlan(old) }
-            }
-        }
-        plans.kept.insert(key, kept.clone());
-    });
-    Some(kept)
-}
-
-/// Collects a result as JSON, row by row.
-#[repr(C)]
-struct Capture {
-    /// First, so that a pointer to the receiver is one to the capture.
-    receiver: pg_sys::DestReceiver,
-    json: String,
-    columns: Arc<Vec<Column>>,
-    names: Vec<String>,
-    rows: u64,
-    result_max: usize,
-    is_too_large: bool,
-}
-
-impl Capture {
-    fn new(result_max: usize) -> Box<Capture> {
-        Box::new(Capture {
-            receiver: pg_sys::DestReceiver {
-                receiveSlot: Some(receive_slot),
-                rStartup: Some(start_up),
-                rShutdown: Some(shut_down),
-                rDestroy: Some(shut_down),
-                mydest: pg_sys::CommandDest::DestNone,
-            },
-            json: String::from(r#"{"rows":["#),
-            columns: Arc::default(),
-            names: Vec::new(),
-            rows: 0,
-            result_max,
-            is_too_large: false,
-        })
-    }
-
-    fn finish(&mut self) {
-        self.json.push_str(r#"],"row_count":"#);
-        self.json.push_str(&self.rows.to_string());
-        self.json.push('}');
-    }
-}
-
-#[pgrx::pg_guard]
-unsafe extern "C-unwind" fn start_up(
-    receiver: *mut pg_sys::DestReceiver,
-    _operation: i32,
-    descriptor: pg_sys::TupleDesc,
-) {
-    // SAFETY: the receiver is the first field of the capture that `run_statement` holds.
-    let capture = unsafe { &mut *receiver.cast::<Capture>() };
-    if descriptor.is_null() {
-        return;
-    }
-    // SAFETY: the descriptor is that of the result.
-    let columns = unsafe { columns_of(descriptor) };
-    capture.names =
-        columns.iter().map(|column| format!("{}:", serde_json::Value::from(&*column.name))).collect();
-    capture.columns = Arc::new(columns);
-}
-
-/// The columns of a result.
-///
-/// # Safety
-/// `descriptor` is a tuple descriptor.
-pub(super) unsafe fn columns_of(descriptor: pg_sys::TupleDesc) -> Vec<Column> {
-    // SAFETY: the descriptor has `natts` attributes.
-    unsafe {
-        (0..(*descriptor).natts)
-            .map(|place| value::attribute(descriptor, place))
-            .filter(|attribute| !(**attribute).attisdropped)
-            .map(|attribute| Column {
-                name: encoding::to_utf8((*attribute).attname.data.as_ptr()),
-                type_name: value::type_name(
-                    value::type_when_read((*attribute).atttypid),
-                    (*attribute).atttypmod,
-                ),
-            })
-            .collect()
-    }
-}
-
-#[pgrx::pg_guard]
-unsafe extern "C-unwind" fn receive_slot(
-    slot: *mut pg_sys::TupleTableSlot,
-    receiver: *mut pg_sys::DestReceiver,
-) -> bool {
-    // SAFETY: the receiver is the first field of the capture; the slot holds a row of the announced shape.
-    unsafe {
-        let capture = &mut *receiver.cast::<Capture>();
-        let descriptor = (*slot).tts_tupleDescriptor;
-        if i32::from((*slot).tts_nvalid) < (*descriptor).natts {
-            pg_sys::slot_getsomeattrs_int(slot, (*descriptor).natts);
-        }
-        capture.json.push_str(if capture.rows == 0 { "{" } else { ",{" });
-        let mut shown = 0;
-        for place in 0..(*descriptor).natts {
-            let attribute = value::attribute(descriptor, place);
-            if (*attribute).attisdropped {
-                continue;
-            }
-            if shown > 0 {
-                capture.json.push(',');
-            }
-            capture.json.push_str(&capture.names[shown]);
-            shown += 1;
-            if *(*slot).tts_isnull.add(place as usize) {
-                capture.json.push_str("null");
-            } else {
-                let datum = *(*slot).tts_values.add(place as usize);
-                value::write_json(&mut capture.json, datum, (*attribute).atttypid);
-            }
-        }
-        capture.json.push('}');
-        capture.rows += 1;
-        capture.is_too_large = capture.json.len() > capture.result_max;
-        !capture.is_too_large
-    }
-}
-
-#[pgrx::pg_guard]
-unsafe extern "C-unwind" fn shut_down(_receiver: *mut pg_sys::DestReceiver) {}
 
 fn log_statements(text: &Text, shown: &str) {
     // SAFETY: reads a setting; the statements are the parser's.

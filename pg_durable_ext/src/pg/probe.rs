@@ -5,8 +5,9 @@ use std::cell::Cell;
 use pg_durable_graph::Column;
 use pgrx::pg_sys;
 
-use super::inference;
-use super::portal::{self, Literals, Parameter, ScriptError, Text};
+use super::capture;
+use super::inference::{self, Parameter};
+use super::statement::{self, Literals, ScriptError, Text};
 
 /// What can be known of a step that was not run.
 #[derive(Debug, Default)]
@@ -29,11 +30,11 @@ pub fn probe(
         return Err(ScriptError::Empty);
     }
     for statement in &whole.statements {
-        portal::refuse_what_a_step_may_not_do(*statement)?;
+        statement::refuse_what_a_step_may_not_do(*statement)?;
     }
     let mut probe = Probe::default();
     for (place, statement) in whole.statements.iter().enumerate() {
-        if !portal::is_optimizable(*statement) {
+        if !statement::is_optimizable(*statement) {
             defines.set(defines.get() || may_define(*statement));
             probe.columns = (!gives_rows(*statement)).then(Vec::new);
             continue;
@@ -71,7 +72,7 @@ unsafe fn plan(text: &Text, place: usize, parameters: &[Parameter]) -> Option<Ve
             if (*plan).canSetTag {
                 let has_rows = (*plan).commandType == pg_sys::CmdType::CMD_SELECT || (*plan).hasReturning;
                 columns = Some(match has_rows {
-                    true => portal::columns_of(pg_sys::ExecCleanTypeFromTL((*(*plan).planTree).targetlist)),
+                    true => capture::columns_of(pg_sys::ExecCleanTypeFromTL((*(*plan).planTree).targetlist)),
                     false => Vec::new(),
                 });
             }
@@ -116,7 +117,7 @@ unsafe fn check_rights(text: &Text, plan: *mut pg_sys::PlannedStmt, types: &[pg_
 /// Whether a statement may make objects or give rights that later ones need.
 fn may_define(statement: *mut pg_sys::RawStmt) -> bool {
     use pg_sys::NodeTag::*;
-    match portal::tag(statement) {
+    match statement::tag(statement) {
         // SAFETY: the tag says what the node is.
         T_SelectStmt => unsafe { !(*(*statement).stmt.cast::<pg_sys::SelectStmt>()).intoClause.is_null() },
         T_InsertStmt | T_UpdateStmt | T_DeleteStmt | T_MergeStmt | T_ExplainStmt | T_DeclareCursorStmt => {

@@ -7,14 +7,13 @@ use pgrx::pg_sys;
 use pgrx::pg_sys::ffi::pg_guard_ffi_boundary;
 
 use super::caught::{self, Caught};
-use super::portal;
 
 thread_local! {
     static COMMITS: Cell<u64> = const { Cell::new(0) };
     static HOOKED: Cell<bool> = const { Cell::new(false) };
 }
 
-// Declared here without pgrx's guard: see `portal::with_error_facts`.
+// Declared here without pgrx's guard: see `caught::with_error_facts`.
 unsafe extern "C-unwind" {
     fn CommitTransactionCommand();
 }
@@ -55,7 +54,7 @@ impl Transaction {
                 pg_sys::PopActiveSnapshot();
             }
             pg_sys::EndImplicitTransactionBlock();
-            pg_guard_ffi_boundary(|| portal::with_error_facts(|| CommitTransactionCommand()));
+            pg_guard_ffi_boundary(|| caught::with_error_facts(|| CommitTransactionCommand()));
         }
         std::mem::forget(self);
     }
