@@ -6,7 +6,7 @@ use pgrx::prelude::*;
 use serde_json::Value;
 
 use super::error::ApiError;
-use super::{helper, instance, registry};
+use super::{instance, not_a_step, registry};
 use crate::check::{self, Finding};
 use crate::pg::json::Jsonb;
 use crate::pg::role;
@@ -46,7 +46,7 @@ fn findings(text: &str, input_schema: Option<&str>) -> Result<Vec<Finding>, ApiE
     if graph.trim().is_empty() {
         return Err(ApiError::EmptyGraph);
     }
-    helper::refuse_result(graph)?;
+    not_a_step::refuse_result(graph)?;
     let schema: Option<Value> = match schema {
         Some(schema) => {
             registry::check_schema("input_schema", schema)?;

@@ -1,4 +1,4 @@
-//! What a function of the SQL API refuses. `pg/report.rs` gives each its SQLSTATE and HINT.
+//! What a function of the SQL API refuses. `report.rs` gives each its SQLSTATE and HINT.
 
 use pg_durable_graph::GraphError;
 

@@ -10,7 +10,7 @@ use pgrx::prelude::*;
 use serde_json::Value;
 
 use super::error::ApiError;
-use super::helper;
+use super::not_a_step;
 use crate::pg::json::Jsonb;
 
 /// The longest sleep.
@@ -27,7 +27,7 @@ fn piece(text: &str) -> Result<Fragment, ApiError> {
     if RECENT.with_borrow(|recent| recent.iter().any(|known| known == text)) {
         return Ok(Fragment::trusted(text.to_owned()));
     }
-    helper::refuse_result(text)?;
+    not_a_step::refuse_result(text)?;
     Ok(Fragment::coerce(text)?)
 }
 

@@ -11,7 +11,7 @@ use pgrx::prelude::*;
 use serde_json::json;
 
 use super::error::ApiError;
-use super::{helper, registry};
+use super::{not_a_step, registry};
 use crate::engine::steps::sql::Values;
 use crate::engine::wake;
 use crate::pg::json::Jsonb;
@@ -80,7 +80,7 @@ pub fn start_as(start: &Start<'_>, actor: &Actor<'_>) -> Result<String, ApiError
     if start.fut.trim().is_empty() {
         return Err(ApiError::EmptyGraph);
     }
-    helper::refuse_result(start.fut)?;
+    not_a_step::refuse_result(start.fut)?;
     let graph = Graph::from_json(start.fut).map_err(ApiError::InvalidGraph)?;
     if let Some(name) = start.database {
         check_database(submitter, name)?;

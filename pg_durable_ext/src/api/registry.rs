@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::error::ApiError;
 use super::instance::{self, Actor, Start};
-use super::{helper, schema};
+use super::{not_a_step, schema};
 use crate::engine::steps::sql::Values;
 use crate::engine::wake;
 use crate::pg::json::Jsonb;
@@ -42,7 +42,7 @@ fn workflow_register(
     if text.trim().is_empty() {
         return Err(ApiError::EmptyGraph.into());
     }
-    helper::refuse_result(text)?;
+    not_a_step::refuse_result(text)?;
     let graph = Graph::from_json(text).map_err(ApiError::InvalidGraph)?;
     let definition = Definition {
         graph: graph.to_json(),

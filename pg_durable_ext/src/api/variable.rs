@@ -5,7 +5,7 @@ use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
 use super::error::ApiError;
-use super::helper;
+use super::not_a_step;
 use crate::pg::role;
 use crate::pg::spi::Session;
 use crate::store::{self, vars};
@@ -46,5 +46,5 @@ fn change(function: &'static str, change: impl FnOnce(&Session, Oid)) {
     let role = role::current_user();
     let _owner = store::as_owner();
     change(&Session::open(), role);
-    helper::note(function);
+    not_a_step::note(function);
 }

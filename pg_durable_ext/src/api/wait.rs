@@ -8,7 +8,7 @@ use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
 use super::error::ApiError;
-use super::helper;
+use super::not_a_step;
 use crate::engine::wake;
 use crate::pg::spi::Session;
 use crate::pg::{catalog, latch, process, shmem, xact};
@@ -36,7 +36,7 @@ fn await_one(id: &str, timeout_secs: i32) -> Result<String, ApiError> {
     let deadline = Instant::now() + Duration::from_secs(timeout_secs as u64);
     let database = catalog::my_database();
     let waiter = Waiter::enter(number)?;
-    helper::note("await_instance");
+    not_a_step::note("await_instance");
     loop {
         let seen = shmem::board().ended_count();
         // As the current user: what the user may not see does not exist.

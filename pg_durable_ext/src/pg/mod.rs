@@ -22,7 +22,6 @@ pub mod portal;
 pub mod probe;
 pub mod process;
 pub mod remote;
-pub mod report;
 pub mod role;
 pub mod sequence;
 pub mod session;

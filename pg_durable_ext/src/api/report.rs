@@ -4,7 +4,7 @@ use pg_durable_graph::GraphError;
 use pgrx::PgSqlErrorCode as Code;
 use pgrx::pg_sys::panic::ErrorReport;
 
-use crate::api::error::ApiError;
+use super::error::ApiError;
 
 impl From<ApiError> for ErrorReport {
     fn from(error: ApiError) -> Self {
