@@ -13,12 +13,11 @@ use serde_json::json;
 use super::error::ApiError;
 use super::{not_a_step, registry};
 use crate::engine::steps::sql::Values;
-use crate::engine::wake;
+use crate::engine::{elsewhere, wake};
 use crate::pg::json::Jsonb;
 use crate::pg::spi::Session;
 use crate::pg::{catalog, gucs, latch, process, role, shmem};
 use crate::store::{self, instances, nodes, vars};
-use crate::worker::executor;
 
 /// What was asked of `df.start`.
 pub struct Start<'a> {
@@ -190,7 +189,7 @@ fn start_in_new_transaction(start: &Start<'_>) -> Result<String, ApiError> {
 
 /// Starts in a transaction of its own, whatever becomes of the caller's: a worker born as the caller does it.
 pub fn start_elsewhere(text: &str, values: &Values<'_>) -> Result<String, ApiError> {
-    if executor::is_executor() {
+    if process::is_executor() {
         return Err(ApiError::InWorkflow(
             "df.start() with transaction_mode => 'new' cannot be called inside a workflow - start in the caller's transaction, which commits with the step",
         ));
@@ -201,7 +200,7 @@ pub fn start_elsewhere(text: &str, values: &Values<'_>) -> Result<String, ApiErr
     check_submitter(role::current_user())?;
     let _place = LaunchPlace::enter()?;
     let here = catalog::database_name(catalog::my_database()).unwrap_or_default();
-    let result = crate::pg::remote::run(&here, text, values).map_err(ApiError::NewTransaction)?;
+    let result = elsewhere::run(&here, text, values).map_err(ApiError::NewTransaction)?;
     let result: serde_json::Value = serde_json::from_str(&result.json).unwrap_or_default();
     Ok(result["rows"][0]["id"].as_str().unwrap_or_default().to_owned())
 }

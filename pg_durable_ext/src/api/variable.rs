@@ -6,10 +6,9 @@ use pgrx::prelude::*;
 
 use super::error::ApiError;
 use super::not_a_step;
-use crate::pg::role;
 use crate::pg::spi::Session;
+use crate::pg::{process, role};
 use crate::store::{self, vars};
-use crate::worker::executor;
 
 #[pg_extern]
 fn variable_set(name: &str, value: &str) -> Result<&'static str, ErrorReport> {
@@ -39,7 +38,7 @@ fn variable_clear() -> Result<&'static str, ErrorReport> {
 }
 
 fn refuse_in_workflow(message: &'static str) -> Result<(), ApiError> {
-    if executor::is_executor() { Err(ApiError::InWorkflow(message)) } else { Ok(()) }
+    if process::is_executor() { Err(ApiError::InWorkflow(message)) } else { Ok(()) }
 }
 
 fn change(function: &'static str, change: impl FnOnce(&Session, Oid)) {

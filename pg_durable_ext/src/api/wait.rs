@@ -13,7 +13,6 @@ use crate::engine::wake;
 use crate::pg::spi::Session;
 use crate::pg::{catalog, latch, process, shmem, xact};
 use crate::store::instances;
-use crate::worker::executor;
 
 #[pg_extern]
 fn instance_await(instance_id: &str, timeout_seconds: i32) -> Result<String, ErrorReport> {
@@ -97,7 +96,7 @@ fn await_any(ids: &[String], timeout_secs: f64) -> Result<Vec<(String, String)>,
 }
 
 fn check_may_wait() -> Result<(), ApiError> {
-    if executor::is_executor() {
+    if process::is_executor() {
         return Err(ApiError::InWorkflow(
             "df.await_instance() cannot be called inside a workflow - it would block a worker thread (and self-deadlock if waiting on the current instance). Use df.signal() and df.wait_for_signal() for cross-workflow coordination.",
         ));

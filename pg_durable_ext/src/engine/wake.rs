@@ -30,7 +30,7 @@ pub fn after_signal(role: Oid, instance: InstanceNumber) {
 
 fn push_after_commit(role: Oid, target: Target) {
     let database = catalog::my_database();
-    xact::after_commit(move || {
+    after_commit(move || {
         send(|board| board.push(database, role, target, None, clock::now()));
     });
 }
@@ -38,7 +38,7 @@ fn push_after_commit(role: Oid, target: Target) {
 /// An instance was cancelled: what runs of it is interrupted when the caller's transaction commits.
 pub fn after_cancel(instance: InstanceNumber) {
     let database = catalog::my_database();
-    xact::after_commit(move || {
+    after_commit(move || {
         interrupt(database, instance, None, |_| true);
         send(|board| board.note_ended(database, instance));
     });
@@ -63,13 +63,13 @@ pub fn interrupt(
 /// The extension was created: the database is served when the transaction commits.
 pub fn after_create() {
     let database = catalog::my_database();
-    xact::after_commit(move || send(|board| board.create_database(database)));
+    after_commit(move || send(|board| board.create_database(database)));
 }
 
 /// The extension was dropped: what runs of its workflows is interrupted, having nothing left to write to.
 pub fn extension_dropped() {
     let database = catalog::my_database();
-    xact::after_commit(move || {
+    after_commit(move || {
         send(|board| board.drop_database(database));
         if let Some(mut board) = shmem::try_board() {
             for pid in board.abandon_all(database) {
@@ -77,6 +77,10 @@ pub fn extension_dropped() {
             }
         }
     });
+}
+
+fn after_commit(action: impl Fn() + 'static) {
+    xact::after_commit(action, expect_prepared);
 }
 
 /// The transaction was prepared: nobody tells when it commits.

@@ -2,6 +2,7 @@
 
 use pgrx::pg_sys;
 
+use crate::engine::wake;
 use crate::worker;
 
 #[pgrx::pg_guard]
@@ -13,7 +14,7 @@ pub extern "C-unwind" fn _PG_init() {
     }
     super::gucs::register();
     super::shmem::register();
-    super::hooks::register();
+    super::hooks::register(wake::extension_dropped);
     worker::launcher::register();
 }
 

@@ -1,10 +1,12 @@
 //! Noticing that the extension is dropped.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
 use pgrx::pg_sys;
 
 static PREVIOUS: AtomicPtr<()> = AtomicPtr::new(std::ptr::null_mut());
+static ON_DROP: OnceLock<fn()> = OnceLock::new();
 
 type AccessHook = unsafe extern "C-unwind" fn(
     access: pg_sys::ObjectAccessType::Type,
@@ -14,8 +16,9 @@ type AccessHook = unsafe extern "C-unwind" fn(
     arg: *mut core::ffi::c_void,
 );
 
-/// Installs the hook. From `_PG_init` only.
-pub fn register() {
+/// Calls `on_drop` in each transaction that drops the extension. From `_PG_init` only.
+pub fn register(on_drop: fn()) {
+    ON_DROP.get_or_init(|| on_drop);
     // SAFETY: hooks may be chained while the library is being loaded.
     unsafe {
         let previous = pg_sys::object_access_hook.map_or(std::ptr::null_mut(), |hook| hook as *mut ());
@@ -42,7 +45,8 @@ unsafe extern "C-unwind" fn on_access(
     if access == pg_sys::ObjectAccessType::OAT_DROP
         && class == pg_sys::ExtensionRelationId
         && super::catalog::extension() == Some(object)
+        && let Some(on_drop) = ON_DROP.get()
     {
-        crate::engine::wake::extension_dropped();
+        on_drop();
     }
 }

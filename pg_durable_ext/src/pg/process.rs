@@ -1,5 +1,6 @@
 //! Background workers: registering, starting and becoming one.
 
+use std::cell::Cell;
 use std::ffi::{CString, c_char, c_int};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -253,6 +254,20 @@ pub fn exit() -> ! {
     // SAFETY: runs the exit callbacks and does not return.
     unsafe { pg_sys::proc_exit(0) };
     std::process::abort()
+}
+
+thread_local! {
+    static RUNS_STEPS: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether this process carries out steps: the caller of an SQL function is one.
+pub fn is_executor() -> bool {
+    RUNS_STEPS.get()
+}
+
+/// This process carries out steps, its own or those of an executor of another database.
+pub fn run_steps() {
+    RUNS_STEPS.set(true);
 }
 
 /// Sets a placeholder setting of the session that RESET ALL keeps.

@@ -1,23 +1,14 @@
-//! Running SQL in a session of another process: in another database, or in a transaction of its own.
+//! Having a session of another process answer a request: in another database, or in a transaction of its own.
 //!
 //! The session belongs to a background worker that is born as the current user. Request and answer travel through
 //! queues in shared memory, so no connection, password or `pg_hba` line is involved.
 
 use std::time::Duration;
 
-use pg_durable_graph::progress::Bindings;
-use pg_durable_graph::{Column, Outcome};
 use pgrx::pg_sys;
-use serde::{Deserialize, Serialize};
 
-use super::caught;
-use super::portal::ScriptResult;
-use super::process::{self, Handle, Worker};
-use super::xact::Transaction;
-use super::{catalog, latch, role};
-use crate::engine::failure::Failure;
-use crate::engine::steps::sql::{self, Values};
-use crate::worker::executor;
+use super::latch;
+use super::process::{self, Handle, NoWorkerSlot, Worker};
 
 const QUEUE_BYTES: usize = 64 * 1024;
 
@@ -31,83 +22,20 @@ struct Head {
 
 const HEAD_BYTES: usize = 64;
 
-#[derive(Serialize, Deserialize)]
-struct Request {
-    text: String,
-    bindings: Vec<Binding>,
-    params: Vec<serde_json::Value>,
-    /// JSON, apart from the rest: it may be nested as deep as we read.
-    input: Option<String>,
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum RemoteError {
+    #[error(transparent)]
+    NoWorkerSlot(#[from] NoWorkerSlot),
+    #[error("the session in the other database ended without an answer")]
+    Ended,
 }
 
-#[derive(Serialize, Deserialize)]
-struct Binding {
-    name: String,
-    value: serde_json::Value,
-    columns: Option<Vec<Column>>,
-}
-
-#[derive(Serialize, Deserialize)]
-enum Answer {
-    Done {
-        json: String,
-        columns: Vec<Column>,
-    },
-    Failed {
-        sqlstate: String,
-        message: String,
-        detail: Option<String>,
-        hint: Option<String>,
-        context: Option<String>,
-    },
-}
-
-/// Runs a text, with what its references and `$n` stand for, in a database of this cluster as the current user, and commits there.
-pub fn run(database: &str, text: &str, values: &Values<'_>) -> Result<ScriptResult, Failure> {
-    let request = Request {
-        text: text.to_owned(),
-        bindings: values
-            .bindings
-            .into_iter()
-            .flatten()
-            .map(|(name, outcome)| Binding {
-                name: name.clone(),
-                value: outcome.value.clone(),
-                columns: outcome.columns.as_deref().cloned(),
-            })
-            .collect(),
-        params: values.params.to_vec(),
-        input: values.input.map(serde_json::Value::to_string),
-    };
-    let asked = caught::catch(|| {
-        let database = in_some_transaction(|| catalog::database_oid(database))
-            .ok_or_else(|| Failure::new("3D000", format!("database \"{database}\" does not exist")))?;
-        let mut remote = Remote::start(database, role::current_user())?;
-        remote.send(serde_json::to_string(&request).unwrap_or_default().as_bytes())?;
-        remote.receive()
-    });
-    let answer = asked.map_err(Failure::from)??;
-    match serde_json::from_slice(&answer) {
-        Ok(Answer::Done { json, columns }) => {
-            Ok(ScriptResult { json, columns: columns.into(), has_committed: true })
-        }
-        Ok(Answer::Failed { sqlstate, message, detail, hint, context }) => {
-            Err(Failure { sqlstate, message, detail, hint, context })
-        }
-        Err(error) => Err(Failure::new("XX000", format!("answer of the remote session: {error}"))),
-    }
-}
-
-/// The catalogs are read in the caller's transaction, or in one of our own where there is none.
-fn in_some_transaction<T>(look_up: impl FnOnce() -> T) -> T {
-    // SAFETY: reads the state of this process's transaction.
-    if unsafe { pg_sys::IsTransactionState() } {
-        return look_up();
-    }
-    let transaction = Transaction::begin_internal();
-    let found = look_up();
-    transaction.commit();
-    found
+/// Has a session of a database, born as `role`, answer a request. A PostgreSQL error unwinds.
+pub fn ask(database: pg_sys::Oid, role: pg_sys::Oid, request: &[u8]) -> Result<Vec<u8>, RemoteError> {
+    let mut remote = Remote::start(database, role)?;
+    remote.send(request)?;
+    remote.receive()
 }
 
 /// A running session elsewhere; ended when dropped.
@@ -119,13 +47,13 @@ struct Remote {
 }
 
 impl Remote {
-    fn start(database: pg_sys::Oid, role: pg_sys::Oid) -> Result<Remote, Failure> {
+    fn start(database: pg_sys::Oid, role: pg_sys::Oid) -> Result<Remote, RemoteError> {
         // SAFETY: a segment large enough for the head and both queues, each at an aligned place; this process is the
         // sender of one and the receiver of the other.
         let (segment, requests, answers) = unsafe {
             let segment = pg_sys::dsm_create(HEAD_BYTES + 2 * QUEUE_BYTES, 0);
             let base = pg_sys::dsm_segment_address(segment).cast::<u8>();
-            let is_step = executor::is_executor();
+            let is_step = process::is_executor();
             base.cast::<Head>().write(Head { database: database.to_u32(), role: role.to_u32(), is_step });
             let requests = pg_sys::shm_mq_create(base.add(HEAD_BYTES).cast(), QUEUE_BYTES);
             let answers = pg_sys::shm_mq_create(base.add(HEAD_BYTES + QUEUE_BYTES).cast(), QUEUE_BYTES);
@@ -146,8 +74,7 @@ impl Remote {
             Err(error) => {
                 // SAFETY: not detached before.
                 unsafe { pg_sys::dsm_detach(segment) };
-                return Err(Failure::new("53400", error.to_string())
-                    .hint("Raise max_worker_processes and restart the server."));
+                return Err(error.into());
             }
         };
         // SAFETY: both queues are in the segment, which stays attached until the drop.
@@ -158,7 +85,7 @@ impl Remote {
         }
     }
 
-    fn send(&mut self, message: &[u8]) -> Result<(), Failure> {
+    fn send(&mut self, message: &[u8]) -> Result<(), RemoteError> {
         loop {
             // SAFETY: the same message is passed until it has gone, as the queue demands.
             let sent = unsafe {
@@ -170,7 +97,7 @@ impl Remote {
         }
     }
 
-    fn receive(&mut self) -> Result<Vec<u8>, Failure> {
+    fn receive(&mut self) -> Result<Vec<u8>, RemoteError> {
         loop {
             let (mut length, mut data) = (0, std::ptr::null_mut());
             // SAFETY: the data is copied before the next call on the queue.
@@ -182,7 +109,7 @@ impl Remote {
         }
     }
 
-    fn is_through(&self, result: pg_sys::shm_mq_result::Type) -> Result<bool, Failure> {
+    fn is_through(&self, result: pg_sys::shm_mq_result::Type) -> Result<bool, RemoteError> {
         /// A worker that dies before it attaches wakes nobody.
         const LOOK_EVERY: Duration = Duration::from_secs(1);
         match result {
@@ -192,8 +119,7 @@ impl Remote {
                 latch::check_interrupts();
                 Ok(false)
             }
-            _ => Err(Failure::new("08006", "the session in the other database ended without an answer")
-                .hint("The server log tells why: the role may not connect there, or the session was terminated.")),
+            _ => Err(RemoteError::Ended),
         }
     }
 }
@@ -211,7 +137,7 @@ impl Drop for Remote {
 }
 
 /// The life of a session for somebody else: one request, one answer.
-pub fn serve(handle: u32) {
+pub fn serve(handle: u32, answer: impl FnOnce(&[u8]) -> Vec<u8>) {
     process::take_signals();
     process::leave_with_postmaster();
     // SAFETY: the handle was given by a process that keeps the segment until it has the answer; the layout is that
@@ -233,7 +159,7 @@ pub fn serve(handle: u32) {
         process::connect(Some(pg_sys::Oid::from(head.database)), Some(pg_sys::Oid::from(head.role)));
         if head.is_step {
             process::set_session_default("df.in_workflow", "true");
-            executor::pose_as_step();
+            process::run_steps();
         }
         let (mut length, mut data) = (0, std::ptr::null_mut());
         if pg_sys::shm_mq_receive(requests, &mut length, &mut data, false)
@@ -242,44 +168,6 @@ pub fn serve(handle: u32) {
             return;
         }
         let answer = answer(std::slice::from_raw_parts(data.cast::<u8>(), length));
-        let answer = serde_json::to_vec(&answer).unwrap_or_default();
         pg_sys::shm_mq_send(answers, answer.len(), answer.as_ptr().cast(), false, true);
-    }
-}
-
-fn answer(request: &[u8]) -> Answer {
-    let failed = |failure: Failure| Answer::Failed {
-        sqlstate: failure.sqlstate,
-        message: failure.message,
-        detail: failure.detail,
-        hint: failure.hint,
-        context: failure.context,
-    };
-    let request: Request = match serde_json::from_slice(request) {
-        Ok(request) => request,
-        Err(error) => return failed(Failure::new("XX000", error.to_string())),
-    };
-    super::activity::show_statement(&request.text);
-    let bindings: Bindings = request
-        .bindings
-        .into_iter()
-        .map(|binding| {
-            let columns = binding.columns.map(Into::into);
-            (binding.name, Outcome { value: binding.value, columns }.into())
-        })
-        .collect();
-    let done = caught::catch(|| {
-        let input = request.input.as_deref().map(serde_json::from_str).transpose();
-        let input: Option<serde_json::Value> =
-            input.map_err(|error| Failure::new("XX000", format!("input of the remote session: {error}")))?;
-        let values = Values { bindings: Some(&bindings), input: input.as_ref(), params: &request.params };
-        let transaction = Transaction::begin();
-        let result = sql::run_text(&request.text, &values)?;
-        transaction.commit();
-        Ok(result)
-    });
-    match done.map_err(Failure::from).and_then(|done| done) {
-        Ok(result) => Answer::Done { json: result.json, columns: result.columns.to_vec() },
-        Err(failure) => failed(failure),
     }
 }

@@ -152,14 +152,15 @@ unsafe extern "C-unwind" fn count_commit(event: pg_sys::XactEvent::Type, _arg: *
     }
 }
 
-/// Runs `action` when the caller's transaction has committed; drops it when the transaction aborts.
+/// Runs `action` when the caller's transaction has committed, or `at_prepare` when it is prepared instead; drops both
+/// when it aborts.
 ///
-/// `action` runs where nothing may raise: it only tells other processes.
-pub fn after_commit(action: impl Fn() + Clone + 'static) {
+/// They run where nothing may raise: they only tell other processes.
+pub fn after_commit(action: impl Fn() + 'static, at_prepare: fn()) {
     use pgrx::{PgXactCallbackEvent, register_xact_callback};
     let prepared = PgXactCallbackEvent::Prepare;
     register_xact_callback(PgXactCallbackEvent::Commit, in_guard(action));
-    register_xact_callback(prepared, in_guard(crate::engine::wake::expect_prepared));
+    register_xact_callback(prepared, in_guard(at_prepare));
 }
 
 fn in_guard(
@@ -170,6 +171,12 @@ fn in_guard(
         let action = &action;
         (action.0)()
     }
+}
+
+/// Whether a transaction is under way in which catalogs can be read.
+pub fn is_under_way() -> bool {
+    // SAFETY: reads the state of this process's transaction.
+    unsafe { pg_sys::IsTransactionState() }
 }
 
 /// Whether the current transaction sees one snapshot only, so that waiting for others' commits is in vain.

@@ -12,24 +12,13 @@ const SETTLE_AFTER: Duration = Duration::from_millis(500);
 
 thread_local! {
     static SLOT: Cell<Option<usize>> = const { Cell::new(None) };
-    static IS_STEP: Cell<bool> = const { Cell::new(false) };
-}
-
-/// Whether this process is an executor: the caller of an SQL function is a step.
-pub fn is_executor() -> bool {
-    IS_STEP.get()
-}
-
-/// This process runs steps on behalf of an executor of another database.
-pub fn pose_as_step() {
-    IS_STEP.set(true);
 }
 
 /// The life of the executor for whom this slot was reserved.
 pub fn run(slot: usize) {
     process::take_signals();
     process::leave_with_postmaster();
-    IS_STEP.set(true);
+    process::run_steps();
     process::before_exit(leave);
     let entered =
         shmem::board().enter_executor(slot, process::my_pid(), latch::my_proc_number(), clock::now());

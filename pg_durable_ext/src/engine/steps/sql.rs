@@ -11,6 +11,7 @@ use pgrx::pg_sys;
 use serde_json::Value;
 
 use super::After;
+use crate::engine::elsewhere;
 use crate::engine::failure::{Failure, Stop};
 use crate::engine::instance::{Flush, Instance};
 use crate::pg::caught::{self, Caught};
@@ -44,7 +45,7 @@ pub fn carry_out(
     let phase = Cell::new(Phase::Statements);
     let done = match instance.database.clone() {
         None => caught::catch(|| here(instance, leaf, sql, &text, &phase)),
-        Some(database) => match crate::pg::remote::run(&database, &text, &values(instance, leaf, sql)) {
+        Some(database) => match elsewhere::run(&database, &text, &values(instance, leaf, sql)) {
             Ok(result) => {
                 instance.note_delivery(true);
                 return crate::engine::run::complete_as(instance, leaf, outcome(result)?, Flush::AsRole);
