@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::error::ApiError;
 use super::{not_a_step, registry};
-use crate::engine::steps::sql::Values;
+use crate::engine::statement::Values;
 use crate::engine::{elsewhere, wake};
 use crate::pg::json::Jsonb;
 use crate::pg::spi::Session;

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::error::ApiError;
 use super::instance::{self, Actor, Start};
 use super::{not_a_step, schema};
-use crate::engine::steps::sql::Values;
+use crate::engine::statement::Values;
 use crate::engine::wake;
 use crate::pg::json::Jsonb;
 use crate::pg::spi::Session;

@@ -14,7 +14,7 @@ use pg_durable_graph::{Graph, NodeId, vars};
 use serde_json::Value;
 
 use crate::engine::failure::Failure;
-use crate::engine::steps::sql::{self, Values};
+use crate::engine::statement::{self, Values};
 use crate::pg::{latch, xact};
 use shape::{Shape, Shapes};
 
@@ -110,7 +110,7 @@ impl Checker<'_> {
         let values =
             Values { bindings: Some(&samples.bindings), input: Some(&samples.input), params: &sql.params };
         let defines = Cell::new(self.defines);
-        let probed = xact::without_trace(|| sql::probe_text(&text, &values, &defines));
+        let probed = xact::without_trace(|| statement::probe_text(&text, &values, &defines));
         self.defines = defines.get();
         let failure = match probed.map_err(Failure::from).and_then(|probed| probed) {
             Ok(probe) => {

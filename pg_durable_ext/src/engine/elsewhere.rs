@@ -5,7 +5,7 @@ use pg_durable_graph::{Column, Outcome};
 use serde::{Deserialize, Serialize};
 
 use super::failure::Failure;
-use super::steps::sql::{self, Values};
+use super::statement::{self, Values};
 use crate::pg::portal::ScriptResult;
 use crate::pg::remote::{self, RemoteError};
 use crate::pg::xact::{self, Transaction};
@@ -133,7 +133,7 @@ fn carry_out(request: &[u8]) -> Answer {
             input.map_err(|error| Failure::new("XX000", format!("input of the remote session: {error}")))?;
         let values = Values { bindings: Some(&bindings), input: input.as_ref(), params: &request.params };
         let transaction = Transaction::begin();
-        let result = sql::run_text(&request.text, &values)?;
+        let result = statement::run_text(&request.text, &values)?;
         transaction.commit();
         Ok(result)
     });

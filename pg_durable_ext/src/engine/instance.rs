@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::board::InstanceNumber;
 use super::failure::{EngineError, Failure, Stop};
-use super::steps::{self, After};
+use super::steps;
 use crate::pg::gucs::{self, Durability};
 use crate::pg::spi::{Session, Tid};
 use crate::pg::{catalog, clock, xact};
@@ -50,6 +50,16 @@ pub enum Flush {
     AsRole,
     /// With the next commit that is: nothing is lost but what would be found out again.
     Later,
+}
+
+/// Where a branch stands after a leaf was looked at.
+pub enum After {
+    /// The leaf is done and its outcome committed.
+    Next { branch: NodeId, next: Next },
+    /// What was done is committed, and something further on fails.
+    Fails { node: NodeId, failure: Failure },
+    /// The leaf waits; what it waits for will make it ready.
+    Parked { until: Option<i64> },
 }
 
 /// What a look at the tables found.

@@ -1,9 +1,12 @@
 //! The engine: who may advance what, and how one instance is advanced.
 
 pub mod board;
+pub mod checkpoint;
 pub mod elsewhere;
+pub mod failing;
 pub mod failure;
 pub mod instance;
 pub mod run;
+pub mod statement;
 pub mod steps;
 pub mod wake;

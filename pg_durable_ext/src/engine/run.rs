@@ -3,19 +3,17 @@
 use std::time::{Duration, Instant as Moment};
 
 use pg_durable_graph::kind::NodeKind;
-use pg_durable_graph::progress::{Next, Progress};
-use pg_durable_graph::{NodeId, Outcome};
+use pg_durable_graph::NodeId;
+use pg_durable_graph::progress::Next;
 use pgrx::pg_sys::Oid;
 
 use super::board::{InFlight, Target, Work};
+use super::checkpoint::internal;
+use super::failing::{failure_text, store_failure, store_failure_of_node};
 use super::failure::{Failure, Stop};
-use super::instance::{Flush, Instance, Loaded};
-use super::steps::{self, After};
-use super::wake;
-use crate::pg::spi::Session;
-use crate::pg::xact::Transaction;
+use super::instance::{After, Flush, Instance, Loaded};
+use super::{steps, wake};
 use crate::pg::{activity, caught, clock, gucs, inflight, latch, process, session, shmem, value};
-use crate::store::{self, instances, nodes};
 
 /// How long an executor stays with one instance while others of its role wait.
 const TIME_SLICE: Duration = Duration::from_millis(50);
@@ -393,145 +391,4 @@ impl Executor {
         let at = clock::now() + RETRY_UNSTORED_US;
         wake::send(|board| board.set_timer(self.database, target, self.role, at));
     }
-}
-
-/// The text that `df.nodes.result` and the instance's output show for a failure.
-fn failure_text(instance: &Instance, node: NodeId, failure: &Failure) -> String {
-    match instance.progress.graph().kind(node) {
-        NodeKind::Sql(_) => format!("SQL execution failed: {}", failure.message),
-        NodeKind::Then(_)
-        | NodeKind::If(_)
-        | NodeKind::Join(_)
-        | NodeKind::Race(_)
-        | NodeKind::Loop(_)
-        | NodeKind::Break(_)
-        | NodeKind::Sleep(_)
-        | NodeKind::WaitSchedule(_)
-        | NodeKind::Signal(_) => failure.message.clone(),
-    }
-}
-
-/// Fails an instance at a node of it, in a transaction of its own; false where the node's branch has been given up by
-/// others meanwhile, so that its failure does not count.
-fn store_failure_of_node(
-    instance: &Instance,
-    node: NodeId,
-    text: &str,
-    failure: &Failure,
-) -> Result<bool, Failure> {
-    let graph = instance.progress.graph();
-    let (branch, generation) = (graph.branch(node), instance.progress.generation(node));
-    if branch == NodeId::ROOT {
-        return store_failure(&instance.id, Some((node, generation)), text, failure).map(|()| true);
-    }
-    // Who gives a branch up writes one of these.
-    let mut deciders = Vec::new();
-    let mut at = graph.parent(node);
-    while let Some(outer) = at {
-        if matches!(graph.kind(outer), NodeKind::Race(_) | NodeKind::Loop(_)) {
-            deciders.push(outer.to_string());
-        }
-        at = graph.parent(outer);
-    }
-    let deciders: Vec<_> = deciders.iter().map(|id| Some(id.as_str())).collect();
-    let store = || {
-        let transaction = Transaction::begin_internal();
-        let owner = store::as_owner();
-        let spi = Session::open();
-        nodes::hold(&spi, &instance.id, &deciders);
-        let is_live = match nodes::load(&instance.id) {
-            Ok(None) => false,
-            Ok(Some(loaded)) => {
-                let mut progress = Progress::new(loaded.graph, loaded.states, gucs::loop_min_interval_us());
-                let resumed = progress.resume();
-                resumed.is_err() || (progress.is_live(branch) && progress.generation(node) == generation)
-            }
-            Err(_) => true,
-        };
-        if is_live {
-            fail(&spi, &instance.id, Some((node, generation)), text, failure);
-        }
-        drop(spi);
-        drop(owner);
-        transaction.commit();
-        is_live
-    };
-    process::without_cancellation(|| caught::catch(store)).map_err(Into::into)
-}
-
-/// Fails an instance, and the node it failed at, in a transaction of its own.
-pub fn store_failure(
-    id: &str,
-    node: Option<(NodeId, i64)>,
-    text: &str,
-    failure: &Failure,
-) -> Result<(), Failure> {
-    let store = || {
-        let transaction = Transaction::begin_internal();
-        let owner = store::as_owner();
-        let spi = Session::open();
-        fail(&spi, id, node, text, failure);
-        drop(spi);
-        drop(owner);
-        transaction.commit();
-    };
-    process::without_cancellation(|| caught::catch(store)).map_err(Into::into)
-}
-
-fn fail(spi: &Session, id: &str, node: Option<(NodeId, i64)>, text: &str, failure: &Failure) {
-    let node_id = node.map(|(node, _)| node.to_string());
-    if instances::fail(spi, id, node_id.as_deref(), text, failure)
-        && let Some((node, generation)) = node
-    {
-        nodes::fail(spi, id, node, generation, text, failure);
-    }
-}
-
-/// Does something to an instance in a transaction of the engine's own.
-pub fn internal<T>(
-    instance: &mut Instance,
-    work: impl FnOnce(&mut Instance, &Session) -> Result<T, Stop>,
-) -> Result<T, Stop> {
-    let work = || {
-        let transaction = Transaction::begin_internal();
-        let owner = store::as_owner();
-        let spi = Session::open();
-        let done = work(instance, &spi);
-        drop(spi);
-        drop(owner);
-        if done.is_ok() {
-            transaction.commit();
-        }
-        done
-    };
-    let done = process::without_cancellation(|| caught::catch(work));
-    done.unwrap_or_else(|caught| Err(Stop::Unstored(caught.into())))
-}
-
-/// Completes a leaf in a transaction of the engine's own, whose flush may wait.
-pub fn complete(instance: &mut Instance, leaf: NodeId, outcome: Outcome) -> Result<After, Stop> {
-    complete_as(instance, leaf, outcome, Flush::Later)
-}
-
-/// Completes a leaf in a transaction of the engine's own.
-pub fn complete_as(
-    instance: &mut Instance,
-    leaf: NodeId,
-    outcome: Outcome,
-    flush: Flush,
-) -> Result<After, Stop> {
-    internal(instance, |instance, spi| complete_in(instance, spi, leaf, outcome, flush))
-}
-
-/// Completes a leaf in the current transaction.
-pub fn complete_in(
-    instance: &mut Instance,
-    spi: &Session,
-    leaf: NodeId,
-    outcome: Outcome,
-    flush: Flush,
-) -> Result<After, Stop> {
-    let branch = instance.progress.graph().branch(leaf);
-    let next = instance.progress.complete(leaf, outcome);
-    instance.settle(spi, branch, next, flush)
 }

@@ -10,7 +10,7 @@ use pgrx::pg_sys::Oid;
 
 use crate::engine::board::{InFlight, Opening, Target};
 use crate::engine::failure::Failure;
-use crate::engine::{run, wake};
+use crate::engine::{failing, wake};
 use crate::pg::process::{self, Handle, Worker};
 use crate::pg::spi::Session;
 use crate::pg::xact::Transaction;
@@ -282,7 +282,7 @@ impl Scheduler {
         for id in in_transaction(|spi| instances::unfinished_of_role(spi, role)) {
             let text = format!("Instance {id}: {}", failure.message);
             pgrx::log!("pg_durable: {text}");
-            if run::store_failure(&id, None, &text, failure).is_ok()
+            if failing::store_failure(&id, None, &text, failure).is_ok()
                 && let Some(number) = wake::instance_number(&id)
             {
                 wake::send(|board| board.note_ended(self.database, number));
@@ -365,7 +365,7 @@ impl Scheduler {
                 let failure = Failure::new("XX000", message.clone())
                     .hint("Look into the server log for why the process died: a crash in a function, or the system's out-of-memory killer.");
                 // An error while storing it leaves the node to its fourth attempt.
-                if run::store_failure(&id, Some((node, generation)), &message, &failure).is_ok() {
+                if failing::store_failure(&id, Some((node, generation)), &message, &failure).is_ok() {
                     wake::interrupt(self.database, instance, None, |_| true);
                     wake::send(|board| board.note_ended(self.database, instance));
                 }

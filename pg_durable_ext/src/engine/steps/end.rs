@@ -6,11 +6,10 @@ use pg_durable_graph::template::{self, Template};
 use pg_durable_graph::vars;
 use serde_json::Value;
 
-use super::After;
-use super::sql::Values;
 use crate::engine::failure::Stop;
-use crate::engine::instance::{Flush, Instance};
-use crate::engine::run;
+use crate::engine::checkpoint;
+use crate::engine::instance::{After, Flush, Instance};
+use crate::engine::statement::Values;
 
 /// Leaves the loop with the value, references and variables substituted.
 pub fn carry_out(instance: &mut Instance, leaf: NodeId, end: &Break) -> Result<After, Stop> {
@@ -26,7 +25,7 @@ pub fn carry_out(instance: &mut Instance, leaf: NodeId, end: &Break) -> Result<A
             serde_json::from_str(&text).unwrap_or(Value::String(text))
         }
     };
-    run::internal(instance, |instance, spi| {
+    checkpoint::internal(instance, |instance, spi| {
         let graph = instance.progress.graph().clone();
         let next = instance.progress.complete_break(leaf, value);
         instance.write_branch(spi, graph.branch(leaf))?;

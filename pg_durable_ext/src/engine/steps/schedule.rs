@@ -5,9 +5,9 @@ use pg_durable_graph::schedule::Schedule;
 use pg_durable_graph::{NodeId, Outcome};
 use serde_json::json;
 
-use super::After;
 use crate::engine::failure::{Failure, Stop};
-use crate::engine::instance::Instance;
+use crate::engine::checkpoint;
+use crate::engine::instance::{After, Instance};
 
 /// From 1970 to 2000, in microseconds.
 const EPOCH_SHIFT_US: i64 = 946_684_800_000_000;
@@ -30,5 +30,5 @@ pub fn carry_out(instance: &mut Instance, leaf: NodeId, now: i64) -> Result<Afte
     if until > now {
         return Ok(After::Parked { until: Some(until) });
     }
-    super::super::run::complete(instance, leaf, Outcome::plain(json!({"scheduled": true})))
+    checkpoint::complete(instance, leaf, Outcome::plain(json!({"scheduled": true})))
 }

@@ -4,9 +4,9 @@ use pg_durable_graph::kind::Sleep;
 use pg_durable_graph::{NodeId, Outcome};
 use serde_json::json;
 
-use super::After;
 use crate::engine::failure::Stop;
-use crate::engine::instance::Instance;
+use crate::engine::checkpoint;
+use crate::engine::instance::{After, Instance};
 
 /// When a sleep that is reached at `now` ends.
 pub fn wake_at(sleep: &Sleep, now: i64) -> i64 {
@@ -21,5 +21,5 @@ pub fn carry_out(instance: &mut Instance, leaf: NodeId, sleep: &Sleep, now: i64)
     }
     let seconds = sleep.duration.as_secs_f64();
     let seconds = if seconds.fract() == 0.0 { json!(seconds as u64) } else { json!(seconds) };
-    super::super::run::complete(instance, leaf, Outcome::plain(json!({"slept": true, "seconds": seconds})))
+    checkpoint::complete(instance, leaf, Outcome::plain(json!({"slept": true, "seconds": seconds})))
 }

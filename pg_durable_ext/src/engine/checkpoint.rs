@@ -1,0 +1,59 @@
+//! What an executor stores of an instance, in transactions of the engine's own.
+
+use pg_durable_graph::{NodeId, Outcome};
+
+use super::failure::Stop;
+use super::instance::{After, Flush, Instance};
+use crate::pg::spi::Session;
+use crate::pg::xact::Transaction;
+use crate::pg::{caught, process};
+use crate::store;
+
+/// Does something to an instance in a transaction of the engine's own.
+pub fn internal<T>(
+    instance: &mut Instance,
+    work: impl FnOnce(&mut Instance, &Session) -> Result<T, Stop>,
+) -> Result<T, Stop> {
+    let work = || {
+        let transaction = Transaction::begin_internal();
+        let owner = store::as_owner();
+        let spi = Session::open();
+        let done = work(instance, &spi);
+        drop(spi);
+        drop(owner);
+        if done.is_ok() {
+            transaction.commit();
+        }
+        done
+    };
+    let done = process::without_cancellation(|| caught::catch(work));
+    done.unwrap_or_else(|caught| Err(Stop::Unstored(caught.into())))
+}
+
+/// Completes a leaf in a transaction of the engine's own, whose flush may wait.
+pub fn complete(instance: &mut Instance, leaf: NodeId, outcome: Outcome) -> Result<After, Stop> {
+    complete_as(instance, leaf, outcome, Flush::Later)
+}
+
+/// Completes a leaf in a transaction of the engine's own.
+pub fn complete_as(
+    instance: &mut Instance,
+    leaf: NodeId,
+    outcome: Outcome,
+    flush: Flush,
+) -> Result<After, Stop> {
+    internal(instance, |instance, spi| complete_in(instance, spi, leaf, outcome, flush))
+}
+
+/// Completes a leaf in the current transaction.
+pub fn complete_in(
+    instance: &mut Instance,
+    spi: &Session,
+    leaf: NodeId,
+    outcome: Outcome,
+    flush: Flush,
+) -> Result<After, Stop> {
+    let branch = instance.progress.graph().branch(leaf);
+    let next = instance.progress.complete(leaf, outcome);
+    instance.settle(spi, branch, next, flush)
+}
