@@ -92,8 +92,9 @@ impl From<RemoteError> for Failure {
     fn from(error: RemoteError) -> Failure {
         let message = error.to_string();
         match error {
-            RemoteError::NoWorkerSlot(_) => Failure::new("53400", message)
-                .hint("Raise max_worker_processes and restart the server."),
+            RemoteError::NoWorkerSlot(_) => {
+                Failure::new("53400", message).hint("Raise max_worker_processes and restart the server.")
+            }
             RemoteError::Ended => Failure::new("08006", message).hint(
                 "The server log tells why: the role may not connect there, or the session was terminated.",
             ),

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant as Moment};
 
-use pg_durable_graph::kind::NodeKind;
 use pg_durable_graph::NodeId;
+use pg_durable_graph::kind::NodeKind;
 use pg_durable_graph::progress::Next;
 use pgrx::pg_sys::Oid;
 

@@ -125,4 +125,3 @@ unsafe extern "C-unwind" fn receive_slot(
 
 #[pgrx::pg_guard]
 unsafe extern "C-unwind" fn shut_down(_receiver: *mut pg_sys::DestReceiver) {}
-

@@ -116,4 +116,3 @@ pub unsafe fn with_error_facts(call: impl FnOnce()) {
         }
     }
 }
-

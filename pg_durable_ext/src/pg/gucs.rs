@@ -1,5 +1,6 @@
 //! The settings.
 
+use std::ffi::CStr;
 use std::time::Duration;
 
 use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting, PostgresGucEnum};
@@ -40,6 +41,123 @@ static RETENTION_DAYS: GucSetting<i32> = GucSetting::<i32>::new(30);
 static SWEEP_INTERVAL: GucSetting<i32> = GucSetting::<i32>::new(30);
 static TEST_CLOCK: GucSetting<bool> = GucSetting::<bool>::new(false);
 
+/// A setting that is a whole number.
+struct Number {
+    name: &'static CStr,
+    short: &'static CStr,
+    long: &'static CStr,
+    setting: &'static GucSetting<i32>,
+    least: i32,
+    most: i32,
+    context: GucContext,
+    flags: GucFlags,
+}
+
+/// By name.
+const NUMBERS: [Number; 10] = [
+    Number {
+        name: c"pg_durable.executor_idle_timeout",
+        short: c"After how long without work an executor leaves.",
+        long: c"In seconds.",
+        setting: &EXECUTOR_IDLE_TIMEOUT,
+        least: 1,
+        most: 86_400,
+        context: GucContext::Sighup,
+        flags: GucFlags::UNIT_S,
+    },
+    Number {
+        name: c"pg_durable.list_instances_max_limit",
+        short: c"The largest limit_count that df.list_instances() accepts.",
+        long: c"In rows.",
+        setting: &LIST_INSTANCES_MAX_LIMIT,
+        least: 1,
+        most: 1_000_000,
+        context: GucContext::Suset,
+        flags: GucFlags::empty(),
+    },
+    Number {
+        name: c"pg_durable.loop_min_interval",
+        short: c"The least time between the generations of a loop that cannot end by itself and never waits.",
+        long: c"In milliseconds; 0 lets such a loop spin. Other loops are not held back.",
+        setting: &LOOP_MIN_INTERVAL,
+        least: 0,
+        most: 3_600_000,
+        context: GucContext::Suset,
+        flags: GucFlags::UNIT_MS,
+    },
+    Number {
+        name: c"pg_durable.max_executors",
+        short: c"How many executors may run at once in the whole server.",
+        long:
+            c"Each takes one of max_worker_processes. A quarter of them is kept for roles that have none yet.",
+        setting: &MAX_EXECUTORS,
+        least: 1,
+        most: crate::engine::board::EXECUTORS_MAX as i32,
+        context: GucContext::Sighup,
+        flags: GucFlags::empty(),
+    },
+    Number {
+        name: c"pg_durable.max_new_transaction_starts",
+        short: c"How many df.start(transaction_mode => 'new') may be under way at once.",
+        long: c"Each takes one of max_worker_processes while it commits.",
+        setting: &MAX_NEW_TRANSACTION_STARTS,
+        least: 1,
+        most: 1000,
+        context: GucContext::Postmaster,
+        flags: GucFlags::empty(),
+    },
+    Number {
+        name: c"pg_durable.max_result_size",
+        short: c"The largest result of a step that is stored.",
+        long: c"In kilobytes of JSON; a step with a larger one fails.",
+        setting: &MAX_RESULT_SIZE,
+        least: 1,
+        most: 200 * 1024,
+        context: GucContext::Suset,
+        flags: GucFlags::UNIT_KB,
+    },
+    Number {
+        name: c"pg_durable.new_transaction_start_timeout",
+        short: c"How long df.start(transaction_mode => 'new') waits for its turn.",
+        long: c"In seconds.",
+        setting: &NEW_TRANSACTION_START_TIMEOUT,
+        least: 1,
+        most: 3600,
+        context: GucContext::Postmaster,
+        flags: GucFlags::UNIT_S,
+    },
+    Number {
+        name: c"pg_durable.reconcile_interval",
+        short: c"How often terminal instances older than pg_durable.retention_days are deleted.",
+        long: c"In seconds; 0 never.",
+        setting: &RECONCILE_INTERVAL,
+        least: 0,
+        most: 86_400,
+        context: GucContext::Sighup,
+        flags: GucFlags::UNIT_S,
+    },
+    Number {
+        name: c"pg_durable.retention_days",
+        short: c"How long terminal instances are kept.",
+        long: c"In days; 0 deletes them at the next pass.",
+        setting: &RETENTION_DAYS,
+        least: 0,
+        most: 36_500,
+        context: GucContext::Sighup,
+        flags: GucFlags::empty(),
+    },
+    Number {
+        name: c"pg_durable.sweep_interval",
+        short: c"How often to look for instances whose start no process announced.",
+        long: c"In seconds. Done only while prepared transactions may hold such starts.",
+        setting: &SWEEP_INTERVAL,
+        least: 1,
+        most: 3600,
+        context: GucContext::Sighup,
+        flags: GucFlags::UNIT_S,
+    },
+];
+
 /// Defines the settings. From `_PG_init` only.
 pub fn register() {
     GucRegistry::define_enum_guc(
@@ -75,109 +193,9 @@ pub fn register() {
         GucContext::Postmaster,
         GucFlags::default(),
     );
-    let define = |name, short, long, setting: &'static GucSetting<i32>, min, max, context, flags| {
-        GucRegistry::define_int_guc(name, short, long, setting, min, max, context, flags);
-    };
-    define(
-        c"pg_durable.executor_idle_timeout",
-        c"After how long without work an executor leaves.",
-        c"In seconds.",
-        &EXECUTOR_IDLE_TIMEOUT,
-        1,
-        86_400,
-        GucContext::Sighup,
-        GucFlags::UNIT_S,
-    );
-    define(
-        c"pg_durable.list_instances_max_limit",
-        c"The largest limit_count that df.list_instances() accepts.",
-        c"In rows.",
-        &LIST_INSTANCES_MAX_LIMIT,
-        1,
-        1_000_000,
-        GucContext::Suset,
-        GucFlags::default(),
-    );
-    define(
-        c"pg_durable.loop_min_interval",
-        c"The least time between the generations of a loop that cannot end by itself and never waits.",
-        c"In milliseconds; 0 lets such a loop spin. Other loops are not held back.",
-        &LOOP_MIN_INTERVAL,
-        0,
-        3_600_000,
-        GucContext::Suset,
-        GucFlags::UNIT_MS,
-    );
-    define(
-        c"pg_durable.max_executors",
-        c"How many executors may run at once in the whole server.",
-        c"Each takes one of max_worker_processes. A quarter of them is kept for roles that have none yet.",
-        &MAX_EXECUTORS,
-        1,
-        crate::engine::board::EXECUTORS_MAX as i32,
-        GucContext::Sighup,
-        GucFlags::default(),
-    );
-    define(
-        c"pg_durable.max_new_transaction_starts",
-        c"How many df.start(transaction_mode => 'new') may be under way at once.",
-        c"Each takes one of max_worker_processes while it commits.",
-        &MAX_NEW_TRANSACTION_STARTS,
-        1,
-        1000,
-        GucContext::Postmaster,
-        GucFlags::default(),
-    );
-    define(
-        c"pg_durable.max_result_size",
-        c"The largest result of a step that is stored.",
-        c"In kilobytes of JSON; a step with a larger one fails.",
-        &MAX_RESULT_SIZE,
-        1,
-        200 * 1024,
-        GucContext::Suset,
-        GucFlags::UNIT_KB,
-    );
-    define(
-        c"pg_durable.new_transaction_start_timeout",
-        c"How long df.start(transaction_mode => 'new') waits for its turn.",
-        c"In seconds.",
-        &NEW_TRANSACTION_START_TIMEOUT,
-        1,
-        3600,
-        GucContext::Postmaster,
-        GucFlags::UNIT_S,
-    );
-    define(
-        c"pg_durable.reconcile_interval",
-        c"How often terminal instances older than pg_durable.retention_days are deleted.",
-        c"In seconds; 0 never.",
-        &RECONCILE_INTERVAL,
-        0,
-        86_400,
-        GucContext::Sighup,
-        GucFlags::UNIT_S,
-    );
-    define(
-        c"pg_durable.retention_days",
-        c"How long terminal instances are kept.",
-        c"In days; 0 deletes them at the next pass.",
-        &RETENTION_DAYS,
-        0,
-        36_500,
-        GucContext::Sighup,
-        GucFlags::default(),
-    );
-    define(
-        c"pg_durable.sweep_interval",
-        c"How often to look for instances whose start no process announced.",
-        c"In seconds. Done only while prepared transactions may hold such starts.",
-        &SWEEP_INTERVAL,
-        1,
-        3600,
-        GucContext::Sighup,
-        GucFlags::UNIT_S,
-    );
+    for Number { name, short, long, setting, least, most, context, flags } in NUMBERS {
+        GucRegistry::define_int_guc(name, short, long, setting, least, most, context, flags);
+    }
     // SAFETY: reserves a prefix that is this library's own.
     unsafe { pgrx::pg_sys::MarkGUCPrefixReserved(c"pg_durable".as_ptr()) }
 }

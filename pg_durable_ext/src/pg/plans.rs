@@ -116,4 +116,3 @@ pub(super) unsafe fn plan_source(
     });
     Some(kept)
 }
-

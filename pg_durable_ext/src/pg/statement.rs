@@ -117,4 +117,3 @@ pub(super) fn refuse_what_a_step_may_not_do(statement: *mut pg_sys::RawStmt) -> 
         _ => Ok(()),
     }
 }
-

@@ -6,8 +6,8 @@ use pg_durable_graph::template::{self, Template};
 use pg_durable_graph::vars;
 use serde_json::Value;
 
-use crate::engine::failure::Stop;
 use crate::engine::checkpoint;
+use crate::engine::failure::Stop;
 use crate::engine::instance::{After, Flush, Instance};
 use crate::engine::statement::Values;
 

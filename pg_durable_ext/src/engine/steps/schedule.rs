@@ -5,8 +5,8 @@ use pg_durable_graph::schedule::Schedule;
 use pg_durable_graph::{NodeId, Outcome};
 use serde_json::json;
 
-use crate::engine::failure::{Failure, Stop};
 use crate::engine::checkpoint;
+use crate::engine::failure::{Failure, Stop};
 use crate::engine::instance::{After, Instance};
 
 /// From 1970 to 2000, in microseconds.

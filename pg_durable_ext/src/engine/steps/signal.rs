@@ -4,8 +4,8 @@ use pg_durable_graph::kind::Signal;
 use pg_durable_graph::{NodeId, Outcome};
 use serde_json::{Value, json};
 
-use crate::engine::failure::Stop;
 use crate::engine::checkpoint;
+use crate::engine::failure::Stop;
 use crate::engine::instance::{After, Flush, Instance};
 use crate::store::signals;
 
@@ -28,7 +28,9 @@ pub fn carry_out(instance: &mut Instance, leaf: NodeId, signal: &Signal, now: i6
         return Ok(after);
     }
     match instance.progress.state(leaf).wake_at {
-        Some(until) if until <= now => checkpoint::complete(instance, leaf, outcome(signal, true, Value::Null)),
+        Some(until) if until <= now => {
+            checkpoint::complete(instance, leaf, outcome(signal, true, Value::Null))
+        }
         until => Ok(After::Parked { until }),
     }
 }

@@ -4,8 +4,8 @@ use pg_durable_graph::kind::Sleep;
 use pg_durable_graph::{NodeId, Outcome};
 use serde_json::json;
 
-use crate::engine::failure::Stop;
 use crate::engine::checkpoint;
+use crate::engine::failure::Stop;
 use crate::engine::instance::{After, Instance};
 
 /// When a sleep that is reached at `now` ends.
