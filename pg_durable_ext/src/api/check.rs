@@ -5,11 +5,25 @@ use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use serde_json::Value;
 
-use super::error::ApiError;
-use super::{instance, not_a_step, registry};
+use super::argument;
+use super::definition::{self, DefinitionError};
+use super::registry::{self, WorkflowError};
 use crate::check::{self, Finding};
+use crate::engine::failure::Failure;
 use crate::pg::json::Jsonb;
 use crate::pg::role;
+use crate::store::vars;
+
+/// Why there are no findings.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckError {
+    #[error(transparent)]
+    Definition(#[from] DefinitionError),
+    #[error(transparent)]
+    Workflow(#[from] WorkflowError),
+    #[error("{}", .0.message)]
+    Failed(Failure),
+}
 
 #[expect(clippy::type_complexity, reason = "the columns, as pgrx wants them named")]
 #[pg_extern]
@@ -28,7 +42,7 @@ fn graph_check(
     >,
     ErrorReport,
 > {
-    let text = graph.ok_or(ApiError::NullArgument("graph"))?;
+    let text = argument::given(graph, "graph")?;
     let findings = findings(text, input_schema.as_ref().map(|schema| schema.0.as_str()))?;
     Ok(TableIterator::new(
         findings
@@ -38,15 +52,12 @@ fn graph_check(
     ))
 }
 
-fn findings(text: &str, input_schema: Option<&str>) -> Result<Vec<Finding>, ApiError> {
+fn findings(text: &str, input_schema: Option<&str>) -> Result<Vec<Finding>, CheckError> {
     let registered = registry::definition_of(text)?;
     let graph = registered.as_ref().map_or(text, |definition| &definition.graph);
     let schema =
         input_schema.or(registered.as_ref().and_then(|definition| definition.input_schema.as_deref()));
-    if graph.trim().is_empty() {
-        return Err(ApiError::EmptyGraph);
-    }
-    not_a_step::refuse_result(graph)?;
+    definition::refuse_empty(graph)?;
     let schema: Option<Value> = match schema {
         Some(schema) => {
             registry::check_schema("input_schema", schema)?;
@@ -65,6 +76,6 @@ fn findings(text: &str, input_schema: Option<&str>) -> Result<Vec<Finding>, ApiE
             }]);
         }
     };
-    let variables = instance::variables(role::current_user());
-    check::check(&graph, schema.as_ref(), &variables).map_err(ApiError::Check)
+    let variables = vars::of_role(role::current_user());
+    check::check(&graph, schema.as_ref(), &variables).map_err(CheckError::Failed)
 }

@@ -4,21 +4,29 @@ use pgrx::datum::TimestampWithTimeZone;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
-use super::error::ApiError;
-use super::graph;
+use super::{extension, graph};
 use crate::engine::wake;
-use crate::pg::{clock, gucs, shmem};
+use crate::pg::{clock, gucs};
+
+/// Why the clock was not moved.
+#[derive(Debug, thiserror::Error)]
+pub enum ClockError {
+    #[error("the engine's clock cannot be moved in this server")]
+    NotATestServer,
+    #[error("the clock cannot be moved backwards")]
+    Backwards,
+    #[error("the clock cannot be moved that far")]
+    TooFar,
+}
 
 #[pg_extern]
 fn clock_advance(duration: Interval) -> Result<Option<TimestampWithTimeZone>, ErrorReport> {
-    if !shmem::is_preloaded() {
-        return Err(ApiError::NotPreloaded.into());
-    }
+    extension::check_preloaded()?;
     if !gucs::test_clock() {
-        return Err(ApiError::NoTestClock.into());
+        return Err(ClockError::NotATestServer.into());
     }
-    let micros = u64::try_from(graph::micros(&duration)).map_err(|_| ApiError::ClockBackwards)?;
-    let now = i64::try_from(micros).ok().and_then(clock::advance).ok_or(ApiError::ClockTooFar)?;
+    let micros = u64::try_from(graph::micros(&duration)).map_err(|_| ClockError::Backwards)?;
+    let now = i64::try_from(micros).ok().and_then(clock::advance).ok_or(ClockError::TooFar)?;
     wake::send(|board| board.wake_schedulers());
     Ok(clock::to_sql(now))
 }

@@ -5,12 +5,35 @@ use pg_durable_graph::explain::{self, InstanceHeader, Mark};
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
-use super::error::ApiError;
-use super::instance::visible;
+use super::definition::DefinitionError;
+use super::looking::Looking;
 use super::node::Shown;
-use super::registry;
+use super::registry::{self, WorkflowError};
+use super::visible::visible;
 use crate::engine::wake;
-use crate::store;
+use crate::pg::spi::Session;
+use crate::store::{self, EngineError};
+
+/// Why there is nothing to explain.
+#[derive(Debug, thiserror::Error)]
+pub enum ExplainError {
+    #[error(transparent)]
+    Definition(#[from] DefinitionError),
+    #[error(transparent)]
+    Workflow(#[from] WorkflowError),
+    #[error("the nodes of instance {0} are its owner's")]
+    OwnersNodes(String),
+    #[error("Instance not found: {0}")]
+    UnknownInstance(String),
+    #[error(
+        "Cannot explain input: not a valid Durofut JSON, instance ID, SQL statement, or DSL expression.\nHint: DSL expressions use df.*() functions and operators like ~>, |=>, &, |."
+    )]
+    Unexplainable,
+    #[error("Expression returned NULL")]
+    ExpressionNull,
+    #[error("the stored instance cannot be read")]
+    Stored(#[from] EngineError),
+}
 
 #[pg_extern]
 fn instance_explain(input: &str) -> Result<String, ErrorReport> {
@@ -20,17 +43,17 @@ fn instance_explain(input: &str) -> Result<String, ErrorReport> {
         return Ok(instance(&lower)?);
     }
     if let Some(definition) = registry::definition_of(input)? {
-        let graph = Graph::from_json(&definition.graph).map_err(ApiError::InvalidGraph)?;
+        let graph = Graph::from_json(&definition.graph).map_err(DefinitionError::from)?;
         return Ok(explain::explain(&graph, |_| None));
     }
     Ok(graph(input)?)
 }
 
-fn instance(id: &str) -> Result<String, ApiError> {
+fn instance(id: &str) -> Result<String, ExplainError> {
     let Some(shown) = Shown::load(id)? else {
         return Err(match visible(id) {
-            Some(_) => ApiError::OwnersNodes(id.to_owned()),
-            None => ApiError::UnknownInstance(id.to_owned()),
+            Some(_) => ExplainError::OwnersNodes(id.to_owned()),
+            None => ExplainError::UnknownInstance(id.to_owned()),
         });
     };
     let statuses = shown.statuses();
@@ -48,32 +71,6 @@ fn instance(id: &str) -> Result<String, ApiError> {
     Ok(explain::explain_instance(&header, &shown.graph, |node| Some(mark(statuses[node.index()]))))
 }
 
-thread_local! {
-    static IS_LOOKING: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
-}
-
-/// Whether `df.explain` is evaluating an expression, in which nothing may start.
-pub fn is_looking() -> bool {
-    IS_LOOKING.get()
-}
-
-/// While it lives, [`is_looking`].
-struct Looking;
-
-impl Looking {
-    fn begin() -> Looking {
-        IS_LOOKING.set(true);
-        Looking
-    }
-}
-
-impl Drop for Looking {
-    fn drop(&mut self) {
-        // Runs while an error unwinds too: the next statement must not be affected.
-        IS_LOOKING.set(false);
-    }
-}
-
 fn mark(status: &str) -> Mark {
     match status {
         "completed" => Mark::Completed,
@@ -84,7 +81,7 @@ fn mark(status: &str) -> Mark {
     }
 }
 
-fn graph(input: &str) -> Result<String, ApiError> {
+fn graph(input: &str) -> Result<String, ExplainError> {
     /// What an SQL statement may begin with.
     const VERBS: [&str; 16] = [
         "SELECT", "INSERT", "UPDATE", "DELETE", "WITH", "CREATE", "ALTER", "DROP", "CALL", "DO", "TRUNCATE",
@@ -100,12 +97,12 @@ fn graph(input: &str) -> Result<String, ApiError> {
     } else if is_expression && !is_statement {
         // Evaluated with the caller's rights; df.start(...) gives back its graph instead of starting it.
         let _looking = Looking::begin();
-        crate::pg::spi::Session::open().evaluate(input).ok_or(ApiError::ExpressionNull)?
+        Session::open().evaluate(input).ok_or(ExplainError::ExpressionNull)?
     } else if is_statement {
         input.to_owned()
     } else {
-        return Err(ApiError::CannotExplain);
+        return Err(ExplainError::Unexplainable);
     };
-    let graph = Graph::from_json(&text).map_err(ApiError::InvalidGraph)?;
+    let graph = Graph::from_json(&text).map_err(DefinitionError::from)?;
     Ok(explain::explain(&graph, |_| None))
 }

@@ -3,13 +3,18 @@
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
-use super::error::ApiError;
+use crate::engine::start::NotPreloaded;
 use crate::engine::wake;
 use crate::pg::shmem;
 
 #[pg_extern]
 fn check_preload() -> Result<(), ErrorReport> {
-    if shmem::is_preloaded() { Ok(()) } else { Err(ApiError::NotPreloaded.into()) }
+    Ok(check_preloaded()?)
+}
+
+/// Whether the engine is there.
+pub fn check_preloaded() -> Result<(), NotPreloaded> {
+    if shmem::is_preloaded() { Ok(()) } else { Err(NotPreloaded) }
 }
 
 #[pg_extern]

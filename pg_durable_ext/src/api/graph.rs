@@ -4,14 +4,31 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use pg_durable_graph::{Fragment, Problem, fragment};
+use pg_durable_graph::{Fragment, GraphError, Problem, fragment};
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use serde_json::Value;
 
-use super::error::ApiError;
-use super::not_a_step;
+use super::argument::{ArgumentError, given};
+use super::not_a_step::{self, NotAStep};
 use crate::pg::json::Jsonb;
+
+/// Why a graph was not built.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    #[error(transparent)]
+    Argument(#[from] ArgumentError),
+    #[error(transparent)]
+    NotAStep(#[from] NotAStep),
+    #[error(transparent)]
+    Graph(#[from] GraphError),
+    #[error("Sleep duration must be non-negative")]
+    SleepNegative,
+    #[error("Sleep duration must be at most 100 years")]
+    SleepTooLong,
+    #[error("Timeout must be positive")]
+    TimeoutNotPositive,
+}
 
 /// The longest sleep.
 const SLEEP_MAX: Duration = Duration::from_secs(100 * 366 * 86_400);
@@ -23,7 +40,7 @@ thread_local! {
 }
 const RECENT_MAX: usize = 4;
 
-fn piece(text: &str) -> Result<Fragment, ApiError> {
+fn piece(text: &str) -> Result<Fragment, BuildError> {
     if RECENT.with_borrow(|recent| recent.iter().any(|known| known == text)) {
         return Ok(Fragment::trusted(text.to_owned()));
     }
@@ -42,7 +59,7 @@ fn give(fragment: Fragment) -> String {
     text
 }
 
-fn pieces(texts: &[&str]) -> Result<Vec<Fragment>, ApiError> {
+fn pieces(texts: &[&str]) -> Result<Vec<Fragment>, BuildError> {
     texts.iter().map(|text| piece(text)).collect()
 }
 
@@ -56,11 +73,11 @@ fn graph_sql_bound(query: &str, params: Jsonb) -> Result<String, ErrorReport> {
     let params = match serde_json::from_str(&params.0) {
         Ok(Value::Array(params)) => params,
         Ok(Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_)) => {
-            return Err(ApiError::Graph(Problem::ParamsNotArray.into()).into());
+            return Err(BuildError::Graph(Problem::ParamsNotArray.into()).into());
         }
-        Err(_) => return Err(ApiError::Graph(Problem::ParamsTooDeep.into()).into()),
+        Err(_) => return Err(BuildError::Graph(Problem::ParamsTooDeep.into()).into()),
     };
-    Ok(give(Fragment::bound(query, &params).map_err(ApiError::from)?))
+    Ok(give(Fragment::bound(query, &params).map_err(BuildError::from)?))
 }
 
 #[pg_extern]
@@ -70,19 +87,19 @@ fn graph_seq(a: &str, b: &str) -> Result<String, ErrorReport> {
 
 #[pg_extern]
 fn graph_as(fut: &str, name: &str) -> Result<String, ErrorReport> {
-    Ok(give(piece(fut)?.named(name).map_err(ApiError::from)?))
+    Ok(give(piece(fut)?.named(name).map_err(BuildError::from)?))
 }
 
 #[pg_extern]
 fn graph_sleep(seconds: i64) -> Result<String, ErrorReport> {
-    let seconds = u64::try_from(seconds).map_err(|_| ApiError::SleepNegative)?;
+    let seconds = u64::try_from(seconds).map_err(|_| BuildError::SleepNegative)?;
     sleep(Duration::from_secs(seconds))
 }
 
 #[pg_extern]
 fn graph_sleep_fraction(seconds: f64) -> Result<String, ErrorReport> {
     if seconds.is_nan() || seconds < 0.0 {
-        return Err(ApiError::SleepNegative.into());
+        return Err(BuildError::SleepNegative.into());
     }
     let micros = (seconds * 1e6).round();
     sleep(Duration::from_micros(micros.min(u64::MAX as f64) as u64))
@@ -90,7 +107,7 @@ fn graph_sleep_fraction(seconds: f64) -> Result<String, ErrorReport> {
 
 #[pg_extern]
 fn graph_sleep_interval(duration: Interval) -> Result<String, ErrorReport> {
-    let micros = u128::try_from(micros(&duration)).map_err(|_| ApiError::SleepNegative)?;
+    let micros = u128::try_from(micros(&duration)).map_err(|_| BuildError::SleepNegative)?;
     sleep(Duration::from_micros(u64::try_from(micros).unwrap_or(u64::MAX)))
 }
 
@@ -103,24 +120,24 @@ pub fn micros(duration: &Interval) -> i128 {
 
 fn sleep(duration: Duration) -> Result<String, ErrorReport> {
     if duration > SLEEP_MAX {
-        return Err(ApiError::SleepTooLong.into());
+        return Err(BuildError::SleepTooLong.into());
     }
     Ok(give(Fragment::sleep(duration)))
 }
 
 #[pg_extern]
 fn graph_wait_for_schedule(cron_expr: &str) -> Result<String, ErrorReport> {
-    Ok(give(Fragment::wait_for_schedule(cron_expr, None).map_err(ApiError::from)?))
+    Ok(give(Fragment::wait_for_schedule(cron_expr, None).map_err(BuildError::from)?))
 }
 
 #[pg_extern]
 fn graph_wait_for_schedule_in(cron_expr: &str, timezone: &str) -> Result<String, ErrorReport> {
-    Ok(give(Fragment::wait_for_schedule(cron_expr, Some(timezone)).map_err(ApiError::from)?))
+    Ok(give(Fragment::wait_for_schedule(cron_expr, Some(timezone)).map_err(BuildError::from)?))
 }
 
 #[pg_extern]
 fn graph_loop(body: Option<&str>, condition: Option<&str>) -> Result<String, ErrorReport> {
-    let body = piece(body.ok_or(ApiError::NullArgument("body"))?)?;
+    let body = piece(given(body, "body")?)?;
     let condition = condition.map(piece).transpose()?;
     Ok(give(Fragment::repeat(&body, condition.as_ref())))
 }
@@ -152,7 +169,7 @@ fn graph_if_then_op(condition: &str, then_branch: &str) -> String {
 
 #[pg_extern]
 fn graph_if_else_op(partial_if: &str, else_branch: &str) -> Result<String, ErrorReport> {
-    Ok(give(fragment::complete_if(partial_if, else_branch).map_err(ApiError::from)?))
+    Ok(give(fragment::complete_if(partial_if, else_branch).map_err(BuildError::from)?))
 }
 
 #[pg_extern]
@@ -181,27 +198,24 @@ fn graph_race_many(branches: Array<&str>) -> Result<String, ErrorReport> {
 }
 
 fn join(branches: &[&str]) -> Result<String, ErrorReport> {
-    Ok(give(Fragment::join(&pieces(branches)?).map_err(ApiError::from)?))
+    Ok(give(Fragment::join(&pieces(branches)?).map_err(BuildError::from)?))
 }
 
 fn race(branches: &[&str]) -> Result<String, ErrorReport> {
-    Ok(give(Fragment::race(&pieces(branches)?).map_err(ApiError::from)?))
+    Ok(give(Fragment::race(&pieces(branches)?).map_err(BuildError::from)?))
 }
 
-fn not_null(branches: &Array<'_, &str>) -> Result<Vec<String>, ApiError> {
-    branches
-        .iter()
-        .map(|branch| branch.map(str::to_owned).ok_or(ApiError::NullArgument("a branch")))
-        .collect()
+fn not_null(branches: &Array<'_, &str>) -> Result<Vec<String>, BuildError> {
+    branches.iter().map(|branch| Ok(given(branch, "a branch")?.to_owned())).collect()
 }
 
 #[pg_extern]
 fn graph_wait_for_signal(name: Option<&str>, timeout_seconds: Option<i32>) -> Result<String, ErrorReport> {
-    let name = name.ok_or(ApiError::NullArgument("name"))?;
+    let name = given(name, "name")?;
     let timeout = match timeout_seconds {
-        Some(secs) if secs <= 0 => return Err(ApiError::TimeoutNotPositive.into()),
+        Some(secs) if secs <= 0 => return Err(BuildError::TimeoutNotPositive.into()),
         Some(secs) => Some(Duration::from_secs(secs as u64)),
         None => None,
     };
-    Ok(give(Fragment::signal(name, timeout).map_err(ApiError::from)?))
+    Ok(give(Fragment::signal(name, timeout).map_err(BuildError::from)?))
 }

@@ -1,12 +1,16 @@
-//! What SQL calls: one file a noun. The SQL side is in `sql/parts`.
+//! What SQL calls: one file a noun, each with what it refuses; `report` gives that its SQLSTATE and HINT. The SQL side
+//! is in `sql/parts`.
 
+mod argument;
 mod check;
 mod clock;
-pub mod error;
+mod definition;
 mod explain;
 mod extension;
 mod graph;
 mod instance;
+mod launch;
+mod looking;
 mod node;
 mod not_a_step;
 mod registry;
@@ -14,5 +18,6 @@ mod report;
 mod schema;
 mod signal;
 mod variable;
+mod visible;
 mod wait;
 mod workers;

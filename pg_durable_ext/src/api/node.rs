@@ -9,11 +9,10 @@ use pgrx::datum::TimestampWithTimeZone;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
-use super::error::ApiError;
 use crate::engine::wake;
 use crate::pg::spi::Session;
 use crate::pg::{catalog, clock, shmem};
-use crate::store::{instances, nodes};
+use crate::store::{EngineError, instances, nodes};
 
 type Row = (
     Option<String>,
@@ -93,7 +92,7 @@ struct Inferred {
 
 impl Shown {
     /// Loads an instance as the current user; `None` when it is unknown or not visible.
-    pub fn load(id: &str) -> Result<Option<Shown>, ApiError> {
+    pub fn load(id: &str) -> Result<Option<Shown>, EngineError> {
         let Some(number) = wake::instance_number(id) else { return Ok(None) };
         let spi = Session::open();
         let Some(instance) = instances::visible(&spi, id) else { return Ok(None) };

@@ -6,19 +6,65 @@ use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use serde_json::{Value, json};
 
-use super::error::ApiError;
-use super::instance::{self, Actor, Start};
-use super::{not_a_step, schema};
-use crate::engine::statement::Values;
+use super::argument::{self, ArgumentError, TransactionMode};
+use super::definition::{self, DefinitionError};
+use super::launch::{self, LaunchError};
+use super::looking::is_looking;
+use super::schema::{self, Violation};
+use crate::engine::start::{self, Actor, Start, StartError, Submitter};
 use crate::engine::wake;
 use crate::pg::json::Jsonb;
 use crate::pg::spi::Session;
 use crate::pg::{catalog, role};
 use crate::store::workflows::{Definition, Workflow};
-use crate::store::{self, workflows};
+use crate::store::{self, vars as variables, workflows};
 
 /// The longest name, in bytes.
 const NAME_MAX: usize = 200;
+
+/// What is refused of a registered workflow.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkflowError {
+    #[error(transparent)]
+    Argument(#[from] ArgumentError),
+    #[error(transparent)]
+    Definition(#[from] DefinitionError),
+    #[error(transparent)]
+    Start(#[from] StartError),
+    #[error(transparent)]
+    Launch(#[from] LaunchError),
+    #[error("invalid name of a workflow: \"{0}\"")]
+    Name(String),
+    #[error("the version of a workflow must be at least 1")]
+    Version,
+    #[error("invalid run_as \"{0}\" for df.register(): expected 'caller' or 'owner'")]
+    RunAs(String),
+    #[error("{argument} is not a JSON Schema that can be used")]
+    Schema { argument: &'static str, violation: Violation },
+    #[error("workflow \"{name}\" belongs to {owner}")]
+    NotOwner { name: String, owner: String },
+    #[error("version {version} of workflow \"{name}\" is registered with another definition")]
+    VersionTaken { name: String, version: i32, difference: String },
+    #[error("{} does not exist, or may not be run by the current role", shown(.name, *.version))]
+    Unknown { name: String, version: Option<i32> },
+    #[error("input of {} does not fit its schema", shown(.name, Some(*.version)))]
+    InputViolates { name: String, version: i32, violations: Vec<Violation>, more: usize },
+    #[error("the owner of workflow \"{name}\" does not exist any more")]
+    OwnerGone { name: String },
+    #[error("the owner of workflow \"{name}\", {owner}, may not use pg_durable any more")]
+    OwnerUsage { name: String, owner: String },
+    #[error("role \"{0}\" does not exist")]
+    UnknownRole(String),
+    #[error("waiting is in vain in a transaction that sees one snapshot only")]
+    OneSnapshot,
+}
+
+fn shown(name: &str, version: Option<i32>) -> String {
+    match version {
+        Some(version) => format!("version {version} of workflow \"{name}\""),
+        None => format!("workflow \"{name}\""),
+    }
+}
 
 #[expect(clippy::too_many_arguments, reason = "those of the SQL function")]
 #[pg_extern]
@@ -33,26 +79,22 @@ fn workflow_register(
     database: Option<&str>,
     description: Option<&str>,
 ) -> Result<i32, ErrorReport> {
-    let name = name.ok_or(ApiError::NullArgument("name"))?;
-    let text = graph.ok_or(ApiError::NullArgument("graph"))?;
+    let name = argument::given(name, "name")?;
+    let text = argument::given(graph, "graph")?;
     check_name(name)?;
     if version.is_some_and(|version| version < 1) {
-        return Err(ApiError::WorkflowVersion.into());
+        return Err(WorkflowError::Version.into());
     }
-    if text.trim().is_empty() {
-        return Err(ApiError::EmptyGraph.into());
-    }
-    not_a_step::refuse_result(text)?;
-    let graph = Graph::from_json(text).map_err(ApiError::InvalidGraph)?;
+    let graph = definition::read(text)?;
     let definition = Definition {
         graph: graph.to_json(),
         input_schema: input_schema.map(|schema| checked_schema("input_schema", schema)).transpose()?,
         output_schema: output_schema.map(|schema| checked_schema("output_schema", schema)).transpose()?,
         run_as: match run_as.unwrap_or("caller").to_ascii_lowercase() {
             known if known == "caller" || known == "owner" => known,
-            other => return Err(ApiError::RunAs(other).into()),
+            other => return Err(WorkflowError::RunAs(other).into()),
         },
-        durability: durability.map(instance::durability).transpose()?.map(str::to_owned),
+        durability: durability.map(argument::durability).transpose()?.map(|known| known.as_str().to_owned()),
         database: database.map(str::to_owned),
     };
     Ok(register(name, version, &graph, definition, description)?)
@@ -64,11 +106,11 @@ fn register(
     graph: &Graph,
     definition: Definition,
     description: Option<&str>,
-) -> Result<i32, ApiError> {
+) -> Result<i32, WorkflowError> {
     let registrar = role::current_user();
     let owner = {
         let _owner = store::as_owner();
-        workflows::claim(&Session::open(), name, registrar).ok_or(ApiError::OneSnapshot)?
+        workflows::claim(&Session::open(), name, registrar).ok_or(WorkflowError::OneSnapshot)?
     };
     check_owner(name, owner)?;
     let _owner = store::as_owner();
@@ -85,11 +127,11 @@ fn register(
             return Ok(known.version);
         }
         (Some(known), Some(_)) if version.is_none() => {
-            known.version.checked_add(1).ok_or(ApiError::WorkflowVersion)?
+            known.version.checked_add(1).ok_or(WorkflowError::Version)?
         }
         (Some(known), Some(difference)) => {
             let (name, version) = (name.to_owned(), known.version);
-            return Err(ApiError::VersionTaken { name, version, difference });
+            return Err(WorkflowError::VersionTaken { name, version, difference });
         }
         (None, _) => version.unwrap_or(1),
     };
@@ -99,11 +141,11 @@ fn register(
 }
 
 /// A name can be told from ids of instances, and from what else `df.explain` takes.
-fn check_name(name: &str) -> Result<(), ApiError> {
+fn check_name(name: &str) -> Result<(), WorkflowError> {
     if is_workflow_name(name) && wake::instance_number(&name.to_ascii_lowercase()).is_none() {
         Ok(())
     } else {
-        Err(ApiError::WorkflowName(name.chars().take(NAME_MAX).collect()))
+        Err(WorkflowError::Name(name.chars().take(NAME_MAX).collect()))
     }
 }
 
@@ -113,20 +155,20 @@ fn is_workflow_name(name: &str) -> bool {
         && name.chars().all(|part| part.is_alphanumeric() || matches!(part, '_' | '-' | '.' | '/' | ':'))
 }
 
-fn checked_schema(argument: &'static str, schema: Jsonb) -> Result<String, ApiError> {
+fn checked_schema(argument: &'static str, schema: Jsonb) -> Result<String, WorkflowError> {
     check_schema(argument, &schema.0).map(|()| schema.0)
 }
 
 /// Refuses what is no JSON Schema.
-pub fn check_schema(argument: &'static str, schema: &str) -> Result<(), ApiError> {
-    schema::check(schema).map_err(|violation| ApiError::Schema { argument, violation })
+pub fn check_schema(argument: &'static str, schema: &str) -> Result<(), WorkflowError> {
+    schema::check(schema).map_err(|violation| WorkflowError::Schema { argument, violation })
 }
 
 /// What the registered version has otherwise; `None` when it is the same.
-fn difference_to(known: &Workflow, graph: &Graph, new: &Definition) -> Result<Option<String>, ApiError> {
+fn difference_to(known: &Workflow, graph: &Graph, new: &Definition) -> Result<Option<String>, WorkflowError> {
     let old = &known.definition;
     let mut parts = Vec::new();
-    let stored = Graph::from_json(&old.graph).map_err(ApiError::InvalidGraph)?;
+    let stored = Graph::from_json(&old.graph).map_err(DefinitionError::from)?;
     parts.extend(difference::of_graphs(&stored, graph));
     for (what, old, new) in [
         ("input_schema", &old.input_schema, &new.input_schema),
@@ -154,8 +196,8 @@ fn difference_to(known: &Workflow, graph: &Graph, new: &Definition) -> Result<Op
 
 #[pg_extern]
 fn workflow_unregister(name: Option<&str>, version: Option<i32>) -> Result<i32, ErrorReport> {
-    let name = name.ok_or(ApiError::NullArgument("name"))?;
-    let unknown = || ApiError::UnknownWorkflow { name: name.to_owned(), version };
+    let name = argument::given(name, "name")?;
+    let unknown = || WorkflowError::Unknown { name: name.to_owned(), version };
     lock(name)?.ok_or_else(unknown)?;
     let _owner = store::as_owner();
     let spi = Session::open();
@@ -170,7 +212,7 @@ fn workflow_unregister(name: Option<&str>, version: Option<i32>) -> Result<i32, 
 }
 
 /// Keeps a name of the current user's as it is until the end of the transaction; `None` where it is nobody's.
-fn lock(name: &str) -> Result<Option<Oid>, ApiError> {
+fn lock(name: &str) -> Result<Option<Oid>, WorkflowError> {
     let locked = {
         let _owner = store::as_owner();
         workflows::lock(&Session::open(), name)
@@ -181,18 +223,18 @@ fn lock(name: &str) -> Result<Option<Oid>, ApiError> {
     }
 }
 
-fn check_owner(name: &str, owner: Oid) -> Result<(), ApiError> {
+fn check_owner(name: &str, owner: Oid) -> Result<(), WorkflowError> {
     if catalog::acts_as(owner) {
         return Ok(());
     }
     let owner = catalog::role_name(owner).unwrap_or_else(|| "a role that was dropped".to_owned());
-    Err(ApiError::NotOwner { name: name.to_owned(), owner })
+    Err(WorkflowError::NotOwner { name: name.to_owned(), owner })
 }
 
 #[pg_extern]
 fn workflow_grant(name: &str, p_role: &str) -> Result<(), ErrorReport> {
     let grantee = grantee(p_role)?;
-    lock(name)?.ok_or_else(|| ApiError::UnknownWorkflow { name: name.to_owned(), version: None })?;
+    lock(name)?.ok_or_else(|| WorkflowError::Unknown { name: name.to_owned(), version: None })?;
     let grantor = role::current_user();
     let _owner = store::as_owner();
     workflows::grant(&Session::open(), name, grantee, grantor);
@@ -202,18 +244,18 @@ fn workflow_grant(name: &str, p_role: &str) -> Result<(), ErrorReport> {
 #[pg_extern]
 fn workflow_revoke(name: &str, p_role: &str) -> Result<(), ErrorReport> {
     let grantee = grantee(p_role)?;
-    lock(name)?.ok_or_else(|| ApiError::UnknownWorkflow { name: name.to_owned(), version: None })?;
+    lock(name)?.ok_or_else(|| WorkflowError::Unknown { name: name.to_owned(), version: None })?;
     let _owner = store::as_owner();
     workflows::revoke(&Session::open(), name, grantee);
     Ok(())
 }
 
 /// The role of this name; the invalid oid is everybody.
-fn grantee(name: &str) -> Result<Oid, ApiError> {
+fn grantee(name: &str) -> Result<Oid, WorkflowError> {
     if name == "public" {
         return Ok(Oid::INVALID);
     }
-    catalog::role_oid(name).ok_or_else(|| ApiError::UnknownRole(name.to_owned()))
+    catalog::role_oid(name).ok_or_else(|| WorkflowError::UnknownRole(name.to_owned()))
 }
 
 #[pg_extern]
@@ -225,14 +267,12 @@ fn workflow_run(
     idempotency_key: Option<&str>,
     transaction_mode: Option<&str>,
 ) -> Result<String, ErrorReport> {
-    let name = name.ok_or(ApiError::NullArgument("name"))?;
-    let input = input.ok_or(ApiError::NullArgument("input"))?.0;
+    let name = argument::given(name, "name")?;
+    let input = argument::given(input, "input")?.0;
     let call = Call { name, input: &input, version, label, idempotency_key };
-    let mode = transaction_mode.unwrap_or("caller");
-    match mode.to_ascii_lowercase().as_str() {
-        "caller" => Ok(run(&call)?),
-        "new" => Ok(run_in_new_transaction(&call)?),
-        _ => Err(ApiError::TransactionMode(mode.to_owned()).into()),
+    match argument::transaction_mode(transaction_mode)? {
+        TransactionMode::Caller => Ok(run(&call)?),
+        TransactionMode::New => Ok(run_in_new_transaction(&call)?),
     }
 }
 
@@ -254,61 +294,76 @@ impl Call<'_> {
 }
 
 /// Starts a registered workflow with the caller's transaction.
-pub fn run(call: &Call<'_>) -> Result<String, ApiError> {
+pub fn run(call: &Call<'_>) -> Result<String, WorkflowError> {
     let (owner, workflow) = runnable(call.name, call.version)?;
     let definition = &workflow.definition;
-    let input: Value = serde_json::from_str(call.input).map_err(|_| ApiError::InputTooDeep)?;
+    let input: Value = serde_json::from_str(call.input).map_err(|_| StartError::InputTooDeep)?;
     if let Some(schema) = &definition.input_schema {
         check_input(call.name, workflow.version, schema, &input)?;
     }
-    if super::explain::is_looking() {
+    if is_looking() {
         return Ok(definition.graph.clone());
     }
+    let caller = role::current_user();
+    let runs_as_owner = definition.run_as == "owner" && owner != caller;
+    let (submitter, called_by) = if runs_as_owner { (owner, Some(caller)) } else { (caller, None) };
+    if runs_as_owner {
+        check_usage(call.name, owner)?;
+    }
+    let submitter = Submitter::new(submitter)?;
+    let mut graph = Graph::from_json(&definition.graph).map_err(DefinitionError::from)?;
+    let mut key = call.idempotency_key.map(str::to_owned);
+    if runs_as_owner {
+        graph = with_variables_of(owner, call.name, graph)?;
+        key = key.map(|key| key_of_caller(call.name, caller, &key));
+    }
     let start = Start {
-        fut: &definition.graph,
+        graph: &graph,
         label: Some(call.label.unwrap_or(call.name)),
         database: definition.database.as_deref(),
-        idempotency_key: call.idempotency_key,
-        durability: definition.durability.as_deref(),
+        idempotency_key: key.as_deref(),
+        durability: definition.durability.as_deref().map(argument::durability).transpose()?,
         input: Some(call.input),
     };
-    let workflow_of = Some((call.name, workflow.version));
-    let caller = role::current_user();
-    if definition.run_as != "owner" || owner == caller {
-        return instance::start_as(
-            &start,
-            &Actor { submitter: caller, called_by: None, workflow: workflow_of },
-        );
-    }
-    let owner_name =
-        catalog::role_name(owner).ok_or_else(|| ApiError::OwnerGone { name: call.name.to_owned() })?;
+    let workflow = Some((call.name, workflow.version));
+    Ok(start::start(&start, &Actor { submitter, called_by, workflow })?)
+}
+
+fn check_usage(name: &str, owner: Oid) -> Result<(), WorkflowError> {
+    let Some(owner_name) = catalog::role_name(owner) else {
+        return Err(WorkflowError::OwnerGone { name: name.to_owned() });
+    };
     if !catalog::may_use_schema(owner) {
-        return Err(ApiError::OwnerUsage { name: call.name.to_owned(), owner: owner_name });
+        return Err(WorkflowError::OwnerUsage { name: name.to_owned(), owner: owner_name });
     }
-    // The owner's variables are put in now: they must not stand in the instance's row, which the caller sees.
-    let owners = instance::variables(owner);
-    let graph = Graph::from_json(&definition.graph).map_err(ApiError::InvalidGraph)?;
+    Ok(())
+}
+
+/// The owner's variables are put in at the start: they must not stand in the instance's row, which the caller sees.
+fn with_variables_of(owner: Oid, name: &str, graph: Graph) -> Result<Graph, DefinitionError> {
+    let owners = variables::of_role(owner);
     let graph = graph.map_texts(|text| {
         let value = |name: &str| match name {
             "sys_instance_id" | "sys_label" => None,
             _ => owners.get(name).map(|value| value.as_deref().unwrap_or_default().into()),
         };
         // The label is the caller's to choose, and variables are put in as they are: it must not get into the SQL.
-        vars::substitute(text, value).replace("{sys_label}", call.name)
+        vars::substitute(text, value).replace("{sys_label}", name)
     });
-    let graph = graph.to_json();
-    // Keys of several callers must not meet under the one role that all of them start as.
-    let caller_name = catalog::role_name(caller).unwrap_or_default();
-    // Names of workflows hold no space, and the caller's is quoted, so that the three cannot run into each other.
-    let caller_name = caller_name.replace('"', "\"\"");
-    let key = call.idempotency_key.map(|key| format!("{} \"{caller_name}\" {key}", call.name));
-    let start = Start { fut: &graph, idempotency_key: key.as_deref(), ..start };
-    instance::start_as(&start, &Actor { submitter: owner, called_by: Some(caller), workflow: workflow_of })
+    // Read again: a variable may have brought a `$n` that has no value.
+    Ok(Graph::from_json(&graph.to_json())?)
+}
+
+/// Keys of several callers must not meet under the one role that all of them start as. Names of workflows hold no space,
+/// and the caller's is quoted, so that the three cannot run into each other.
+fn key_of_caller(name: &str, caller: Oid, key: &str) -> String {
+    let caller = catalog::role_name(caller).unwrap_or_default().replace('"', "\"\"");
+    format!("{name} \"{caller}\" {key}")
 }
 
 /// A version of a workflow that the current user may run, with its owner.
-pub fn runnable(name: &str, version: Option<i32>) -> Result<(Oid, Workflow), ApiError> {
-    let unknown = || ApiError::UnknownWorkflow { name: name.to_owned(), version };
+pub fn runnable(name: &str, version: Option<i32>) -> Result<(Oid, Workflow), WorkflowError> {
+    let unknown = || WorkflowError::Unknown { name: name.to_owned(), version };
     let (owner, workflow) = {
         let _owner = store::as_owner();
         let spi = Session::open();
@@ -328,27 +383,27 @@ pub fn runnable(name: &str, version: Option<i32>) -> Result<(Oid, Workflow), Api
 }
 
 /// What is registered under a name that the current user may run; `None` for any other text.
-pub fn definition_of(name: &str) -> Result<Option<Definition>, ApiError> {
+pub fn definition_of(name: &str) -> Result<Option<Definition>, WorkflowError> {
     if !is_workflow_name(name) {
         return Ok(None);
     }
     match runnable(name, None) {
         Ok((_, workflow)) => Ok(Some(workflow.definition)),
-        Err(ApiError::UnknownWorkflow { .. }) => Ok(None),
+        Err(WorkflowError::Unknown { .. }) => Ok(None),
         Err(other) => Err(other),
     }
 }
 
-fn check_input(name: &str, version: i32, schema: &str, input: &Value) -> Result<(), ApiError> {
+fn check_input(name: &str, version: i32, schema: &str, input: &Value) -> Result<(), WorkflowError> {
     let (violations, more) = schema::violations(schema, input)
-        .map_err(|violation| ApiError::Schema { argument: "input_schema", violation })?;
+        .map_err(|violation| WorkflowError::Schema { argument: "input_schema", violation })?;
     if violations.is_empty() {
         return Ok(());
     }
-    Err(ApiError::InputViolates { name: name.to_owned(), version, violations, more })
+    Err(WorkflowError::InputViolates { name: name.to_owned(), version, violations, more })
 }
 
-fn run_in_new_transaction(call: &Call<'_>) -> Result<String, ApiError> {
+fn run_in_new_transaction(call: &Call<'_>) -> Result<String, WorkflowError> {
     // What can be refused is refused here, with the caller's own words.
     runnable(call.name, call.version)?;
     let text = "SELECT df.run($1, $2::pg_catalog.text::pg_catalog.jsonb, $3, $4, $5) AS id";
@@ -359,7 +414,7 @@ fn run_in_new_transaction(call: &Call<'_>) -> Result<String, ApiError> {
         json!(call.label),
         json!(call.idempotency_key),
     ];
-    instance::start_elsewhere(text, &Values { params: &params, ..Values::default() })
+    Ok(launch::start_elsewhere(text, &params)?)
 }
 
 #[pg_extern]

@@ -4,131 +4,151 @@ use pg_durable_graph::GraphError;
 use pgrx::PgSqlErrorCode as Code;
 use pgrx::pg_sys::panic::ErrorReport;
 
-use super::error::ApiError;
+use super::argument::ArgumentError;
+use super::check::CheckError;
+use super::clock::ClockError;
+use super::definition::DefinitionError;
+use super::explain::ExplainError;
+use super::graph::BuildError;
+use super::launch::LaunchError;
+use super::not_a_step::NotAStep;
+use super::registry::WorkflowError;
+use super::signal::SignalError;
+use super::variable::InWorkflow;
+use super::visible::NotFound;
+use super::wait::WaitError;
+use crate::engine::failure::Failure;
+use crate::engine::start::{NotPreloaded, StartError};
+use crate::store::EngineError;
 
-impl From<ApiError> for ErrorReport {
-    fn from(error: ApiError) -> Self {
-        let message = error.to_string();
-        let report = |code| ErrorReport::new(code, message.clone(), "");
+/// What to do where an id is not known.
+const LIST_INSTANCES: &str =
+    "List your instances with df.list_instances(); these functions take an id, not a label.";
+
+fn report(code: Code, error: &impl std::error::Error) -> ErrorReport {
+    ErrorReport::new(code, error.to_string(), "")
+}
+
+impl From<ArgumentError> for ErrorReport {
+    fn from(error: ArgumentError) -> ErrorReport {
         match &error {
-            ApiError::Graph(source) => of_graph(report(code_of(source)), source),
-            ApiError::InvalidGraph(source) => of_graph(report(code_of(source)), source),
-            ApiError::EmptyGraph => report(Code::ERRCODE_INVALID_PARAMETER_VALUE)
-                .set_hint("Pass SQL, or a graph made with the df functions and operators."),
-            ApiError::SleepNegative
-            | ApiError::SleepTooLong
-            | ApiError::TimeoutNotPositive
-            | ApiError::EmptyInstanceId
-            | ApiError::EmptySignalName => report(Code::ERRCODE_INVALID_PARAMETER_VALUE),
-            ApiError::NullArgument(argument) => report(Code::ERRCODE_NULL_VALUE_NOT_ALLOWED)
+            ArgumentError::Null(argument) => report(Code::ERRCODE_NULL_VALUE_NOT_ALLOWED, &error)
                 .set_hint(format!("Pass a value for {argument}.")),
-            ApiError::TransactionMode(_) => report(Code::ERRCODE_INVALID_PARAMETER_VALUE),
-            ApiError::Durability(_) => report(Code::ERRCODE_INVALID_PARAMETER_VALUE)
+            ArgumentError::TransactionMode(_) => report(Code::ERRCODE_INVALID_PARAMETER_VALUE, &error),
+            ArgumentError::Durability(_) => report(Code::ERRCODE_INVALID_PARAMETER_VALUE, &error)
                 .set_hint("Use step, which flushes every checkpoint, or barrier, which flushes at the end."),
-            ApiError::NoTestClock => report(Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE)
-                .set_hint("A server for tests is started with pg_durable.test_clock = on."),
-            ApiError::ClockBackwards | ApiError::ClockTooFar => report(Code::ERRCODE_INVALID_PARAMETER_VALUE),
-            ApiError::WorkflowName(_) => report(Code::ERRCODE_INVALID_PARAMETER_VALUE).set_hint(
-                "A name begins with a letter, goes on with letters, digits and _ - . / :, and has at most 200 bytes. It must not look like the id of an instance.",
-            ),
-            ApiError::WorkflowVersion | ApiError::RunAs(_) => report(Code::ERRCODE_INVALID_PARAMETER_VALUE),
-            ApiError::Schema { violation, .. } => report(Code::ERRCODE_INVALID_PARAMETER_VALUE)
-                .set_detail(violation.to_string())
-                .set_hint("Pass a JSON Schema. Schemas of other documents cannot be referred to: put them under $defs."),
-            ApiError::NotOwner { .. } => report(Code::ERRCODE_INSUFFICIENT_PRIVILEGE)
-                .set_hint("Choose another name, or have its owner, or a member of that role, do it."),
-            ApiError::VersionTaken { difference, .. } => report(Code::ERRCODE_DUPLICATE_OBJECT)
-                .set_detail(difference.clone())
-                .set_hint("Register it as a new version; without a version it becomes the next one."),
-            ApiError::UnknownWorkflow { .. } => report(Code::ERRCODE_UNDEFINED_OBJECT).set_hint(
-                "SELECT name, version FROM df.workflows shows what you may run. Its owner lets you run it with df.grant_run().",
-            ),
-            ApiError::InputViolates { name, version, violations, more } => {
-                let mut lines: Vec<_> = violations.iter().map(ToString::to_string).collect();
-                if *more > 0 {
-                    lines.push(format!("and {more} more"));
-                }
-                report(Code::ERRCODE_INVALID_PARAMETER_VALUE).set_detail(lines.join("\n")).set_hint(format!(
-                    "What it takes is in df.workflows: SELECT input_schema FROM df.workflows WHERE name = '{name}' AND version = {version}.",
-                ))
-            }
-            ApiError::OwnerGone { .. } => report(Code::ERRCODE_UNDEFINED_OBJECT)
-                .set_hint("Have a superuser unregister the workflow, and register it anew."),
-            ApiError::OwnerUsage { owner, .. } => report(Code::ERRCODE_INSUFFICIENT_PRIVILEGE)
-                .set_hint(format!("SELECT df.grant_usage('{}') gives it the right again.", owner.replace('\'', "''"))),
-            ApiError::UnknownRole(_) => report(Code::ERRCODE_UNDEFINED_OBJECT)
-                .set_hint("Name a role as it is in pg_roles, without quotes, or public."),
-            ApiError::OwnersNodes(_) => report(Code::ERRCODE_INSUFFICIENT_PRIVILEGE).set_hint(
-                "The workflow runs as its owner: you see status, result and error, and may signal, await and cancel it.",
-            ),
-            ApiError::InputTooDeep => report(Code::ERRCODE_PROGRAM_LIMIT_EXCEEDED)
-                .set_hint("Pass the innermost part as text, or keep the document in a table and pass its key."),
-            ApiError::UnknownDatabase(_) => {
-                report(Code::ERRCODE_INVALID_CATALOG_NAME).set_hint("List the databases with \\l in psql.")
-            }
-            ApiError::NoConnections(_) => report(Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE)
-                .set_hint("Choose a database whose datallowconn is true."),
-            ApiError::NoConnect { .. } => report(Code::ERRCODE_INSUFFICIENT_PRIVILEGE)
-                .set_hint("Grant CONNECT on that database to the role."),
-            ApiError::NoLogin(role) => report(Code::ERRCODE_INSUFFICIENT_PRIVILEGE)
-                .set_hint(format!("ALTER ROLE {role} LOGIN, or run on PostgreSQL 17 or later, where it is not needed.")),
-            ApiError::SuperuserInstances(_) => report(Code::ERRCODE_INSUFFICIENT_PRIVILEGE)
-                .set_hint("Start workflows as a role that has just the rights they need."),
-            ApiError::NotPreloaded => report(Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE).set_hint(
-                "Add 'pg_durable' to shared_preload_libraries in postgresql.conf and restart the server.",
-            ),
-            ApiError::NotFound(_) => report(Code::ERRCODE_UNDEFINED_OBJECT)
-                .set_hint("List your instances with df.list_instances(); these functions take an id, not a label."),
-            ApiError::UnknownInstance(_) => report(Code::ERRCODE_UNDEFINED_OBJECT)
-                .set_hint("List your instances with df.list_instances(); these functions take an id, not a label."),
-            ApiError::Terminal { .. } => report(Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE)
-                .set_detail("Signals are delivered only to pending and running instances."),
-            ApiError::AwaitTimeout { .. } => report(Code::ERRCODE_QUERY_CANCELED)
-                .set_hint("SELECT * FROM df.workers() tells whether the engine is well; df.instance_nodes() what the instance waits for. An instance begins when the transaction that started it commits, so it cannot be awaited in the same one."),
-            ApiError::InWorkflow(_) => report(Code::ERRCODE_FEATURE_NOT_SUPPORTED),
-            ApiError::OneSnapshot => report(Code::ERRCODE_INVALID_TRANSACTION_STATE)
-                .set_hint("Wait in a transaction at isolation level READ COMMITTED."),
-            ApiError::TooManyWaiters => report(Code::ERRCODE_CONFIGURATION_LIMIT_EXCEEDED)
-                .set_hint("Wait for several instances at once with df.await_any()."),
-            ApiError::NotAStep(_) => report(Code::ERRCODE_INVALID_PARAMETER_VALUE),
-            ApiError::LaunchLimit { .. } => report(Code::ERRCODE_CONFIGURATION_LIMIT_EXCEEDED)
-                .set_hint("Raise pg_durable.max_new_transaction_starts, or start in the caller's transaction."),
-            ApiError::NewTransaction(failure) | ApiError::Check(failure) => {
-                let mut made = report(code_of_text(&failure.sqlstate));
-                if let Some(detail) = &failure.detail {
-                    made = made.set_detail(detail.clone());
-                }
-                if let Some(hint) = &failure.hint {
-                    made = made.set_hint(hint.clone());
-                }
-                made
-            }
-            ApiError::CannotExplain | ApiError::NoNodes(_) | ApiError::ExpressionNull => {
-                report(Code::ERRCODE_INVALID_PARAMETER_VALUE)
-            }
-            ApiError::Stored(source) => {
-                report(Code::ERRCODE_DATA_CORRUPTED).set_detail(format!("{source}."))
+        }
+    }
+}
+
+impl From<BuildError> for ErrorReport {
+    fn from(error: BuildError) -> ErrorReport {
+        match error {
+            BuildError::Argument(source) => source.into(),
+            BuildError::NotAStep(source) => source.into(),
+            BuildError::Graph(source) => of_graph(&source, &source),
+            BuildError::SleepNegative | BuildError::SleepTooLong | BuildError::TimeoutNotPositive => {
+                report(Code::ERRCODE_INVALID_PARAMETER_VALUE, &error)
             }
         }
     }
 }
 
-fn code_of(error: &GraphError) -> Code {
-    if error.is_limit() {
-        Code::ERRCODE_PROGRAM_LIMIT_EXCEEDED
-    } else {
-        Code::ERRCODE_INVALID_PARAMETER_VALUE
+impl From<NotAStep> for ErrorReport {
+    fn from(error: NotAStep) -> ErrorReport {
+        report(Code::ERRCODE_INVALID_PARAMETER_VALUE, &error)
     }
 }
 
-fn of_graph(mut report: ErrorReport, error: &GraphError) -> ErrorReport {
-    if let Some(path) = error.path() {
-        report = report.set_detail(format!("The node is at {path}."));
+impl From<DefinitionError> for ErrorReport {
+    fn from(error: DefinitionError) -> ErrorReport {
+        match &error {
+            DefinitionError::Empty => report(Code::ERRCODE_INVALID_PARAMETER_VALUE, &error)
+                .set_hint("Pass SQL, or a graph made with the df functions and operators."),
+            DefinitionError::NotAStep(source) => report(Code::ERRCODE_INVALID_PARAMETER_VALUE, source),
+            DefinitionError::Graph(source) => of_graph(&error, source),
+        }
     }
-    match error.hint() {
-        Some(hint) => report.set_hint(hint),
-        None => report,
+}
+
+fn of_graph(error: &impl std::error::Error, source: &GraphError) -> ErrorReport {
+    let code = if source.is_limit() {
+        Code::ERRCODE_PROGRAM_LIMIT_EXCEEDED
+    } else {
+        Code::ERRCODE_INVALID_PARAMETER_VALUE
+    };
+    let mut made = report(code, error);
+    if let Some(path) = source.path() {
+        made = made.set_detail(format!("The node is at {path}."));
     }
+    match source.hint() {
+        Some(hint) => made.set_hint(hint),
+        None => made,
+    }
+}
+
+impl From<NotPreloaded> for ErrorReport {
+    fn from(error: NotPreloaded) -> ErrorReport {
+        report(Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, &error).set_hint(
+            "Add 'pg_durable' to shared_preload_libraries in postgresql.conf and restart the server.",
+        )
+    }
+}
+
+impl From<StartError> for ErrorReport {
+    fn from(error: StartError) -> ErrorReport {
+        let report = |code| report(code, &error);
+        match &error {
+            StartError::NotPreloaded(NotPreloaded) => NotPreloaded.into(),
+            StartError::SuperuserInstances(_) => report(Code::ERRCODE_INSUFFICIENT_PRIVILEGE)
+                .set_hint("Start workflows as a role that has just the rights they need."),
+            StartError::NoLogin(role) => report(Code::ERRCODE_INSUFFICIENT_PRIVILEGE).set_hint(format!(
+                "ALTER ROLE {role} LOGIN, or run on PostgreSQL 17 or later, where it is not needed."
+            )),
+            StartError::UnknownDatabase(_) => {
+                report(Code::ERRCODE_INVALID_CATALOG_NAME).set_hint("List the databases with \\l in psql.")
+            }
+            StartError::NoConnections(_) => report(Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE)
+                .set_hint("Choose a database whose datallowconn is true."),
+            StartError::NoConnect { .. } => report(Code::ERRCODE_INSUFFICIENT_PRIVILEGE)
+                .set_hint("Grant CONNECT on that database to the role."),
+            StartError::InputTooDeep => report(Code::ERRCODE_PROGRAM_LIMIT_EXCEEDED).set_hint(
+                "Pass the innermost part as text, or keep the document in a table and pass its key.",
+            ),
+            StartError::OneSnapshot => of_one_snapshot(&error),
+        }
+    }
+}
+
+fn of_one_snapshot(error: &impl std::error::Error) -> ErrorReport {
+    report(Code::ERRCODE_INVALID_TRANSACTION_STATE, error)
+        .set_hint("Wait in a transaction at isolation level READ COMMITTED.")
+}
+
+impl From<LaunchError> for ErrorReport {
+    fn from(error: LaunchError) -> ErrorReport {
+        let text = error.to_string();
+        match error {
+            LaunchError::InWorkflow => report(Code::ERRCODE_FEATURE_NOT_SUPPORTED, &error),
+            LaunchError::Start(source) => source.into(),
+            LaunchError::Limit { .. } => report(Code::ERRCODE_CONFIGURATION_LIMIT_EXCEEDED, &error).set_hint(
+                "Raise pg_durable.max_new_transaction_starts, or start in the caller's transaction.",
+            ),
+            LaunchError::Failed(failure) => of_failure(text, failure),
+        }
+    }
+}
+
+/// What another session, or a look at a step, was told by PostgreSQL.
+fn of_failure(message: String, failure: Failure) -> ErrorReport {
+    let mut made = ErrorReport::new(code_of_text(&failure.sqlstate), message, "");
+    if let Some(detail) = failure.detail {
+        made = made.set_detail(detail);
+    }
+    if let Some(hint) = failure.hint {
+        made = made.set_hint(hint);
+    }
+    made
 }
 
 /// The code of five characters.
@@ -136,4 +156,138 @@ fn code_of_text(text: &str) -> Code {
     let packed =
         text.bytes().rev().fold(0, |packed: i32, byte| (packed << 6) | i32::from((byte - b'0') & 0x3F));
     Code::from(packed)
+}
+
+impl From<WorkflowError> for ErrorReport {
+    fn from(error: WorkflowError) -> ErrorReport {
+        let text = error.to_string();
+        let report = |code| ErrorReport::new(code, text.clone(), "");
+        match error {
+            WorkflowError::Argument(source) => source.into(),
+            WorkflowError::Definition(source) => source.into(),
+            WorkflowError::Start(source) => source.into(),
+            WorkflowError::Launch(source) => source.into(),
+            WorkflowError::Name(_) => report(Code::ERRCODE_INVALID_PARAMETER_VALUE).set_hint(
+                "A name begins with a letter, goes on with letters, digits and _ - . / :, and has at most 200 bytes. It must not look like the id of an instance.",
+            ),
+            WorkflowError::Version | WorkflowError::RunAs(_) => report(Code::ERRCODE_INVALID_PARAMETER_VALUE),
+            WorkflowError::Schema { violation, .. } => report(Code::ERRCODE_INVALID_PARAMETER_VALUE)
+                .set_detail(violation.to_string())
+                .set_hint("Pass a JSON Schema. Schemas of other documents cannot be referred to: put them under $defs."),
+            WorkflowError::NotOwner { .. } => report(Code::ERRCODE_INSUFFICIENT_PRIVILEGE)
+                .set_hint("Choose another name, or have its owner, or a member of that role, do it."),
+            WorkflowError::VersionTaken { difference, .. } => report(Code::ERRCODE_DUPLICATE_OBJECT)
+                .set_detail(difference)
+                .set_hint("Register it as a new version; without a version it becomes the next one."),
+            WorkflowError::Unknown { .. } => report(Code::ERRCODE_UNDEFINED_OBJECT).set_hint(
+                "SELECT name, version FROM df.workflows shows what you may run. Its owner lets you run it with df.grant_run().",
+            ),
+            WorkflowError::InputViolates { name, version, violations, more } => {
+                let mut lines: Vec<_> = violations.iter().map(ToString::to_string).collect();
+                if more > 0 {
+                    lines.push(format!("and {more} more"));
+                }
+                report(Code::ERRCODE_INVALID_PARAMETER_VALUE).set_detail(lines.join("\n")).set_hint(format!(
+                    "What it takes is in df.workflows: SELECT input_schema FROM df.workflows WHERE name = '{name}' AND version = {version}.",
+                ))
+            }
+            WorkflowError::OwnerGone { .. } => report(Code::ERRCODE_UNDEFINED_OBJECT)
+                .set_hint("Have a superuser unregister the workflow, and register it anew."),
+            WorkflowError::OwnerUsage { owner, .. } => report(Code::ERRCODE_INSUFFICIENT_PRIVILEGE)
+                .set_hint(format!("SELECT df.grant_usage('{}') gives it the right again.", owner.replace('\'', "''"))),
+            WorkflowError::UnknownRole(_) => report(Code::ERRCODE_UNDEFINED_OBJECT)
+                .set_hint("Name a role as it is in pg_roles, without quotes, or public."),
+            WorkflowError::OneSnapshot => of_one_snapshot(&error),
+        }
+    }
+}
+
+impl From<NotFound> for ErrorReport {
+    fn from(error: NotFound) -> ErrorReport {
+        report(Code::ERRCODE_UNDEFINED_OBJECT, &error).set_hint(LIST_INSTANCES)
+    }
+}
+
+impl From<SignalError> for ErrorReport {
+    fn from(error: SignalError) -> ErrorReport {
+        match &error {
+            SignalError::EmptyInstanceId | SignalError::EmptyName => {
+                report(Code::ERRCODE_INVALID_PARAMETER_VALUE, &error)
+            }
+            SignalError::Terminal { .. } => report(Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, &error)
+                .set_detail("Signals are delivered only to pending and running instances."),
+        }
+    }
+}
+
+impl From<WaitError> for ErrorReport {
+    fn from(error: WaitError) -> ErrorReport {
+        let report = |code| report(code, &error);
+        match &error {
+            WaitError::TimeoutNotPositive => report(Code::ERRCODE_INVALID_PARAMETER_VALUE),
+            WaitError::UnknownInstance(_) => report(Code::ERRCODE_UNDEFINED_OBJECT).set_hint(LIST_INSTANCES),
+            WaitError::Timeout { .. } => report(Code::ERRCODE_QUERY_CANCELED)
+                .set_hint("SELECT * FROM df.workers() tells whether the engine is well; df.instance_nodes() what the instance waits for. An instance begins when the transaction that started it commits, so it cannot be awaited in the same one."),
+            WaitError::InWorkflow => report(Code::ERRCODE_FEATURE_NOT_SUPPORTED),
+            WaitError::NotPreloaded(NotPreloaded) => NotPreloaded.into(),
+            WaitError::OneSnapshot => of_one_snapshot(&error),
+            WaitError::TooManyWaiters => report(Code::ERRCODE_CONFIGURATION_LIMIT_EXCEEDED)
+                .set_hint("Wait for several instances at once with df.await_any()."),
+        }
+    }
+}
+
+impl From<InWorkflow> for ErrorReport {
+    fn from(error: InWorkflow) -> ErrorReport {
+        report(Code::ERRCODE_FEATURE_NOT_SUPPORTED, &error)
+    }
+}
+
+impl From<ExplainError> for ErrorReport {
+    fn from(error: ExplainError) -> ErrorReport {
+        match error {
+            ExplainError::Definition(source) => source.into(),
+            ExplainError::Workflow(source) => source.into(),
+            ExplainError::OwnersNodes(_) => report(Code::ERRCODE_INSUFFICIENT_PRIVILEGE, &error).set_hint(
+                "The workflow runs as its owner: you see status, result and error, and may signal, await and cancel it.",
+            ),
+            ExplainError::UnknownInstance(_) => {
+                report(Code::ERRCODE_UNDEFINED_OBJECT, &error).set_hint(LIST_INSTANCES)
+            }
+            ExplainError::Unexplainable | ExplainError::ExpressionNull => {
+                report(Code::ERRCODE_INVALID_PARAMETER_VALUE, &error)
+            }
+            ExplainError::Stored(source) => source.into(),
+        }
+    }
+}
+
+impl From<EngineError> for ErrorReport {
+    fn from(error: EngineError) -> ErrorReport {
+        ErrorReport::new(Code::ERRCODE_DATA_CORRUPTED, "the stored instance cannot be read", "")
+            .set_detail(format!("{error}."))
+    }
+}
+
+impl From<CheckError> for ErrorReport {
+    fn from(error: CheckError) -> ErrorReport {
+        let text = error.to_string();
+        match error {
+            CheckError::Definition(source) => source.into(),
+            CheckError::Workflow(source) => source.into(),
+            CheckError::Failed(failure) => of_failure(text, failure),
+        }
+    }
+}
+
+impl From<ClockError> for ErrorReport {
+    fn from(error: ClockError) -> ErrorReport {
+        match &error {
+            ClockError::NotATestServer => report(Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, &error)
+                .set_hint("A server for tests is started with pg_durable.test_clock = on."),
+            ClockError::Backwards | ClockError::TooFar => {
+                report(Code::ERRCODE_INVALID_PARAMETER_VALUE, &error)
+            }
+        }
+    }
 }

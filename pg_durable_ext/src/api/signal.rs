@@ -3,23 +3,32 @@
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
-use super::error::ApiError;
-use super::instance::visible;
+use super::visible::{self, NotFound};
 use crate::engine::wake;
 use crate::pg::role;
 use crate::pg::spi::Session;
 use crate::store::{self, instances, signals};
 
+/// Why a signal was not sent.
+#[derive(Debug, thiserror::Error)]
+pub enum SignalError {
+    #[error("Instance ID cannot be empty")]
+    EmptyInstanceId,
+    #[error("Signal name cannot be empty")]
+    EmptyName,
+    #[error("instance {id} is already {status}")]
+    Terminal { id: String, status: String },
+}
+
 #[pg_extern]
 fn signal_send(instance_id: &str, signal_name: &str, signal_data: &str) -> Result<&'static str, ErrorReport> {
     if instance_id.is_empty() {
-        return Err(ApiError::EmptyInstanceId.into());
+        return Err(SignalError::EmptyInstanceId.into());
     }
     if signal_name.is_empty() {
-        return Err(ApiError::EmptySignalName.into());
+        return Err(SignalError::EmptyName.into());
     }
-    let not_found = || ApiError::NotFound(instance_id.to_owned());
-    let (number, submitter) = visible(instance_id).ok_or_else(not_found)?;
+    let (number, submitter) = visible::find(instance_id)?;
     let sender = role::current_user();
     // What is no JSON is a JSON string.
     let payload = match serde_json::from_str::<serde_json::Value>(signal_data) {
@@ -28,9 +37,9 @@ fn signal_send(instance_id: &str, signal_name: &str, signal_data: &str) -> Resul
     };
     let _owner = store::as_owner();
     let spi = Session::open();
-    let status = instances::get(instance_id).ok_or_else(not_found)?.status;
+    let status = instances::get(instance_id).ok_or_else(|| NotFound(instance_id.to_owned()))?.status;
     if !matches!(status.as_str(), "pending" | "running") {
-        return Err(ApiError::Terminal { id: instance_id.to_owned(), status }.into());
+        return Err(SignalError::Terminal { id: instance_id.to_owned(), status }.into());
     }
     signals::insert(&spi, instance_id, signal_name, &payload, sender);
     wake::after_signal(submitter, number);

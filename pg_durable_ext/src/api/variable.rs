@@ -4,11 +4,15 @@ use pgrx::pg_sys::Oid;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
-use super::error::ApiError;
 use super::not_a_step;
 use crate::pg::spi::Session;
 use crate::pg::{process, role};
 use crate::store::{self, vars};
+
+/// A step may not change variables: those of its instance were copied at the start.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct InWorkflow(&'static str);
 
 #[pg_extern]
 fn variable_set(name: &str, value: &str) -> Result<&'static str, ErrorReport> {
@@ -37,8 +41,8 @@ fn variable_clear() -> Result<&'static str, ErrorReport> {
     Ok("OK")
 }
 
-fn refuse_in_workflow(message: &'static str) -> Result<(), ApiError> {
-    if process::is_executor() { Err(ApiError::InWorkflow(message)) } else { Ok(()) }
+fn refuse_in_workflow(message: &'static str) -> Result<(), InWorkflow> {
+    if process::is_executor() { Err(InWorkflow(message)) } else { Ok(()) }
 }
 
 fn change(function: &'static str, change: impl FnOnce(&Session, Oid)) {

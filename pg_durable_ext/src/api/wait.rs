@@ -7,12 +7,35 @@ use pg_durable_graph::InstanceStatus;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
-use super::error::ApiError;
-use super::not_a_step;
+use super::{extension, not_a_step};
+use crate::engine::start::NotPreloaded;
 use crate::engine::wake;
 use crate::pg::spi::Session;
 use crate::pg::{catalog, latch, process, shmem, xact};
 use crate::store::instances;
+
+/// Why a wait was refused, or was over before the instance.
+#[derive(Debug, thiserror::Error)]
+pub enum WaitError {
+    #[error("Timeout must be positive")]
+    TimeoutNotPositive,
+    #[error("Instance not found: {0}")]
+    UnknownInstance(String),
+    #[error(
+        "Timeout after {secs}s waiting for instance {id} (status: {status}). Check if background worker is running."
+    )]
+    Timeout { id: String, secs: i32, status: String },
+    #[error(
+        "df.await_instance() cannot be called inside a workflow - it would block a worker thread (and self-deadlock if waiting on the current instance). Use df.signal() and df.wait_for_signal() for cross-workflow coordination."
+    )]
+    InWorkflow,
+    #[error(transparent)]
+    NotPreloaded(#[from] NotPreloaded),
+    #[error("waiting is in vain in a transaction that sees one snapshot only")]
+    OneSnapshot,
+    #[error("too many sessions wait for instances")]
+    TooManyWaiters,
+}
 
 #[pg_extern]
 fn instance_await(instance_id: &str, timeout_seconds: i32) -> Result<String, ErrorReport> {
@@ -25,12 +48,12 @@ fn instance_wait_for_completion(instance_id: &str, timeout_seconds: i32) -> Resu
     Ok(await_one(instance_id, timeout_seconds)?)
 }
 
-fn await_one(id: &str, timeout_secs: i32) -> Result<String, ApiError> {
+fn await_one(id: &str, timeout_secs: i32) -> Result<String, WaitError> {
     check_may_wait()?;
     if timeout_secs <= 0 {
-        return Err(ApiError::TimeoutNotPositive);
+        return Err(WaitError::TimeoutNotPositive);
     }
-    let unknown = || ApiError::UnknownInstance(id.to_owned());
+    let unknown = || WaitError::UnknownInstance(id.to_owned());
     let number = wake::instance_number(id).ok_or_else(unknown)?;
     let deadline = Instant::now() + Duration::from_secs(timeout_secs as u64);
     let database = catalog::my_database();
@@ -44,7 +67,7 @@ fn await_one(id: &str, timeout_secs: i32) -> Result<String, ApiError> {
             return Ok(status);
         }
         if !waiter.wait_until(deadline) {
-            return Err(ApiError::AwaitTimeout { id: id.to_owned(), secs: timeout_secs, status });
+            return Err(WaitError::Timeout { id: id.to_owned(), secs: timeout_secs, status });
         }
         if shmem::board().has_completed_since(database, seen, number) {
             return Ok(InstanceStatus::Completed.as_str().to_owned());
@@ -59,13 +82,13 @@ fn instance_await_any(
 ) -> Result<TableIterator<'static, (name!(instance_id, String), name!(status, String))>, ErrorReport> {
     check_may_wait()?;
     if timeout_seconds.is_nan() || timeout_seconds <= 0.0 {
-        return Err(ApiError::TimeoutNotPositive.into());
+        return Err(WaitError::TimeoutNotPositive.into());
     }
     let ids: Vec<String> = instance_ids.iter().flatten().map(str::to_owned).collect();
     Ok(TableIterator::new(await_any(&ids, timeout_seconds)?))
 }
 
-fn await_any(ids: &[String], timeout_secs: f64) -> Result<Vec<(String, String)>, ApiError> {
+fn await_any(ids: &[String], timeout_secs: f64) -> Result<Vec<(String, String)>, WaitError> {
     let wanted: std::collections::HashSet<u64> =
         ids.iter().filter_map(|id| wake::instance_number(id)).collect();
     let deadline = Instant::now() + Duration::from_secs_f64(timeout_secs.min(1e8));
@@ -95,17 +118,13 @@ fn await_any(ids: &[String], timeout_secs: f64) -> Result<Vec<(String, String)>,
     }
 }
 
-fn check_may_wait() -> Result<(), ApiError> {
+fn check_may_wait() -> Result<(), WaitError> {
     if process::is_executor() {
-        return Err(ApiError::InWorkflow(
-            "df.await_instance() cannot be called inside a workflow - it would block a worker thread (and self-deadlock if waiting on the current instance). Use df.signal() and df.wait_for_signal() for cross-workflow coordination.",
-        ));
+        return Err(WaitError::InWorkflow);
     }
-    if !shmem::is_preloaded() {
-        return Err(ApiError::NotPreloaded);
-    }
+    extension::check_preloaded()?;
     if xact::uses_one_snapshot() {
-        return Err(ApiError::OneSnapshot);
+        return Err(WaitError::OneSnapshot);
     }
     Ok(())
 }
@@ -134,10 +153,10 @@ fn give_back_place() {
 }
 
 impl Waiter {
-    fn enter(instance: u64) -> Result<Waiter, ApiError> {
+    fn enter(instance: u64) -> Result<Waiter, WaitError> {
         process::before_exit(give_back_place);
         let place = shmem::board().add_waiter(catalog::my_database(), latch::my_proc_number(), instance);
-        PLACE.set(Some(place.ok_or(ApiError::TooManyWaiters)?));
+        PLACE.set(Some(place.ok_or(WaitError::TooManyWaiters)?));
         Ok(Waiter(()))
     }
 

@@ -2,11 +2,11 @@
 
 use pg_durable_graph::NodeId;
 use pg_durable_graph::progress::ProgressError;
-use pg_durable_graph::stored::StoredError;
 use pg_durable_graph::template::ReferenceError;
 
 use crate::pg::caught::Caught;
 use crate::pg::statement::ScriptError;
+use crate::store::EngineError;
 
 /// The failure of a node, as its row and the instance's keep it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,19 +81,6 @@ impl From<ProgressError> for Failure {
     fn from(error: ProgressError) -> Failure {
         Failure::new("22023", error.to_string())
     }
-}
-
-/// Trouble of the engine's own: the stored instance cannot be read.
-#[derive(Debug, thiserror::Error)]
-pub enum EngineError {
-    #[error("stored node id \"{0}\" is not valid")]
-    BadNodeId(String),
-    #[error("stored node status \"{0}\" is not valid")]
-    BadNodeStatus(String),
-    #[error("stored graph is not valid")]
-    Graph(#[from] StoredError),
-    #[error("stored JSON is not valid")]
-    Json(#[from] serde_json::Error),
 }
 
 impl From<EngineError> for Failure {

@@ -10,12 +10,12 @@ use pgrx::pg_sys::Oid;
 use serde_json::Value;
 
 use super::board::InstanceNumber;
-use super::failure::{EngineError, Failure, Stop};
+use super::failure::{Failure, Stop};
 use super::steps;
 use crate::pg::gucs::{self, Durability};
 use crate::pg::spi::{Session, Tid};
 use crate::pg::{catalog, clock, xact};
-use crate::store::{self, instances, nodes};
+use crate::store::{self, EngineError, instances, nodes};
 
 /// See the module.
 pub struct Instance {
@@ -107,7 +107,7 @@ impl Instance {
         };
         drop(owner);
         transaction.commit();
-        let durability = if row.durability == "barrier" { Durability::Barrier } else { Durability::Step };
+        let durability = Durability::parse(&row.durability).unwrap_or(Durability::Step);
         Loaded::Instance(Box::new(Instance {
             id,
             number,

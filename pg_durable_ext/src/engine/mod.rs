@@ -7,6 +7,7 @@ pub mod failing;
 pub mod failure;
 pub mod instance;
 pub mod run;
+pub mod start;
 pub mod statement;
 pub mod steps;
 pub mod wake;

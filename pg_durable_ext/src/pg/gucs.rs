@@ -24,6 +24,11 @@ impl Durability {
             Durability::Barrier => "barrier",
         }
     }
+
+    /// What [`as_str`](Self::as_str) gave.
+    pub fn parse(text: &str) -> Option<Durability> {
+        [Durability::Step, Durability::Barrier].into_iter().find(|known| known.as_str() == text)
+    }
 }
 
 static CHECKPOINT_DURABILITY: GucSetting<Durability> = GucSetting::<Durability>::new(Durability::Step);

@@ -1,5 +1,6 @@
 //! Every SQL statement that the engine runs: schema-qualified, parameterised, run as the extension's owner.
 
+mod error;
 pub mod instances;
 pub mod nodes;
 pub mod signals;
@@ -8,6 +9,8 @@ pub mod workflows;
 
 use crate::pg::catalog;
 use crate::pg::role::OwnerGuard;
+
+pub use error::EngineError;
 
 /// Acts as the owner of the extension's tables, inside a transaction.
 ///

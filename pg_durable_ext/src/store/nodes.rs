@@ -10,7 +10,8 @@ use pg_durable_graph::stored::StoredNode;
 use pg_durable_graph::{Graph, NodeId, Outcome};
 use pgrx::pg_sys::Oid;
 
-use crate::engine::failure::{EngineError, Failure};
+use super::EngineError;
+use crate::engine::failure::Failure;
 use crate::pg::spi::{Arg, Session, Tid, statement};
 use crate::pg::{heap, xact};
 

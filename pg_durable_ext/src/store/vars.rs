@@ -1,7 +1,10 @@
 //! `df.vars`.
 
+use std::collections::HashMap;
+
 use pgrx::pg_sys::Oid;
 
+use super::as_owner;
 use crate::pg::heap;
 use crate::pg::spi::{Arg, Session, statement};
 
@@ -14,6 +17,12 @@ pub fn all(role: Oid) -> Option<String> {
         vars.insert(row.text(1), row.optional_text(2).into());
     });
     (!vars.is_empty()).then(|| serde_json::Value::Object(vars).to_string())
+}
+
+/// A role's variables as they are now.
+pub fn of_role(role: Oid) -> HashMap<String, Option<String>> {
+    let _owner = as_owner();
+    all(role).and_then(|vars| serde_json::from_str(&vars).ok()).unwrap_or_default()
 }
 
 statement!(

@@ -1,0 +1,151 @@
+//! Starting an instance with the current transaction.
+
+use pg_durable_graph::Graph;
+use pgrx::pg_sys::Oid;
+
+use super::wake;
+use crate::pg::gucs::{self, Durability};
+use crate::pg::spi::Session;
+use crate::pg::{catalog, process, shmem};
+use crate::store::{self, instances, nodes};
+
+/// What is to be started.
+pub struct Start<'a> {
+    pub graph: &'a Graph,
+    pub label: Option<&'a str>,
+    /// Where the steps run, if not here.
+    pub database: Option<&'a str>,
+    pub idempotency_key: Option<&'a str>,
+    /// `None` is the setting of the session.
+    pub durability: Option<Durability>,
+    /// JSON.
+    pub input: Option<&'a str>,
+}
+
+/// As whom something starts.
+pub struct Actor<'a> {
+    /// Whose the instance is, and whose rights its steps have.
+    pub submitter: Submitter,
+    /// Who may see how it fares, if that is somebody else.
+    pub called_by: Option<Oid>,
+    /// The registered workflow that was called, and its version.
+    pub workflow: Option<(&'a str, i32)>,
+}
+
+/// A role whose instances this server would run.
+#[derive(Debug, Clone, Copy)]
+pub struct Submitter(Oid);
+
+/// The library was not there when the server started, so neither is the engine.
+#[derive(Debug, thiserror::Error)]
+#[error("pg_durable must be loaded via shared_preload_libraries.")]
+pub struct NotPreloaded;
+
+/// Why nothing was started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error(transparent)]
+    NotPreloaded(#[from] NotPreloaded),
+    #[error(
+        "pg_durable: superuser instances are disabled. current_user \"{0}\" is a superuser, but pg_durable.enable_superuser_instances is off. Set pg_durable.enable_superuser_instances = on to allow this."
+    )]
+    SuperuserInstances(String),
+    #[error(
+        "current_user \"{0}\" does not have LOGIN privilege. The background worker must connect as this role to execute SQL. Grant LOGIN to this role or call df.start() as a role with LOGIN."
+    )]
+    NoLogin(String),
+    #[error("database \"{0}\" does not exist")]
+    UnknownDatabase(String),
+    #[error("database \"{0}\" does not take connections")]
+    NoConnections(String),
+    #[error("role \"{role}\" may not connect to database \"{database}\"")]
+    NoConnect { role: String, database: String },
+    #[error("the input is nested more than 127 levels deep")]
+    InputTooDeep,
+    /// Another session has used the idempotency key, and this transaction cannot see for what.
+    #[error("waiting is in vain in a transaction that sees one snapshot only")]
+    OneSnapshot,
+}
+
+impl Submitter {
+    /// Asks whether the engine is there, and would run what this role starts.
+    pub fn new(role: Oid) -> Result<Submitter, StartError> {
+        if !shmem::is_preloaded() {
+            return Err(NotPreloaded.into());
+        }
+        let name = || catalog::role_name(role).unwrap_or_default();
+        if catalog::is_superuser(role) && !gucs::enable_superuser_instances() {
+            return Err(StartError::SuperuserInstances(name()));
+        }
+        if !process::RUNS_NOLOGIN_ROLES && !catalog::can_login(role) {
+            return Err(StartError::NoLogin(name()));
+        }
+        Ok(Submitter(role))
+    }
+}
+
+/// Starts an instance, or finds the one that its idempotency key has started. Returns the id.
+pub fn start(start: &Start<'_>, actor: &Actor<'_>) -> Result<String, StartError> {
+    let Submitter(submitter) = actor.submitter;
+    if let Some(name) = start.database {
+        check_database(submitter, name)?;
+    }
+    if let Some(input) = start.input {
+        // As deep as the engine reads it.
+        serde_json::from_str::<serde_json::Value>(input).map_err(|_| StartError::InputTooDeep)?;
+    }
+    let here = catalog::database_name(catalog::my_database());
+    let database = start.database.filter(|name| Some(*name) != here.as_deref());
+    let durability = start.durability.unwrap_or_else(gucs::checkpoint_durability);
+    let _owner = store::as_owner();
+    let spi = Session::open();
+    if let Some(key) = start.idempotency_key
+        && let Some(id) = instances::id_of_key(submitter, key)
+    {
+        return Ok(id);
+    }
+    let number = instance_number(instances::next_number());
+    let id = wake::instance_id(number);
+    let new = instances::NewInstance {
+        id: &id,
+        label: start.label,
+        submitted_by: submitter,
+        database,
+        durability: durability.as_str(),
+        idempotency_key: start.idempotency_key,
+        input: start.input,
+        workflow: actor.workflow,
+        called_by: actor.called_by,
+    };
+    if !instances::insert(&spi, &new) {
+        // Another session has used the key since the look above; its row is visible now that it has committed.
+        let key = start.idempotency_key.unwrap_or_default();
+        return instances::id_of_key(submitter, key).ok_or(StartError::OneSnapshot);
+    }
+    nodes::insert(&spi, &id, submitter, database, start.graph);
+    wake::after_start(submitter, number);
+    Ok(id)
+}
+
+fn check_database(submitter: Oid, name: &str) -> Result<(), StartError> {
+    let database = catalog::database_oid(name).ok_or_else(|| StartError::UnknownDatabase(name.to_owned()))?;
+    if !catalog::takes_connections(database) {
+        return Err(StartError::NoConnections(name.to_owned()));
+    }
+    if !catalog::may_connect(submitter, database) {
+        return Err(StartError::NoConnect {
+            role: catalog::role_name(submitter).unwrap_or_default(),
+            database: name.to_owned(),
+        });
+    }
+    Ok(())
+}
+
+/// Spreads the numbers of a sequence over all ids of eight digits, without collisions: an odd factor and a shift are
+/// each reversible. Numbers beyond 32 bits keep their upper half, which makes longer ids.
+fn instance_number(sequence: u64) -> u64 {
+    let (upper, lower) = (sequence >> 32, sequence as u32);
+    let mixed = lower.wrapping_mul(0x9E37_79B1);
+    let mixed = (mixed ^ (mixed >> 15)).wrapping_mul(0x85EB_CA6B);
+    (upper << 32) | u64::from(mixed ^ (mixed >> 13))
+}

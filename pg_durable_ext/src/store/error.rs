@@ -1,0 +1,16 @@
+//! Stored instances that cannot be read.
+
+use pg_durable_graph::stored::StoredError;
+
+/// Trouble of the engine's own: the stored instance cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    #[error("stored node id \"{0}\" is not valid")]
+    BadNodeId(String),
+    #[error("stored node status \"{0}\" is not valid")]
+    BadNodeStatus(String),
+    #[error("stored graph is not valid")]
+    Graph(#[from] StoredError),
+    #[error("stored JSON is not valid")]
+    Json(#[from] serde_json::Error),
+}
