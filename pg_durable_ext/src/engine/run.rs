@@ -4,7 +4,7 @@ use std::time::{Duration, Instant as Moment};
 
 use pg_durable_graph::NodeId;
 use pg_durable_graph::kind::NodeKind;
-use pg_durable_graph::progress::Next;
+use pg_durable_graph::progress::{Next, ProgressError};
 use pgrx::pg_sys::Oid;
 
 use super::board::{InFlight, Target, Work};
@@ -124,26 +124,7 @@ impl Executor {
         is_fresh: bool,
         since: Moment,
     ) -> Result<(), Stop> {
-        let progress = &mut instance.progress;
-        let mut branch = NodeId(target.branch);
-        let mut next = Ok(Next::Finished(Default::default()));
-        if is_fresh || target.branch == Target::EVERY_BRANCH || branch == NodeId::ROOT {
-            next = progress.resume();
-        }
-        if target.branch == Target::EVERY_BRANCH {
-            branch = NodeId::ROOT;
-        } else if branch != NodeId::ROOT {
-            if !progress.is_live(branch) && !is_fresh {
-                // What is at hand may be old: only the tables tell what goes on instead.
-                self.push(target, None);
-                return Ok(());
-            }
-            if !progress.is_live(branch) {
-                return self.pass_on(instance);
-            }
-            drop(progress.take_frontier());
-            next = progress.resume_branch(branch);
-        }
+        let Some((mut branch, next)) = self.enter(instance, target, is_fresh) else { return Ok(()) };
         // What only runs a step that is at hand has nothing to be written before it.
         let mut after = match next {
             Ok(Next::Run(leaf)) if instance.is_ready(branch, leaf) => {
@@ -198,6 +179,35 @@ impl Executor {
             }
             after = self.carry_out(instance, leaf)?;
         }
+    }
+
+    /// Finds the branch that a target means, and what it does next; `None` where others are to go on instead.
+    fn enter(
+        &self,
+        instance: &mut Instance,
+        target: Target,
+        is_fresh: bool,
+    ) -> Option<(NodeId, Result<Next, ProgressError>)> {
+        let progress = &mut instance.progress;
+        let branch = NodeId(target.branch);
+        if target.branch == Target::EVERY_BRANCH || branch == NodeId::ROOT {
+            return Some((NodeId::ROOT, progress.resume()));
+        }
+        if is_fresh {
+            // What is wrong on the way shows in the branches that are live.
+            let _ = progress.resume();
+        }
+        if !progress.is_live(branch) && !is_fresh {
+            // What is at hand may be old: only the tables tell what goes on instead.
+            self.push(target, None);
+            return None;
+        }
+        if !progress.is_live(branch) {
+            self.pass_on(instance);
+            return None;
+        }
+        drop(progress.take_frontier());
+        Some((branch, progress.resume_branch(branch)))
     }
 
     /// Carries out one leaf.
@@ -300,13 +310,12 @@ impl Executor {
     }
 
     /// The branch that was to be advanced is not under way any more; what is, and is not being carried out, goes on.
-    fn pass_on(&self, instance: &mut Instance) -> Result<(), Stop> {
+    fn pass_on(&self, instance: &mut Instance) {
         for (branch, next) in instance.progress.take_frontier() {
             if matches!(next, Next::Run(_) | Next::Finished(_)) {
                 self.push(Target { instance: instance.number, branch: branch.0 }, None);
             }
         }
-        Ok(())
     }
 
     fn set_timer(&self, instance: &Instance, branch: NodeId, until: Option<i64>) {
