@@ -171,13 +171,24 @@ struct Root(PathBuf);
 impl Root {
     fn remove(&self) {
         if self.0.exists() {
-            let removed = privileged("rm").and_then(|mut rm| {
-                output(rm.args(["--recursive", "--force", "--one-file-system"]).arg(&self.0))
+            let removed = self.unmount().and_then(|()| {
+                output(privileged("rm")?.args(["--recursive", "--force", "--one-file-system"]).arg(&self.0))
             });
             if let Err(error) = removed {
                 say(format!("{error:#}"));
             }
         }
+    }
+
+    /// Takes out what debootstrap has mounted and, where namespaces are nested, does not take out itself: whoever copied
+    /// or deleted `target/` would copy or delete the machine's `/proc`.
+    fn unmount(&self) -> Result<()> {
+        let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
+        // The innermost were mounted last.
+        for place in mounts_below(&mounts, &self.0).into_iter().rev() {
+            output(privileged("umount")?.arg("--lazy").arg(place))?;
+        }
+        Ok(())
     }
 }
 
@@ -187,9 +198,22 @@ impl Drop for Root {
     }
 }
 
+fn mounts_below(mounts: &str, root: &Path) -> Vec<PathBuf> {
+    let places = mounts.lines().filter_map(|line| line.split(' ').nth(1)).map(PathBuf::from);
+    places.filter(|place| place.starts_with(root)).collect()
+}
+
 #[cfg(test)]
 mod tests {
-    use super::release_in;
+    use super::{mounts_below, release_in};
+    use std::path::{Path, PathBuf};
+
+    #[test]
+    fn only_what_is_mounted_below_the_root_is_taken_out() {
+        let mounts = "proc /proc proc rw 0 0\nproc /x/root/proc proc rw 0 0\nsys /x/root/sys sysfs rw 0 0\nd /x/rootless d rw 0 0\n";
+        let below = mounts_below(mounts, Path::new("/x/root"));
+        assert_eq!(below, ["/x/root/proc", "/x/root/sys"].map(PathBuf::from));
+    }
 
     #[test]
     fn the_release_is_read_from_either_system() {
