@@ -1,6 +1,6 @@
 //! Line charts as SVG, written by hand.
 
-use crate::report::number;
+use crate::row::number;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use std::{fmt::Write as _, fs, path::Path};

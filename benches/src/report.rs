@@ -3,7 +3,7 @@
 use crate::{
     machine::Facts,
     plot::Chart,
-    row::{Goal, Row},
+    row::{Goal, Row, number},
 };
 use serde_json::{Value, json};
 
@@ -77,27 +77,6 @@ fn verdict(row: &Row) -> &'static str {
     }
 }
 
-/// Three digits that count, or the whole number.
-pub fn number(value: f64) -> String {
-    let digits = match value.abs() {
-        size if size >= 100.0 || size == 0.0 => 0,
-        size if size >= 10.0 => 1,
-        size if size >= 1.0 => 2,
-        _ => 3,
-    };
-    let text = format!("{value:.digits$}");
-    let (whole, rest) = text.split_once('.').map_or((text.as_str(), ""), |(whole, rest)| (whole, rest));
-    let mut grouped = String::new();
-    for (place, digit) in whole.chars().enumerate() {
-        if place > 0 && (whole.len() - place) % 3 == 0 && !grouped.ends_with('-') {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    let rest = if value.fract() == 0.0 { "" } else { rest };
-    if rest.is_empty() { grouped } else { format!("{grouped}.{rest}") }
-}
-
 /// Facts, rows with all their samples, and what the plots show.
 pub fn json(facts: &Facts, rows: &[Named], charts: &[Chart]) -> String {
     let facts: serde_json::Map<String, Value> =
@@ -122,25 +101,4 @@ pub fn json(facts: &Facts, rows: &[Named], charts: &[Chart]) -> String {
         .collect();
     let charts: Vec<Value> = charts.iter().map(Chart::json).collect();
     format!("{:#}\n", json!({ "facts": facts, "rows": rows, "scaling": charts }))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::number;
-
-    #[test]
-    fn numbers_keep_three_digits() {
-        for (value, text) in [
-            (0.0, "0"),
-            (0.1234, "0.123"),
-            (1.2345, "1.23"),
-            (13.0, "13"),
-            (13.37, "13.4"),
-            (999.6, "1,000"),
-            (1_234_567.0, "1,234,567"),
-            (-1234.0, "-1,234"),
-        ] {
-            assert_eq!(number(value), text);
-        }
-    }
 }
