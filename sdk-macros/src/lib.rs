@@ -18,6 +18,7 @@ mod plan;
 mod scope;
 mod signature;
 mod sql;
+mod syntax;
 
 use proc_macro::TokenStream;
 

@@ -5,9 +5,9 @@
 use crate::{
     errors::Errors,
     sql::{Place, Template},
+    syntax::{error, is_call, is_path, only_argument},
 };
 use proc_macro2::Span;
-use quote::ToTokens as _;
 use syn::{
     Expr as Syntax, ExprCall, ExprLit, ExprMacro, ExprMethodCall, Ident, Lit, Pat, Stmt as Statement, Type,
     UnOp, spanned::Spanned as _,
@@ -682,24 +682,6 @@ fn check_schedule(cron: &Syntax, timezone: Option<&Syntax>) -> syn::Result<()> {
     })
 }
 
-fn only_argument(call: &ExprCall) -> syn::Result<&Syntax> {
-    match (call.args.len(), call.args.first()) {
-        (1, Some(argument)) => Ok(argument),
-        _ => Err(error(call, format!("`{}` takes one argument", call.func.to_token_stream()))),
-    }
-}
-
-fn is_call(call: &ExprCall, name: &str) -> bool {
-    matches!(&*call.func, Syntax::Path(path) if is_path(&path.path, name))
-}
-
-/// Our words need no import, and may have one.
-fn is_path(path: &syn::Path, name: &str) -> bool {
-    let mut segments = path.segments.iter().rev();
-    segments.next().is_some_and(|last| last.ident == name)
-        && segments.next().is_none_or(|module| module.ident == "pg_durable_sdk")
-}
-
 fn refuse_label(label: &Option<syn::Label>) -> syn::Result<()> {
     match label {
         Some(label) => Err(error(label, "loops have no labels: `break` and `continue` mean the nearest one")),
@@ -772,8 +754,4 @@ fn refuse<T>(expr: &Syntax) -> syn::Result<T> {
             "a workflow is made of `let`, steps, `if`, `while`, `loop`, `join!`, `race!` and `Ok(..)`; write this in SQL",
         ),
     }
-}
-
-fn error(token: impl quote::ToTokens, message: impl std::fmt::Display) -> syn::Error {
-    syn::Error::new_spanned(token, message)
 }
