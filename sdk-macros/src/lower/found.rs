@@ -1,6 +1,6 @@
 //! Places: captured names and their fields, and how SQL refers to them.
 
-use super::{Lowering, step::is_unused, value::place_or};
+use super::{Lowering, step::is_unused};
 use crate::{
     model::Value,
     plan::{Field, Piece, Probe, ProbeStep, Reference},
@@ -130,7 +130,7 @@ impl Lowering<'_> {
 
     pub(super) fn resolve_or_constant(&mut self, place: &Place, value: &Value) -> Resolved {
         if self.scope.get(&place.root).is_none() {
-            return Resolved::Constant(Piece::Value { value: place_or(value, place), cast: true });
+            return Resolved::Constant(Piece::Value { value: value.syntax.clone(), cast: true });
         }
         self.resolve(place).map_or(Resolved::Wrong, Resolved::Found)
     }

@@ -8,7 +8,7 @@ use crate::{
     model::{Value, ValueKind},
     plan::{Field, Node, Piece, Probe},
     scope::Base,
-    sql::{Place, unraw},
+    sql::unraw,
 };
 use syn::{Expr as Syntax, ExprLit, Ident, Lit, Type};
 
@@ -174,12 +174,4 @@ pub(super) fn field_of(ty: &Type, field: &Ident) -> Piece {
 pub(super) fn quoted(name: &str) -> String {
     let plain = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
     if plain { name.to_owned() } else { format!("\"{name}\"") }
-}
-
-/// The tokens of a constant, as they were written where that is known.
-pub(super) fn place_or(value: &Value, place: &Place) -> Syntax {
-    match &value.kind {
-        ValueKind::Place(_) => value.syntax.clone(),
-        _ => place.to_expr(),
-    }
 }
