@@ -4,6 +4,7 @@
 
 use crate::{
     errors::Errors,
+    fixed::{check_schedule, constant, duration},
     sql::{Place, Template},
     syntax::{error, is_call, is_path, only_argument},
 };
@@ -621,65 +622,6 @@ fn is_text(call: &ExprCall) -> bool {
     let Syntax::Path(path) = &*call.func else { return false };
     let names: Vec<String> = path.path.segments.iter().map(|segment| segment.ident.to_string()).collect();
     names == ["String", "from"] && matches!(call.args.first(), Some(Syntax::Lit(_)))
-}
-
-/// Something that is known when the workflow is built: a literal or a constant.
-fn constant(expr: &Syntax, message: &str) -> syn::Result<Syntax> {
-    match expr {
-        Syntax::Lit(ExprLit { lit: Lit::Str(_), .. }) | Syntax::Path(_) => Ok(expr.clone()),
-        other => Err(error(other, message)),
-    }
-}
-
-/// `hours(2)`, `minutes(90) + seconds(30)`, a constant, `Duration::from_millis(5)`.
-fn duration(expr: &Syntax) -> syn::Result<Syntax> {
-    const UNITS: [&str; 5] = ["millis", "seconds", "minutes", "hours", "days"];
-    let message =
-        "a duration is fixed when the workflow is built: hours(2), minutes(90) + seconds(30), or a constant";
-    let check = |inner: &Syntax| duration(inner).map(drop);
-    match expr {
-        Syntax::Paren(inner) => check(&inner.expr)?,
-        Syntax::Group(inner) => check(&inner.expr)?,
-        Syntax::Binary(binary) if matches!(binary.op, syn::BinOp::Add(_)) => {
-            check(&binary.left)?;
-            check(&binary.right)?;
-        }
-        Syntax::Path(_) => {}
-        Syntax::Call(call) => {
-            let Syntax::Path(path) = &*call.func else { return Err(error(&call.func, message)) };
-            let last = path.path.segments.last().map(|segment| segment.ident.to_string()).unwrap_or_default();
-            let is_unit = path.path.get_ident().is_some() && UNITS.contains(&last.as_str());
-            if !is_unit && !last.starts_with("from_") {
-                let message = "the units are millis, seconds, minutes, hours and days: sleep(hours(2))";
-                return Err(error(&call.func, message));
-            }
-            if let Some(other) =
-                call.args.iter().find(|argument| !matches!(argument, Syntax::Lit(_) | Syntax::Path(_)))
-            {
-                return Err(error(other, message));
-            }
-        }
-        Syntax::Lit(_) => return Err(error(expr, "a duration has a unit: seconds(5), minutes(5), hours(5)")),
-        other => return Err(error(other, message)),
-    }
-    Ok(expr.clone())
-}
-
-fn check_schedule(cron: &Syntax, timezone: Option<&Syntax>) -> syn::Result<()> {
-    use pg_durable_graph::schedule::{Schedule, ScheduleError};
-    let text = |expr: &Syntax| match expr {
-        Syntax::Lit(ExprLit { lit: Lit::Str(text), .. }) => Some(text.value()),
-        _ => None,
-    };
-    let Some(expression) = text(cron) else { return Ok(()) };
-    let zone = timezone.and_then(text);
-    Schedule::parse(&expression, zone.as_deref()).map(drop).map_err(|wrong| {
-        let at = match (&wrong, timezone) {
-            (ScheduleError::TimeZone(_), Some(zone)) => zone,
-            _ => cron,
-        };
-        error(at, wrong.hint().map_or(wrong.to_string(), |hint| format!("{wrong}\n{hint}")))
-    })
 }
 
 fn refuse_label(label: &Option<syn::Label>) -> syn::Result<()> {

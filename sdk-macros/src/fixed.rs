@@ -1,0 +1,63 @@
+//! What is known when the workflow is built.
+
+use crate::syntax::error;
+use syn::{Expr, ExprLit, Lit};
+
+/// Something that is known when the workflow is built: a literal or a constant.
+pub fn constant(expr: &Expr, message: &str) -> syn::Result<Expr> {
+    match expr {
+        Expr::Lit(ExprLit { lit: Lit::Str(_), .. }) | Expr::Path(_) => Ok(expr.clone()),
+        other => Err(error(other, message)),
+    }
+}
+
+/// `hours(2)`, `minutes(90) + seconds(30)`, a constant, `Duration::from_millis(5)`.
+pub fn duration(expr: &Expr) -> syn::Result<Expr> {
+    const UNITS: [&str; 5] = ["millis", "seconds", "minutes", "hours", "days"];
+    let message =
+        "a duration is fixed when the workflow is built: hours(2), minutes(90) + seconds(30), or a constant";
+    let check = |inner: &Expr| duration(inner).map(drop);
+    match expr {
+        Expr::Paren(inner) => check(&inner.expr)?,
+        Expr::Group(inner) => check(&inner.expr)?,
+        Expr::Binary(binary) if matches!(binary.op, syn::BinOp::Add(_)) => {
+            check(&binary.left)?;
+            check(&binary.right)?;
+        }
+        Expr::Path(_) => {}
+        Expr::Call(call) => {
+            let Expr::Path(path) = &*call.func else { return Err(error(&call.func, message)) };
+            let last = path.path.segments.last().map(|segment| segment.ident.to_string()).unwrap_or_default();
+            let is_unit = path.path.get_ident().is_some() && UNITS.contains(&last.as_str());
+            if !is_unit && !last.starts_with("from_") {
+                let message = "the units are millis, seconds, minutes, hours and days: sleep(hours(2))";
+                return Err(error(&call.func, message));
+            }
+            if let Some(other) =
+                call.args.iter().find(|argument| !matches!(argument, Expr::Lit(_) | Expr::Path(_)))
+            {
+                return Err(error(other, message));
+            }
+        }
+        Expr::Lit(_) => return Err(error(expr, "a duration has a unit: seconds(5), minutes(5), hours(5)")),
+        other => return Err(error(other, message)),
+    }
+    Ok(expr.clone())
+}
+
+pub fn check_schedule(cron: &Expr, timezone: Option<&Expr>) -> syn::Result<()> {
+    use pg_durable_graph::schedule::{Schedule, ScheduleError};
+    let text = |expr: &Expr| match expr {
+        Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => Some(text.value()),
+        _ => None,
+    };
+    let Some(expression) = text(cron) else { return Ok(()) };
+    let zone = timezone.and_then(text);
+    Schedule::parse(&expression, zone.as_deref()).map(drop).map_err(|wrong| {
+        let at = match (&wrong, timezone) {
+            (ScheduleError::TimeZone(_), Some(zone)) => zone,
+            _ => cron,
+        };
+        error(at, wrong.hint().map_or(wrong.to_string(), |hint| format!("{wrong}\n{hint}")))
+    })
+}
