@@ -114,6 +114,7 @@ mod register;
 mod run;
 mod schedule;
 mod signal;
+mod sleep;
 mod start;
 mod starting;
 mod step;

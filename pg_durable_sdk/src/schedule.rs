@@ -1,6 +1,6 @@
 //! A wait for the next tick of a cron expression.
 
-use crate::Part;
+use crate::{Output, Part, TypedPart, Workflow};
 use pg_durable_graph::kind::{NodeKind, WaitSchedule};
 
 /// A wait for the next tick of a cron expression; made by [`schedule`].
@@ -51,5 +51,17 @@ impl From<String> for Schedule {
 impl From<Schedule> for Part {
     fn from(wait: Schedule) -> Self {
         Part::leaf(WaitSchedule::new(wait.cron_expr, wait.timezone).map(NodeKind::WaitSchedule))
+    }
+}
+
+impl TypedPart for Schedule {
+    type Result = Output;
+}
+
+/// Adding it to a workflow.
+impl<T> Workflow<T> {
+    /// Waits for the next tick of a cron expression, in UTC; see [`schedule`](crate::schedule) for time zones.
+    pub fn wait_for_schedule(self, schedule: impl Into<Schedule>) -> Workflow {
+        self.step(schedule.into())
     }
 }

@@ -1,6 +1,6 @@
 //! A wait for a signal.
 
-use crate::Part;
+use crate::{Output, Part, TypedPart, Workflow};
 use pg_durable_graph::kind::{self, NodeKind};
 use std::time::Duration;
 
@@ -65,5 +65,27 @@ impl From<String> for Signal {
 impl From<Signal> for Part {
     fn from(wait: Signal) -> Self {
         Part::leaf(kind::Signal::new(wait.name, wait.timeout).map(NodeKind::Signal)).named(wait.result_name)
+    }
+}
+
+impl TypedPart for Signal {
+    type Result = Output;
+}
+
+/// Adding it to a workflow.
+impl<T> Workflow<T> {
+    /// Waits for a signal: a name, or a [`signal`](crate::signal) with a time-out or a name for its result.
+    ///
+    /// ```
+    /// use pg_durable_sdk::{Workflow, signal};
+    /// use std::time::Duration;
+    ///
+    /// let workflow = Workflow::new()
+    ///     .wait_for_signal("picked")
+    ///     .wait_for_signal(signal("packed").timeout(Duration::from_secs(600)).named("packed"));
+    /// # workflow.graph().unwrap();
+    /// ```
+    pub fn wait_for_signal(self, signal: impl Into<Signal>) -> Workflow {
+        self.step(signal.into())
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     __private::with_faults,
-    Output, Part, ResultName,
+    Output, Part, ResultName, TypedPart,
     fault::Misplaced,
     name::{Named, SharedName},
 };
@@ -132,6 +132,14 @@ impl<T> From<&Step<T>> for Part {
     fn from(step: &Step<T>) -> Self {
         step.clone().into()
     }
+}
+
+impl<T> TypedPart for Step<T> {
+    type Result = T;
+}
+
+impl<T> TypedPart for &Step<T> {
+    type Result = T;
 }
 
 impl<T> From<&Step<T>> for ResultName {

@@ -1,11 +1,14 @@
 //! Which type a part's result is read as.
+//!
+//! A leaf's type implements [`TypedPart`] and `From` for [`Part`], in its own file. It is then a step, a branch, and
+//! what a word of `#[workflow]` may stand for: nothing else knows which types there are.
 
-use crate::{Output, Part, Schedule, Signal, Step, Workflow};
+use crate::{Output, Part};
 
 /// A part of a workflow, with the type that its result is read as.
 ///
-/// That of a [`Step`] or [`Workflow`] is what its `returns` says; any other result is an [`Output`].
-/// [`Workflow::step`] takes it on: a workflow returns what its last step does.
+/// That of a [`Step`](crate::Step) or [`Workflow`](crate::Workflow) is what its `returns` says; any other result is
+/// an [`Output`]. [`Workflow::step`](crate::Workflow::step) takes it on: a workflow returns what its last step does.
 ///
 /// ```
 /// use pg_durable_sdk::{TypedPart, Workflow, sql};
@@ -18,30 +21,6 @@ use crate::{Output, Part, Schedule, Signal, Step, Workflow};
 pub trait TypedPart: Into<Part> {
     /// What the result is read as.
     type Result;
-}
-
-impl<T> TypedPart for Step<T> {
-    type Result = T;
-}
-
-impl<T> TypedPart for &Step<T> {
-    type Result = T;
-}
-
-impl<T> TypedPart for Workflow<T> {
-    type Result = T;
-}
-
-impl<T> TypedPart for &Workflow<T> {
-    type Result = T;
-}
-
-impl TypedPart for Signal {
-    type Result = Output;
-}
-
-impl TypedPart for Schedule {
-    type Result = Output;
 }
 
 impl TypedPart for Part {

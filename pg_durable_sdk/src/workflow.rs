@@ -1,14 +1,14 @@
 //! The builder of workflows.
 
 use crate::{
-    Client, Durability, Fault, InstanceId, IntoParts, Output, Part, ResultName, Run, Schedule, Signal,
-    StartError, TypedPart, WorkflowError,
+    Client, Durability, Fault, InstanceId, IntoParts, Output, Part, ResultName, Run, StartError, TypedPart,
+    WorkflowError,
     fault::Misplaced,
     start::{Start, What},
 };
 use pg_durable_graph::{
     Graph, explain,
-    kind::{Break, NodeKind, Sleep},
+    kind::{Break, NodeKind},
     mermaid,
 };
 use serde::Serialize;
@@ -274,32 +274,6 @@ impl<T> Workflow<T> {
         self.step(Part::leaf(Ok(NodeKind::Break(Break { value: None }))))
     }
 
-    /// Waits for this long, to the microsecond, counted from when the wait is reached; restarts of the server
-    /// do not lengthen it.
-    pub fn sleep(self, duration: Duration) -> Workflow {
-        self.step(Part::leaf(Ok(NodeKind::Sleep(Sleep { duration }))))
-    }
-
-    /// Waits for a signal: a name, or a [`signal`](crate::signal) with a time-out or a name for its result.
-    ///
-    /// ```
-    /// use pg_durable_sdk::{Workflow, signal};
-    /// use std::time::Duration;
-    ///
-    /// let workflow = Workflow::new()
-    ///     .wait_for_signal("picked")
-    ///     .wait_for_signal(signal("packed").timeout(Duration::from_secs(600)).named("packed"));
-    /// # workflow.graph().unwrap();
-    /// ```
-    pub fn wait_for_signal(self, signal: impl Into<Signal>) -> Workflow {
-        self.step(signal.into())
-    }
-
-    /// Waits for the next tick of a cron expression, in UTC; see [`schedule`](crate::schedule) for time zones.
-    pub fn wait_for_schedule(self, schedule: impl Into<Schedule>) -> Workflow {
-        self.step(schedule.into())
-    }
-
     fn branches(
         self,
         what: &str,
@@ -464,6 +438,14 @@ impl<T> From<&Workflow<T>> for Part {
         });
         faults.fold(workflow.to_part(), Part::with_fault)
     }
+}
+
+impl<T> TypedPart for Workflow<T> {
+    type Result = T;
+}
+
+impl<T> TypedPart for &Workflow<T> {
+    type Result = T;
 }
 
 /// Starting it.
