@@ -1,7 +1,7 @@
 //! A step that runs SQL.
 
 use crate::{
-    __private::with_faults,
+    __private::{Statement, with_faults},
     Output, Part, ResultName, TypedPart,
     fault::Misplaced,
     name::{Named, SharedName},
@@ -44,8 +44,15 @@ pub fn sql(query: impl Into<String>) -> Step {
 }
 
 impl Step {
-    pub(crate) fn of(query: String, params: Vec<Value>, faults: Vec<Misplaced>) -> Self {
+    fn of(query: String, params: Vec<Value>, faults: Vec<Misplaced>) -> Self {
         Self { query, params, faults, name: None, captured: SharedName::default(), result: PhantomData }
+    }
+}
+
+impl Statement {
+    /// The step that `sql!` is.
+    pub fn sql(self) -> Step {
+        Step::of(self.query, self.params, self.faults)
     }
 }
 

@@ -2,11 +2,12 @@
 
 use crate::{
     args::Args,
-    plan::{Field, Node, Piece, Probe, ProbeStep, Reference},
+    fixed::{Fixed, Method},
+    plan::{Argument, Field, Leaf, Node, Piece, Probe, ProbeStep, Reference},
     signature::Signature,
 };
 use proc_macro2::TokenStream;
-use quote::{ToTokens as _, quote, quote_spanned};
+use quote::{ToTokens as _, format_ident, quote, quote_spanned};
 use syn::{Type, spanned::Spanned as _};
 
 /// Prints the item that stands for the workflow. The mirror of the body is there for the compiler only.
@@ -50,25 +51,11 @@ fn node(node: &Node) -> TokenStream {
         quote!(::std::vec![#(#nodes),*])
     };
     match node {
-        Node::Sql { pieces, name } => {
-            let empty = quote!(#p::Statement::new());
-            let statement = pieces.iter().fold(empty, piece);
-            let name = optional(name.as_ref());
-            quote!(#statement.into_node(#name))
+        Node::Leaf(leaf) => {
+            let (step, name) = (self::leaf(leaf), optional(leaf.name.as_ref()));
+            quote!(#p::leaf(#step, #name))
         }
-        Node::Signal { signal, timeout, name } => {
-            let timeout = optional(timeout.as_ref().map(duration));
-            let name = optional(name.as_ref());
-            quote!(#p::signal(#signal, #timeout, #name))
-        }
-        Node::Sleep { duration } => {
-            let duration = self::duration(duration);
-            quote!(#p::sleep(#duration))
-        }
-        Node::Schedule { cron, timezone } => {
-            let timezone = optional(timezone.as_ref());
-            quote!(#p::schedule(#cron, #timezone))
-        }
+        Node::Nothing => quote!(#p::nothing()),
         Node::Sequence(nodes) => {
             let nodes = list(nodes);
             quote!(#p::sequence(#nodes))
@@ -95,6 +82,37 @@ fn node(node: &Node) -> TokenStream {
             quote!(#p::repeat(#body))
         }
         Node::Break => quote!(#p::leave()),
+    }
+}
+
+/// A step of the builder.
+fn leaf(leaf: &Leaf) -> TokenStream {
+    let Leaf { word, argument, methods, .. } = leaf;
+    let word = format_ident!("{word}");
+    let step = match argument {
+        Argument::Text(pieces) => {
+            let empty = quote!(::pg_durable_sdk::__private::Statement::new());
+            let statement = pieces.iter().fold(empty, piece);
+            quote!(#statement.#word())
+        }
+        Argument::Fixed(argument) => {
+            let argument = fixed(argument);
+            quote!(::pg_durable_sdk::__private::words::#word(#argument))
+        }
+    };
+    methods.iter().fold(step, |step, Method { name, argument }| {
+        let argument = fixed(argument);
+        quote!(#step.#name(#argument))
+    })
+}
+
+fn fixed(argument: &Fixed) -> TokenStream {
+    match argument {
+        Fixed::Constant(constant) => quote!(#constant),
+        Fixed::Duration(duration) => quote!({
+            use ::pg_durable_sdk::__private::duration::*;
+            #duration
+        }),
     }
 }
 
@@ -178,14 +196,6 @@ fn way(probe: &Probe) -> (&Type, TokenStream) {
 
 fn some(root: &Type, place: &TokenStream) -> TokenStream {
     quote_spanned!(root.span()=> ::pg_durable_sdk::__private::some(&#place))
-}
-
-/// A duration, with the words for it.
-fn duration(expr: &syn::Expr) -> TokenStream {
-    quote!({
-        use ::pg_durable_sdk::__private::duration::*;
-        #expr
-    })
 }
 
 fn optional(value: Option<impl quote::ToTokens>) -> TokenStream {

@@ -1,7 +1,22 @@
 //! What is known when the workflow is built.
 
 use crate::syntax::error;
-use syn::{Expr, ExprLit, Lit};
+use syn::{Expr, ExprLit, Ident, Lit};
+
+/// What is known when the workflow is built, and is Rust of the builder as it was written.
+#[derive(Clone)]
+pub enum Fixed {
+    Constant(Expr),
+    /// May use the words for lengths of time.
+    Duration(Expr),
+}
+
+/// `.name(argument)` of the builder.
+#[derive(Clone)]
+pub struct Method {
+    pub name: Ident,
+    pub argument: Fixed,
+}
 
 /// Something that is known when the workflow is built: a literal or a constant.
 pub fn constant(expr: &Expr, message: &str) -> syn::Result<Expr> {

@@ -1,25 +1,13 @@
 //! What the graph is to be: nodes, and how each SQL text is put together when the workflow is built.
 
+use crate::fixed::{Fixed, Method};
 use syn::{Expr, Ident, Type};
 
 /// A node and what is below it.
 pub enum Node {
-    Sql {
-        pieces: Vec<Piece>,
-        name: Option<String>,
-    },
-    Signal {
-        signal: Expr,
-        timeout: Option<Expr>,
-        name: Option<String>,
-    },
-    Sleep {
-        duration: Expr,
-    },
-    Schedule {
-        cron: Expr,
-        timezone: Option<Expr>,
-    },
+    Leaf(Leaf),
+    /// What stands where there is no step.
+    Nothing,
     Sequence(Vec<Node>),
     Join(Vec<Node>),
     Race {
@@ -40,6 +28,19 @@ pub enum Node {
     },
     Loop(Box<Node>),
     Break,
+}
+
+/// A step as the builder makes it: a word, what it takes, and the methods behind it.
+pub struct Leaf {
+    pub word: &'static str,
+    pub argument: Argument,
+    pub methods: Vec<Method>,
+    pub name: Option<String>,
+}
+
+pub enum Argument {
+    Text(Vec<Piece>),
+    Fixed(Fixed),
 }
 
 /// A part of an SQL text.
@@ -107,7 +108,12 @@ pub enum ProbeStep {
 }
 
 impl Node {
-    /// One node after the other; a wait of no time where there is none.
+    /// A step of SQL, which is what all values are computed with.
+    pub fn sql(pieces: Vec<Piece>, name: Option<String>) -> Node {
+        Node::Leaf(Leaf { word: "sql", argument: Argument::Text(pieces), methods: Vec::new(), name })
+    }
+
+    /// One node after the other.
     pub fn sequence(mut nodes: Vec<Node>) -> Node {
         match (nodes.len(), nodes.pop()) {
             (1, Some(only)) => only,
@@ -115,7 +121,7 @@ impl Node {
                 nodes.push(last);
                 Node::Sequence(nodes)
             }
-            (_, None) => Node::Sleep { duration: syn::parse_quote!(::core::time::Duration::ZERO) },
+            (_, None) => Node::Nothing,
         }
     }
 }

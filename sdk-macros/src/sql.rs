@@ -273,7 +273,7 @@ pub fn statement(tokens: TokenStream) -> syn::Result<TokenStream> {
     Ok(quote! {{
         #[allow(unused_imports)]
         use ::pg_durable_sdk::__private::{AnyType as _, CaptureStep as _, CaptureValue as _, NullableType as _};
-        #statement.into_step()
+        #statement.sql()
     }})
 }
 

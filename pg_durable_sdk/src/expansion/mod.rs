@@ -9,11 +9,12 @@ mod node;
 mod probe;
 mod shape;
 mod statement;
+pub mod words;
 
 pub use capture::{CaptureStep, CaptureValue, Captured};
 pub use mirror::{BodyResult, block, first_of, result};
 pub(crate) use node::with_faults;
-pub use node::{if_else, if_some, join, leave, race, repeat, schedule, sequence, signal, sleep, workflow};
+pub use node::{if_else, if_some, join, leaf, leave, nothing, race, repeat, sequence, workflow};
 pub use probe::{
     AnyFields, AnyType, NullableType, Probe, ReadFields, SchemaFields, SqlType, owner_of, probe, some,
     type_of,

@@ -12,6 +12,16 @@ pub fn workflow<T>(part: Part) -> Workflow<T> {
     Workflow::new().step(part).returns()
 }
 
+/// What a word stands for, with the name of its result.
+pub fn leaf(leaf: impl Into<Part>, name: Option<&str>) -> Part {
+    leaf.into().named(name.map(str::to_owned))
+}
+
+/// What stands where there is no step: a wait of no time.
+pub fn nothing() -> Part {
+    super::words::sleep(Duration::ZERO)
+}
+
 /// One part after the other; there is at least one.
 pub fn sequence(parts: Vec<Part>) -> Part {
     Part::sequence(parts).expect("the macro makes no empty sequence")
@@ -40,7 +50,7 @@ pub fn if_some(name: &str, is_row: bool, then: Part, otherwise: Part) -> Part {
     if !is_row {
         let condition =
             super::Statement::new().text("SELECT ").reference(name, true, None).text(" IS NOT NULL");
-        return if_else(condition.into_node(None), then, otherwise);
+        return if_else(condition.sql().into(), then, otherwise);
     }
     Part::over(vec![then, otherwise], |graphs| match <[Graph; 2]>::try_from(graphs) {
         Ok([then, otherwise]) => Ok(Graph::if_rows(name, then, otherwise)),
@@ -59,19 +69,6 @@ pub fn repeat(body: Part) -> Part {
 /// Leaves the nearest loop.
 pub fn leave() -> Part {
     Part::leaf(Ok(NodeKind::Break(kind::Break { value: None })))
-}
-
-pub fn sleep(duration: Duration) -> Part {
-    Part::leaf(Ok(NodeKind::Sleep(kind::Sleep { duration })))
-}
-
-pub fn signal(name: &str, timeout: Option<Duration>, result_name: Option<&str>) -> Part {
-    let signal = kind::Signal::new(name, timeout).map(NodeKind::Signal);
-    Part::leaf(signal).named(result_name.map(str::to_owned))
-}
-
-pub fn schedule(cron_expr: &str, timezone: Option<&str>) -> Part {
-    Part::leaf(kind::WaitSchedule::new(cron_expr, timezone.map(str::to_owned)).map(NodeKind::WaitSchedule))
 }
 
 /// Puts faults at the root of a part.

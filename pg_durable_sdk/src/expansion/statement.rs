@@ -1,17 +1,19 @@
 //! SQL while it is put together from text and captures.
 
-use crate::{Part, Step, fault::Misplaced};
+use crate::{Step, fault::Misplaced};
 use pg_durable_graph::NodeId;
 use serde::Serialize;
 use serde_json::Value;
 
 /// SQL, its parameters, and what is wrong with them.
+///
+/// Each macro that takes a text has a method of its name, which makes the step; it stands beside the step's type.
 #[derive(Debug, Default)]
 #[must_use]
 pub struct Statement {
-    query: String,
-    params: Vec<Value>,
-    faults: Vec<Misplaced>,
+    pub(crate) query: String,
+    pub(crate) params: Vec<Value>,
+    pub(crate) faults: Vec<Misplaced>,
 }
 
 impl Statement {
@@ -107,14 +109,6 @@ impl Statement {
     /// A value of this SQL type.
     pub fn cast_value<T: Serialize + ?Sized>(self, value: &T, sql_type: &str) -> Self {
         self.value(value).text("::").text(sql_type)
-    }
-
-    pub fn into_step(self) -> Step {
-        Step::of(self.query, self.params, self.faults)
-    }
-
-    pub fn into_node(self, name: Option<&str>) -> Part {
-        Part::from(self.into_step()).named(name.map(str::to_owned))
     }
 }
 

@@ -50,7 +50,7 @@ impl Lowering<'_> {
                 }
                 let mut pieces = vec![Piece::Text("SELECT ".to_owned())];
                 pieces.extend(self.column(&found));
-                Asked::Node { node: Node::Sql { pieces, name: None }, negated: *negated }
+                Asked::Node { node: Node::sql(pieces, None), negated: *negated }
             }
             Condition::Some { name, source, .. } => {
                 let (nodes, found) = match source {
@@ -115,7 +115,7 @@ impl Lowering<'_> {
                 pieces
             }
         };
-        Node::If { condition: Box::new(Node::Sql { pieces, name: None }), then, otherwise }
+        Node::If { condition: Box::new(Node::sql(pieces, None)), then, otherwise }
     }
 
     /// A step whose result is looked into at once.

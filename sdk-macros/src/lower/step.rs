@@ -2,13 +2,15 @@
 
 use super::{Dest, Lowering, Wanted};
 use crate::{
+    fixed::{Fixed, Method},
     model::{Block, Branch, Pattern, Step, StepKind},
-    plan::{Node, Piece},
+    plan::{Argument, Leaf, Node, Piece},
     scope::{Base, Binding},
     signature::argument_of,
     sql::{self, Capture, unraw},
 };
 use proc_macro2::Span;
+use quote::format_ident;
 use syn::{Expr as Syntax, Ident, Type, spanned::Spanned as _};
 
 impl Lowering<'_> {
@@ -208,23 +210,25 @@ impl Lowering<'_> {
                         sql::Piece::Capture(capture) => pieces.extend(self.capture(capture, text.span)),
                     }
                 }
-                Node::Sql { pieces, name }
+                Node::sql(pieces, name)
             }
             StepKind::Signal { name: signal, timeout, .. } => {
                 for constant in std::iter::once(signal).chain(timeout) {
                     self.refuse_captures(constant);
                 }
-                Node::Signal { signal: signal.clone(), timeout: timeout.clone(), name }
+                let timeout = timeout.clone().map(|timeout| ("timeout", Fixed::Duration(timeout)));
+                leaf("signal", Fixed::Constant(signal.clone()), timeout, name)
             }
             StepKind::Sleep { duration } => {
                 self.refuse_captures(duration);
-                Node::Sleep { duration: duration.clone() }
+                leaf("sleep", Fixed::Duration(duration.clone()), None, None)
             }
             StepKind::Schedule { cron, timezone } => {
                 for constant in std::iter::once(cron).chain(timezone) {
                     self.refuse_captures(constant);
                 }
-                Node::Schedule { cron: cron.clone(), timezone: timezone.clone() }
+                let timezone = timezone.clone().map(|zone| ("in_time_zone", Fixed::Constant(zone)));
+                leaf("schedule", Fixed::Constant(cron.clone()), timezone, None)
             }
             StepKind::Join(branches) => Node::Join(self.branches(branches, &Wanted::No)),
             StepKind::Race(branches) => Node::Race { branches: self.branches(branches, &Wanted::No), name },
@@ -332,11 +336,10 @@ impl Lowering<'_> {
 impl Node {
     pub(super) fn rename(&mut self, given: &str) {
         match self {
-            Node::Sql { name, .. } | Node::Signal { name, .. } | Node::Race { name, .. } => {
+            Node::Leaf(Leaf { name, .. }) | Node::Race { name, .. } => {
                 *name = Some(given.to_owned());
             }
-            Node::Sleep { .. }
-            | Node::Schedule { .. }
+            Node::Nothing
             | Node::Sequence(_)
             | Node::Join(_)
             | Node::If { .. }
@@ -345,6 +348,16 @@ impl Node {
             | Node::Break => {}
         }
     }
+}
+
+fn leaf(word: &'static str, argument: Fixed, method: Option<(&str, Fixed)>, name: Option<String>) -> Node {
+    let methods = method.map(|(name, argument)| Method { name: format_ident!("{name}"), argument });
+    Node::Leaf(Leaf {
+        word,
+        argument: Argument::Fixed(argument),
+        methods: methods.into_iter().collect(),
+        name,
+    })
 }
 
 /// Whether a name says of itself that nobody uses it.

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     model::{Value, ValueKind},
-    plan::{Field, Node, Piece, Probe},
+    plan::{Field, Leaf, Node, Piece, Probe},
     scope::Base,
     sql::unraw,
 };
@@ -32,7 +32,7 @@ impl Lowering<'_> {
 
     /// Whether a value is all of what the last node leaves, so that nothing is to be selected again.
     pub(super) fn is_that(&self, value: &Value, last: &Node) -> bool {
-        let (ValueKind::Place(place), Node::Sql { name: Some(last), .. }) = (&value.kind, last) else {
+        let (ValueKind::Place(place), Node::Leaf(Leaf { name: Some(last), .. })) = (&value.kind, last) else {
             return false;
         };
         let binding = self.scope.get(&place.root).filter(|_| place.fields.is_empty());
@@ -82,7 +82,7 @@ impl Lowering<'_> {
                 pieces.push(text(" AS value"));
             }
         }
-        Node::Sql { pieces, name: name.map(str::to_owned) }
+        Node::sql(pieces, name.map(str::to_owned))
     }
 
     /// All of a named result of SQL once more.
