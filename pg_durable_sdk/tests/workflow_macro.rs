@@ -77,3 +77,28 @@ fn a_workflow_is_a_definition() {
     let definition: Definition<(), ()> = nightly();
     assert_eq!((definition.name(), definition.version()), ("nightly", 1));
 }
+
+#[test]
+fn a_result_is_captured_by_what_leaves_it() {
+    use pg_durable_sdk::{Workflow, signal, sql, workflow};
+    use std::time::Duration;
+
+    #[workflow(name = "either")]
+    async fn either() -> Result<bool> {
+        let first: constructs::Approval = race!(signal("a"), signal("b")).await?;
+        let own = signal("c").timeout(hours(1)).returns::<constructs::Approval>().await?;
+        let pause = sleep(millis(1)).await?;
+        let (waited, count): ((), i64) = join!(async { sleep(millis(2)).await }, sql!("SELECT 1")).await?;
+        sql!("SELECT {first.approved}::boolean AND {own.approved}::boolean AND {count} = 1").await
+    }
+
+    let wait = |millis| Workflow::new().sleep(Duration::from_millis(millis));
+    let built = Workflow::new()
+        .step(Workflow::new().race((signal("a"), signal("b"))).named("first"))
+        .wait_for_signal(signal("c").timeout(Duration::from_secs(3600)).named("own"))
+        .step(wait(1))
+        .fan_out((wait(2), sql("SELECT 1").named("count")))
+        .step(sql("SELECT $first.data.approved::boolean AND $own.data.approved?::boolean AND $count = 1"));
+    assert_eq!(either().explain(), built.explain());
+    assert!(either().graph().is_ok());
+}
