@@ -326,21 +326,7 @@ impl Lowering<'_> {
                 }
                 on(vec![self.while_loop(condition, body)])
             }
-            (Expr::Loop { body, span }, _) => {
-                let ends = !breaks(body);
-                let dest = match (dest, ends) {
-                    (Dest::Finish | Dest::Branch(_), false) => {
-                        self.errors
-                            .at(*span, "bind the value of the loop to a name, and give it with `Ok(name)`");
-                        &Dest::Nothing
-                    }
-                    _ => dest,
-                };
-                self.loops.push(dest.clone());
-                let body = self.block(body, &Dest::Nothing, None);
-                self.loops.pop();
-                Flow { nodes: vec![Node::Loop(Box::new(Node::sequence(body)))], ends }
-            }
+            (Expr::Loop { body, span }, _) => self.endless_loop(body, *span, dest),
             (Expr::Break { value, span }, _) => {
                 Flow { nodes: self.leave_loop(value.as_deref(), *span), ends: true }
             }
@@ -362,6 +348,21 @@ impl Lowering<'_> {
                 Flow { nodes: self.expr(value, &Dest::Finish, None).nodes, ends: true }
             }
         }
+    }
+
+    fn endless_loop(&mut self, body: &Block, span: Span, dest: &Dest) -> Flow {
+        let ends = !breaks(body);
+        let dest = match (dest, ends) {
+            (Dest::Finish | Dest::Branch(_), false) => {
+                self.errors.at(span, "bind the value of the loop to a name, and give it with `Ok(name)`");
+                &Dest::Nothing
+            }
+            (Dest::Nothing | Dest::Name(_), _) | (Dest::Finish | Dest::Branch(_), true) => dest,
+        };
+        self.loops.push(dest.clone());
+        let body = self.block(body, &Dest::Nothing, None);
+        self.loops.pop();
+        Flow { nodes: vec![Node::Loop(Box::new(Node::sequence(body)))], ends }
     }
 
     fn leave_loop(&mut self, value: Option<&Expr>, span: Span) -> Vec<Node> {
