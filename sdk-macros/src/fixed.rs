@@ -1,7 +1,7 @@
 //! What is known when the workflow is built.
 
 use crate::syntax::error;
-use syn::{Expr, ExprLit, Ident, Lit};
+use syn::{Expr, ExprLit, Ident, Lit, LitStr};
 
 /// What is known when the workflow is built, and is Rust of the builder as it was written.
 #[derive(Clone)]
@@ -18,8 +18,41 @@ pub struct Method {
     pub argument: Fixed,
 }
 
+/// What a place takes that is fixed.
+pub enum Takes {
+    /// A string or a constant; what is said of anything else.
+    Constant(&'static str),
+    /// A length of time.
+    Duration,
+}
+
+impl Takes {
+    pub fn read(&self, expr: &Expr) -> syn::Result<Fixed> {
+        match self {
+            Takes::Constant(otherwise) => constant(expr, otherwise).map(Fixed::Constant),
+            Takes::Duration => duration(expr).map(Fixed::Duration),
+        }
+    }
+}
+
+impl Fixed {
+    pub fn expr(&self) -> &Expr {
+        match self {
+            Fixed::Constant(expr) | Fixed::Duration(expr) => expr,
+        }
+    }
+
+    /// The text, where it is written out.
+    pub fn literal(&self) -> Option<&LitStr> {
+        match self.expr() {
+            Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => Some(text),
+            _ => None,
+        }
+    }
+}
+
 /// Something that is known when the workflow is built: a literal or a constant.
-pub fn constant(expr: &Expr, message: &str) -> syn::Result<Expr> {
+fn constant(expr: &Expr, message: &str) -> syn::Result<Expr> {
     match expr {
         Expr::Lit(ExprLit { lit: Lit::Str(_), .. }) | Expr::Path(_) => Ok(expr.clone()),
         other => Err(error(other, message)),
@@ -27,7 +60,7 @@ pub fn constant(expr: &Expr, message: &str) -> syn::Result<Expr> {
 }
 
 /// `hours(2)`, `minutes(90) + seconds(30)`, a constant, `Duration::from_millis(5)`.
-pub fn duration(expr: &Expr) -> syn::Result<Expr> {
+fn duration(expr: &Expr) -> syn::Result<Expr> {
     const UNITS: [&str; 5] = ["millis", "seconds", "minutes", "hours", "days"];
     let message =
         "a duration is fixed when the workflow is built: hours(2), minutes(90) + seconds(30), or a constant";
@@ -58,21 +91,4 @@ pub fn duration(expr: &Expr) -> syn::Result<Expr> {
         other => return Err(error(other, message)),
     }
     Ok(expr.clone())
-}
-
-pub fn check_schedule(cron: &Expr, timezone: Option<&Expr>) -> syn::Result<()> {
-    use pg_durable_graph::schedule::{Schedule, ScheduleError};
-    let text = |expr: &Expr| match expr {
-        Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => Some(text.value()),
-        _ => None,
-    };
-    let Some(expression) = text(cron) else { return Ok(()) };
-    let zone = timezone.and_then(text);
-    Schedule::parse(&expression, zone.as_deref()).map(drop).map_err(|wrong| {
-        let at = match (&wrong, timezone) {
-            (ScheduleError::TimeZone(_), Some(zone)) => zone,
-            _ => cron,
-        };
-        error(at, wrong.hint().map_or(wrong.to_string(), |hint| format!("{wrong}\n{hint}")))
-    })
 }

@@ -1,8 +1,8 @@
 //! The macros of `pg_durable_sdk`, which re-exports them and documents them.
 //!
 //! A workflow goes through three stages, none of which looks back: `args`, `signature` and `model` read what was
-//! written, `lower` makes the graph's nodes of it, `expand` and `mirror` print. `fallback` prints what stands in
-//! for a workflow that is wrong.
+//! written, `lower` makes the graph's nodes of it, `expand` and `mirror` print. All of them go by the rows of
+//! `word`. `fallback` prints what stands in for a workflow that is wrong.
 
 #![deny(unsafe_code)]
 #![expect(clippy::large_enum_variant, reason = "a handful of each, for as long as one expansion takes")]
@@ -20,6 +20,8 @@ mod scope;
 mod signature;
 mod sql;
 mod syntax;
+mod word;
+mod written;
 
 use proc_macro::TokenStream;
 

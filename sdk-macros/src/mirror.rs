@@ -3,8 +3,7 @@
 
 use crate::{
     model::{
-        Block, Branch, Condition, Else, Expr, If, Let, Pattern, Source, Step, StepKind, Stmt, Value,
-        ValueKind,
+        Block, Branch, Condition, Else, Expr, If, Left, Let, Pattern, Source, Step, Stmt, Value, ValueKind,
     },
     signature::{Signature, argument_of},
 };
@@ -139,35 +138,28 @@ fn condition(condition: &Condition) -> TokenStream {
 
 /// The `Option` that `if let Some(x) = step` looks into.
 fn looked_into(looked_at: &Step) -> TokenStream {
-    let ty: Type = match &looked_at.kind {
-        StepKind::Signal { returns: Some(ty), .. } if argument_of(ty, "Option").is_none() => {
+    let ty: Type = match (looked_at.left(), looked_at.returns()) {
+        (Left::Document(_), Some(ty)) if argument_of(ty, "Option").is_none() => {
             syn::parse_quote!(::core::option::Option<#ty>)
         }
-        StepKind::Sql { returns: Some(ty), .. } | StepKind::Signal { returns: Some(ty), .. } => ty.clone(),
-        StepKind::Sql { returns: None, .. }
-        | StepKind::Signal { returns: None, .. }
-        | StepKind::Sleep { .. }
-        | StepKind::Schedule { .. }
-        | StepKind::Join(_)
-        | StepKind::Race(_) => syn::parse_quote!(::core::option::Option<::pg_durable_sdk::Output>),
+        (Left::Rows | Left::Document(_), Some(ty)) => ty.clone(),
+        (Left::Rows | Left::Document(_), None) | (Left::Nothing | Left::Each(_) | Left::First(_), _) => {
+            syn::parse_quote!(::core::option::Option<::pg_durable_sdk::Output>)
+        }
     };
     result(&ty, looked_at)
 }
 
 /// What a step leaves, as `ty` where that is said outside of it.
 fn step(step: &Step, ty: Option<&Type>) -> TokenStream {
-    match &step.kind {
-        StepKind::Sql { returns, .. } => match returns.as_ref().or(ty) {
-            Some(ty) => result(ty, step),
-            None => result(&syn::parse_quote!(::pg_durable_sdk::Output), step),
-        },
-        StepKind::Signal { returns, timeout, .. } => match (returns, ty, timeout) {
-            (Some(payload), _, Some(_)) => result(&syn::parse_quote!(::core::option::Option<#payload>), step),
+    match step.left() {
+        Left::Rows | Left::Document(_) => match (step.returns(), ty, step.missing()) {
+            (Some(own), _, Some(_)) => result(&syn::parse_quote!(::core::option::Option<#own>), step),
             (Some(ty), _, None) | (None, Some(ty), _) => result(ty, step),
             (None, None, _) => result(&syn::parse_quote!(::pg_durable_sdk::Output), step),
         },
-        StepKind::Sleep { .. } | StepKind::Schedule { .. } => quote_spanned!(step.span=> ()),
-        StepKind::Join(branches) => {
+        Left::Nothing => quote_spanned!(step.span=> ()),
+        Left::Each(branches) => {
             let types: Vec<Option<&Type>> = match ty {
                 Some(Type::Tuple(tuple)) if tuple.elems.len() == branches.len() => {
                     tuple.elems.iter().map(Some).collect()
@@ -177,7 +169,7 @@ fn step(step: &Step, ty: Option<&Type>) -> TokenStream {
             let branches = branches.iter().zip(types).map(|(branch, ty)| self::branch(branch, ty));
             quote!((#(#branches),*))
         }
-        StepKind::Race(branches) => {
+        Left::First(branches) => {
             let branches = branches.iter().map(|branch| self::branch(branch, ty));
             quote!(::pg_durable_sdk::__private::first_of([#(#branches),*]))
         }
@@ -190,33 +182,26 @@ fn result(ty: &Type, step: &Step) -> TokenStream {
 
 /// What a step leaves, of a type that its place decides.
 fn inferred(step: &Step) -> TokenStream {
-    match &step.kind {
-        StepKind::Sql { returns: None, .. } | StepKind::Signal { returns: None, timeout: None, .. } => {
+    match step.left() {
+        Left::Rows | Left::Document(_) if step.returns().is_none() && step.missing().is_none() => {
             quote_spanned!(step.span=> ::pg_durable_sdk::__private::result())
         }
-        StepKind::Sql { .. }
-        | StepKind::Signal { .. }
-        | StepKind::Sleep { .. }
-        | StepKind::Schedule { .. }
-        | StepKind::Join(_) => self::step(step, None),
-        StepKind::Race(_) => unbound(step),
+        Left::Rows | Left::Document(_) | Left::Nothing | Left::Each(_) => self::step(step, None),
+        Left::First(_) => unbound(step),
     }
 }
 
 /// A step whose result nobody takes; what its branches say is still looked at.
 fn unbound(step: &Step) -> TokenStream {
-    match &step.kind {
-        StepKind::Race(branches) | StepKind::Join(branches) => {
+    match step.left() {
+        Left::Each(branches) | Left::First(branches) => {
             let branches = branches.iter().map(|branch| {
                 let branch = self::branch(branch, None);
                 quote!(let _ = #branch;)
             });
             quote!({ #(#branches)* })
         }
-        StepKind::Sql { .. }
-        | StepKind::Signal { .. }
-        | StepKind::Sleep { .. }
-        | StepKind::Schedule { .. } => self::step(step, None),
+        Left::Rows | Left::Document(_) | Left::Nothing => self::step(step, None),
     }
 }
 

@@ -4,9 +4,10 @@
 
 use crate::{
     errors::Errors,
-    fixed::{check_schedule, constant, duration},
-    sql::{Place, Template},
-    syntax::{error, is_call, is_path, only_argument},
+    sql::Place,
+    syntax::{error, is_call, only_argument},
+    word::{self, Document, Leaves, Macro, Missing, Together, Word},
+    written::Written,
 };
 use proc_macro2::Span;
 use syn::{
@@ -105,17 +106,27 @@ pub enum Source {
 }
 
 pub struct Step {
+    pub word: &'static Word,
     pub kind: StepKind,
     pub span: Span,
 }
 
 pub enum StepKind {
-    Sql { text: Template, returns: Option<Type> },
-    Signal { name: Syntax, timeout: Option<Syntax>, returns: Option<Type> },
-    Sleep { duration: Syntax },
-    Schedule { cron: Syntax, timezone: Option<Syntax> },
+    Leaf(Written),
     Join(Vec<Branch>),
     Race(Vec<Branch>),
+}
+
+/// What is there once a step is over.
+pub enum Left<'a> {
+    /// The rows of SQL.
+    Rows,
+    Document(&'static Document),
+    Nothing,
+    /// What each of these leaves.
+    Each(&'a [Branch]),
+    /// What one of these leaves.
+    First(&'a [Branch]),
 }
 
 /// One of the things that `join!` and `race!` carry out at once.
@@ -146,6 +157,45 @@ pub enum ValueKind {
     None,
     /// `step.await?`, inside of `Ok(..)` only.
     Step(Box<Step>),
+}
+
+impl Step {
+    pub fn left(&self) -> Left<'_> {
+        match &self.kind {
+            StepKind::Leaf(written) => match &written.leaf.leaves {
+                Leaves::Rows => Left::Rows,
+                Leaves::Document(document) => Left::Document(document),
+                Leaves::Nothing => Left::Nothing,
+            },
+            StepKind::Join(branches) => Left::Each(branches),
+            StepKind::Race(branches) => Left::First(branches),
+        }
+    }
+
+    /// What the step itself says its result is read as.
+    pub fn returns(&self) -> Option<&Type> {
+        match &self.kind {
+            StepKind::Leaf(written) => written.returns.as_ref(),
+            StepKind::Join(_) | StepKind::Race(_) => None,
+        }
+    }
+
+    /// Whether it may be over without its result.
+    pub fn missing(&self) -> Option<&'static Missing> {
+        match &self.kind {
+            StepKind::Leaf(written) => written.missing,
+            StepKind::Join(_) | StepKind::Race(_) => None,
+        }
+    }
+
+    fn modify(&mut self, call: &ExprMethodCall) -> syn::Result<()> {
+        match &mut self.kind {
+            StepKind::Leaf(written) => written.modify(call),
+            StepKind::Join(_) | StepKind::Race(_) => {
+                Err(error(&call.method, word::refusal(&call.method, word::NO_METHODS)))
+            }
+        }
+    }
 }
 
 impl Value {
@@ -366,9 +416,7 @@ fn condition(expr: &Syntax, negated: bool, errors: &mut Errors) -> syn::Result<C
             Ok(Condition::Some { name, source, pattern: (*look.pat).clone() })
         }
         Syntax::Try(_) => match self::expr(expr, errors)? {
-            Expr::Step(step @ Step { kind: StepKind::Sql { .. }, .. }) => {
-                Ok(Condition::Step { step, negated })
-            }
+            Expr::Step(step) if matches!(step.left(), Left::Rows) => Ok(Condition::Step { step, negated }),
             _ => Err(error(expr, "only SQL is a condition: bind this to a name first, and ask for the name")),
         },
         Syntax::Await(awaited) if is_step(&awaited.base) => {
@@ -412,8 +460,8 @@ fn borrowed_place(expr: &Syntax) -> Option<Place> {
 /// Whether it is one of ours, only not awaited yet.
 fn is_step(expr: &Syntax) -> bool {
     match expr {
-        Syntax::Macro(call) => ["sql", "join", "race"].iter().any(|name| is_path(&call.mac.path, name)),
-        Syntax::Call(call) => ["signal", "sleep", "schedule"].iter().any(|name| is_call(call, name)),
+        Syntax::Macro(call) => word::of_macro(&call.mac.path).is_some(),
+        Syntax::Call(call) => word::of_function(&call.func).is_some(),
         Syntax::MethodCall(call) => is_step(&call.receiver),
         Syntax::Paren(inner) => is_step(&inner.expr),
         Syntax::Group(inner) => is_step(&inner.expr),
@@ -426,111 +474,38 @@ fn step(expr: &Syntax, errors: &mut Errors) -> syn::Result<Step> {
     match expr {
         Syntax::Paren(inner) => step(&inner.expr, errors),
         Syntax::Group(inner) => step(&inner.expr, errors),
-        Syntax::Macro(call) if is_path(&call.mac.path, "sql") => {
-            let text = Template::parse(call.mac.tokens.clone())?;
-            if let Some(name) = crate::sql::references(&text).first() {
-                let message =
-                    format!("`{name}` stands in the text: capture the name, as in `{{{}}}`", &name[1..]);
-                return Err(syn::Error::new(text.span, message));
-            }
-            Ok(Step { span, kind: StepKind::Sql { text, returns: None } })
+        Syntax::Macro(call) if let Some((word, form)) = word::of_macro(&call.mac.path) => {
+            let kind = match form {
+                Macro::Text(text) => StepKind::Leaf(Written::text(text, &call.mac.tokens)?),
+                Macro::Branches(Together::All) => StepKind::Join(branches(&call.mac, errors)?),
+                Macro::Branches(Together::First) => StepKind::Race(branches(&call.mac, errors)?),
+            };
+            Ok(Step { word, kind, span })
         }
-        Syntax::Macro(call) if is_path(&call.mac.path, "join") => {
-            Ok(Step { span, kind: StepKind::Join(branches(&call.mac, errors)?) })
-        }
-        Syntax::Macro(call) if is_path(&call.mac.path, "race") => {
-            Ok(Step { span, kind: StepKind::Race(branches(&call.mac, errors)?) })
-        }
-        Syntax::Call(call) if is_call(call, "signal") => {
-            let name = constant(only_argument(call)?, "the name of a signal is a string or a constant")?;
-            if let Syntax::Lit(ExprLit { lit: Lit::Str(text), .. }) = &name
-                && text.value().is_empty()
-            {
-                return Err(error(text, "the name of the signal is empty"));
-            }
-            Ok(Step { span, kind: StepKind::Signal { name, timeout: None, returns: None } })
-        }
-        Syntax::Call(call) if is_call(call, "sleep") => {
-            Ok(Step { span, kind: StepKind::Sleep { duration: duration(only_argument(call)?)? } })
-        }
-        Syntax::Call(call) if is_call(call, "schedule") => {
-            let cron =
-                constant(only_argument(call)?, "a schedule is a cron expression: schedule(\"0 9 * * 1-5\")")?;
-            check_schedule(&cron, None)?;
-            Ok(Step { span, kind: StepKind::Schedule { cron, timezone: None } })
+        Syntax::Call(call) if let Some((word, function)) = word::of_function(&call.func) => {
+            Ok(Step { word, kind: StepKind::Leaf(Written::call(function, call)?), span })
         }
         Syntax::MethodCall(call) if is_step(&call.receiver) => {
             let mut step = step(&call.receiver, errors)?;
-            modify(&mut step, call)?;
+            step.modify(call)?;
             step.span = span;
             Ok(step)
         }
-        Syntax::Async(_) => {
-            Err(error(expr, "an `async` block is a branch of `join!` or `race!`: write its steps here"))
-        }
+        Syntax::Async(_) => Err(error(expr, async_alone())),
         Syntax::Call(call) => Err(error(
             &call.func,
-            "only steps are awaited: sql!(..), signal(..), sleep(..), schedule(..), join!(..), race!(..); call a \
-             function of the database with sql!(\"SELECT f({x})\")",
+            format!(
+                "only steps are awaited: {}; call a function of the database with sql!(\"SELECT f({{x}})\")",
+                word::all()
+            ),
         )),
-        other => Err(error(
-            other,
-            "only steps are awaited: sql!(..), signal(..), sleep(..), schedule(..), join!(..), race!(..)",
-        )),
+        other => Err(error(other, format!("only steps are awaited: {}", word::all()))),
     }
 }
 
-/// `.returns::<T>()`, `.timeout(d)`, `.in_time_zone("…")`
-fn modify(step: &mut Step, call: &ExprMethodCall) -> syn::Result<()> {
-    let method = call.method.to_string();
-    match (method.as_str(), &mut step.kind) {
-        ("returns", StepKind::Sql { returns, .. } | StepKind::Signal { returns, .. }) => {
-            let arguments = call.turbofish.as_ref().map(|turbofish| &turbofish.args);
-            match arguments.map(|arguments| (arguments.len(), arguments.first())) {
-                Some((1, Some(syn::GenericArgument::Type(ty)))) if call.args.is_empty() => {
-                    *returns = Some(ty.clone());
-                    Ok(())
-                }
-                _ => Err(error(&call.method, "`returns` takes a type: `.returns::<Invoice>()`")),
-            }
-        }
-        ("timeout", StepKind::Signal { timeout, .. }) => match (call.args.len(), call.args.first()) {
-            (1, Some(length)) => {
-                *timeout = Some(duration(length)?);
-                Ok(())
-            }
-            _ => Err(error(&call.method, "`timeout` takes a duration: `.timeout(hours(24))`")),
-        },
-        ("timeout", _) => {
-            let message = "only a signal has a time-out: race the step, `race!(sql!(..), sleep(hours(1)))`";
-            Err(error(&call.method, message))
-        }
-        ("in_time_zone", StepKind::Schedule { cron, timezone }) => match (call.args.len(), call.args.first())
-        {
-            (1, Some(zone)) => {
-                let zone = constant(zone, "a time zone is a string such as \"Europe/Berlin\"")?;
-                check_schedule(cron, Some(&zone))?;
-                *timezone = Some(zone);
-                Ok(())
-            }
-            _ => Err(error(&call.method, "`in_time_zone` takes a name: `.in_time_zone(\"Europe/Berlin\")`")),
-        },
-        ("named", _) => {
-            Err(error(&call.method, "a result has the name of its `let`: write `let name: T = ….await?`"))
-        }
-        (_, StepKind::Sql { .. }) => {
-            Err(error(&call.method, "a sql! step has `returns::<T>()` and nothing else"))
-        }
-        (_, StepKind::Signal { .. }) => {
-            Err(error(&call.method, "a signal has `timeout(..)` and `returns::<T>()` and nothing else"))
-        }
-        (_, StepKind::Schedule { .. }) => {
-            Err(error(&call.method, "a schedule has `in_time_zone(..)` and nothing else"))
-        }
-        (_, StepKind::Sleep { .. } | StepKind::Join(_) | StepKind::Race(_)) => {
-            Err(error(&call.method, "this step has no methods: await it, `.await?`"))
-        }
-    }
+fn async_alone() -> String {
+    let macros = word::listed(word::with_branches(), "or");
+    format!("an `async` block is a branch of {macros}: write its steps here")
 }
 
 fn branches(call: &syn::Macro, errors: &mut Errors) -> syn::Result<Vec<Branch>> {
@@ -677,11 +652,10 @@ fn refuse<T>(expr: &Syntax) -> syn::Result<T> {
             "functions do not run here: call one of the database, `sql!(\"SELECT f({x})\").await?`, or call it \
              before the workflow is started and hand its result in",
         ),
-        Syntax::Macro(call) => fail(&call.mac.path, "the macros of a workflow are sql!, join! and race!"),
-        Syntax::Async(block) => fail(
-            &block.async_token,
-            "an `async` block is a branch of `join!` or `race!`: write its steps here",
-        ),
+        Syntax::Macro(call) => {
+            fail(&call.mac.path, &format!("the macros of a workflow are {}", word::macros()))
+        }
+        Syntax::Async(block) => fail(&block.async_token, &async_alone()),
         Syntax::Block(block) => fail(block, "a block alone has no meaning here: write its steps in line"),
         Syntax::Unsafe(block) => fail(&block.unsafe_token, "nothing runs here, so nothing is `unsafe`"),
         Syntax::Reference(reference) => {
@@ -691,9 +665,14 @@ fn refuse<T>(expr: &Syntax) -> syn::Result<T> {
             fail(&range.limits, "a graph has no ranges: let SQL count, with generate_series")
         }
         Syntax::Array(_) | Syntax::Repeat(_) => fail(expr, "there are no arrays here: build one in SQL"),
-        _ => fail(
-            expr,
-            "a workflow is made of `let`, steps, `if`, `while`, `loop`, `join!`, `race!` and `Ok(..)`; write this in SQL",
-        ),
+        _ => {
+            let macros = word::with_branches().join(", ");
+            fail(
+                expr,
+                &format!(
+                    "a workflow is made of `let`, steps, `if`, `while`, `loop`, {macros} and `Ok(..)`; write this in SQL"
+                ),
+            )
+        }
     }
 }

@@ -73,6 +73,19 @@ impl Template {
         check(&pieces, span)?;
         Ok(Self { pieces: keep_apart(pieces), span })
     }
+
+    /// Reads those of a step of a body, where results have no names but those of the captures.
+    pub fn of_step(tokens: TokenStream) -> syn::Result<Self> {
+        let template = Self::parse(tokens)?;
+        match references(&template).first() {
+            Some(name) => {
+                let message =
+                    format!("`{name}` stands in the text: capture the name, as in `{{{}}}`", &name[1..]);
+                Err(syn::Error::new(template.span, message))
+            }
+            None => Ok(template),
+        }
+    }
 }
 
 /// Cuts at braces.
@@ -205,7 +218,7 @@ fn check(pieces: &[Piece], span: Span) -> syn::Result<()> {
 }
 
 /// The `$names` that stand in the text itself, outside of what is quoted.
-pub fn references(template: &Template) -> Vec<String> {
+fn references(template: &Template) -> Vec<String> {
     let text: String = template
         .pieces
         .iter()

@@ -2,11 +2,12 @@
 
 use super::{Lowering, found::Found};
 use crate::{
-    model::{Condition, Source, Step, StepKind},
+    model::{Condition, Left, Source, Step},
     plan::{Node, Piece, Reference},
     scope::Base,
     signature::argument_of,
     sql::unraw,
+    word,
 };
 use syn::{Ident, spanned::Spanned as _};
 
@@ -120,23 +121,20 @@ impl Lowering<'_> {
 
     /// A step whose result is looked into at once.
     pub(super) fn looked_at(&mut self, step: &Step, name: Option<&Ident>) -> (Vec<Node>, Option<Found>) {
-        let (ty, node_name) = match &step.kind {
-            StepKind::Sql { returns, .. } | StepKind::Signal { returns, .. } => {
-                (returns.clone(), name.map_or("value".to_owned(), unraw))
+        let ty = match (step.left(), step.returns()) {
+            // The type is that of the member, which may be missing.
+            (Left::Document(_), Some(ty)) if argument_of(ty, "Option").is_none() => {
+                Some(syn::parse_quote!(Option<#ty>))
             }
-            StepKind::Sleep { .. } | StepKind::Schedule { .. } | StepKind::Join(_) | StepKind::Race(_) => {
-                self.errors
-                    .at(step.span, "only SQL and signals can be looked into: bind this to a name first");
+            (Left::Rows | Left::Document(_), ty) => ty.cloned(),
+            (Left::Nothing | Left::Each(_) | Left::First(_), _) => {
+                let message =
+                    format!("only {} can be looked into: bind this to a name first", word::looked_into());
+                self.errors.at(step.span, message);
                 return (Vec::new(), None);
             }
         };
-        let is_signal = matches!(step.kind, StepKind::Signal { .. });
-        // Of a signal the type is that of its payload, which the time-out makes an `Option`.
-        let ty = match (ty, is_signal) {
-            (Some(ty), true) if argument_of(&ty, "Option").is_none() => Some(syn::parse_quote!(Option<#ty>)),
-            (ty, _) => ty,
-        };
-        let given = self.names.give(&node_name);
+        let given = self.names.give(&name.map_or("value".to_owned(), unraw));
         let node = self.step(step, Some(&given));
         let mut binding = self.binding_of(step, &given, ty.as_ref());
         binding.is_option = true;

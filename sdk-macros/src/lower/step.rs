@@ -2,31 +2,28 @@
 
 use super::{Dest, Lowering, Wanted};
 use crate::{
-    fixed::{Fixed, Method},
-    model::{Block, Branch, Pattern, Step, StepKind},
+    model::{Block, Branch, Left, Pattern, Step, StepKind},
     plan::{Argument, Leaf, Node, Piece},
     scope::{Base, Binding},
     signature::argument_of,
-    sql::{self, Capture, unraw},
+    sql::{self, Capture, Template, unraw},
+    word::{self, Document, Leaves, Missing},
 };
 use proc_macro2::Span;
-use quote::format_ident;
 use syn::{Expr as Syntax, Ident, Type, spanned::Spanned as _};
 
 impl Lowering<'_> {
     /// `let pattern: T = step.await?`
     pub(super) fn bound_step(&mut self, step: &Step, pattern: &Pattern, ty: Option<&Type>) -> Node {
-        match (pattern, &step.kind) {
-            (Pattern::Tuple(patterns), StepKind::Join(branches)) => {
-                self.bound_join(step, branches, patterns, ty)
-            }
+        match (pattern, step.left()) {
+            (Pattern::Tuple(patterns), Left::Each(branches)) => self.bound_join(step, branches, patterns, ty),
             (Pattern::Tuple(_), _) => {
                 self.errors
                     .at(step.span, "only `join!` gives a tuple: bind this to a name and capture its fields");
                 self.step(step, None)
             }
             (Pattern::Ignored, _) => self.step(step, None),
-            (Pattern::Name(name), StepKind::Join(_)) => {
+            (Pattern::Name(name), Left::Each(_)) => {
                 self.errors.at(name.span(), "give each branch a name: `let (a, b) = join!(..).await?`");
                 self.step(step, None)
             }
@@ -101,19 +98,13 @@ impl Lowering<'_> {
 
     /// A step whose result has the name; one with a `_` before it is said not to be used.
     pub(super) fn named_step(&mut self, step: &Step, name: &Ident, ty: Option<&Type>) -> (Node, Binding) {
-        let own = match &step.kind {
-            StepKind::Sql { returns, .. } | StepKind::Signal { returns, .. } => returns.as_ref(),
-            StepKind::Sleep { .. } | StepKind::Schedule { .. } | StepKind::Join(_) | StepKind::Race(_) => {
-                None
-            }
-        };
-        if let (StepKind::Signal { timeout: Some(_), .. }, Some(ty)) = (&step.kind, ty)
+        if let (Some(missing), Some(ty)) = (step.missing(), ty)
             && argument_of(ty, "Option").is_none()
         {
-            self.errors.at(ty.span(), "a signal with a time-out may not come: make this an `Option<..>`");
+            self.errors.at(ty.span(), missing.otherwise);
         }
-        let own = match (&step.kind, own) {
-            (StepKind::Signal { timeout: Some(_), .. }, Some(own)) => Some(syn::parse_quote!(Option<#own>)),
+        let own = match (step.missing(), step.returns()) {
+            (Some(_), Some(own)) => Some(syn::parse_quote!(Option<#own>)),
             (_, own) => own.cloned(),
         };
         let ty = ty.or(own.as_ref());
@@ -121,26 +112,20 @@ impl Lowering<'_> {
             return (self.step(step, None), Binding::new(Base::Nothing, ty));
         }
         // Looked at first: what it captures may be an earlier result of the same name.
-        let mut node = match &step.kind {
-            StepKind::Race(branches) => {
+        let mut node = match step.left() {
+            Left::Nothing => return (self.step(step, None), Binding::new(Base::Nothing, ty)),
+            Left::First(branches) => {
                 Node::Race { branches: self.branches(branches, &Wanted::AsResult), name: None }
             }
-            StepKind::Sql { .. }
-            | StepKind::Signal { .. }
-            | StepKind::Sleep { .. }
-            | StepKind::Schedule { .. }
-            | StepKind::Join(_) => self.step(step, None),
+            Left::Rows | Left::Document(_) | Left::Each(_) => self.step(step, None),
         };
-        if matches!(step.kind, StepKind::Sleep { .. } | StepKind::Schedule { .. }) {
-            return (node, Binding::new(Base::Nothing, ty));
-        }
-        if let (StepKind::Race(_), None) = (&step.kind, ty) {
+        if let (Left::First(_), None) = (step.left(), ty) {
             let message = format!("say the type that all branches give: `let {name}: T = race!(..).await?`");
             self.errors.at(name.span(), message);
         }
         let given = self.names.give(&unraw(name));
         node.rename(&given);
-        if let StepKind::Race(branches) = &step.kind {
+        if let Left::First(branches) = step.left() {
             self.check_race(branches);
         }
         let binding = self.binding_of(step, &given, ty);
@@ -149,45 +134,38 @@ impl Lowering<'_> {
 
     /// All branches of a race that is bound have to leave their values in one form.
     pub(super) fn check_race(&mut self, branches: &[Branch]) {
-        let is_signal =
-            |branch: &Branch| matches!(branch, Branch::Step(Step { kind: StepKind::Signal { .. }, .. }));
-        let signals = branches.iter().filter(|branch| is_signal(branch)).count();
         for branch in branches {
             let Branch::Step(step) = branch else { continue };
-            let message = match &step.kind {
-                StepKind::Sleep { .. } | StepKind::Schedule { .. } => {
-                    "this branch gives no value: write `async { sleep(..).await?; Ok(None) }`, and `Ok(Some(..))` in the others"
+            let message = match step.left() {
+                Left::Rows => continue,
+                Left::Document(_) if document_of_all(branches).is_some() => continue,
+                Left::Document(document) => format!(
+                    "where some branches are {} and some are not, write `async {{ let answer: T = {}.await?; Ok(answer) }}`",
+                    document.plural,
+                    step.word.spelled()
+                ),
+                Left::Nothing => {
+                    "this branch gives no value: write `async { sleep(..).await?; Ok(None) }`, and `Ok(Some(..))` in the others".to_owned()
                 }
-                StepKind::Signal { .. } if signals < branches.len() => {
-                    "where some branches are signals and some are not, write \
-                     `async { let answer: T = signal(..).await?; Ok(answer) }`"
+                Left::Each(_) | Left::First(_) => {
+                    "bind this inside of a block, and give what is wanted of it: `async { let (a, b) = join!(..).await?; Ok(a.id) }`".to_owned()
                 }
-                StepKind::Join(_) | StepKind::Race(_) => {
-                    "bind this inside of a block, and give what is wanted of it: `async { let (a, b) = join!(..).await?; Ok(a.id) }`"
-                }
-                StepKind::Sql { .. } | StepKind::Signal { .. } => continue,
             };
             self.errors.at(step.span, message);
         }
     }
 
     pub(super) fn binding_of(&self, step: &Step, given: &str, ty: Option<&Type>) -> Binding {
-        let is_signal =
-            |branch: &Branch| matches!(branch, Branch::Step(Step { kind: StepKind::Signal { .. }, .. }));
-        match &step.kind {
-            StepKind::Signal { timeout, .. } => {
-                let timed_out = timeout.is_some().then(|| format!("{given}.timed_out"));
-                Binding::new(Base::Document { path: format!("{given}.data"), is_json: true, timed_out }, ty)
-            }
-            StepKind::Race(branches) if branches.iter().all(is_signal) => Binding::new(
-                Base::Document { path: format!("{given}.data"), is_json: true, timed_out: None },
-                ty,
-            ),
-            StepKind::Sql { .. } | StepKind::Race(_) => Binding::new(Base::Rows(given.to_owned()), ty),
-            StepKind::Sleep { .. } | StepKind::Schedule { .. } | StepKind::Join(_) => {
-                Binding::new(Base::Nothing, ty)
-            }
-        }
+        let base = match step.left() {
+            Left::Document(document) => part_of(document, given, step.missing()),
+            Left::First(branches) => match document_of_all(branches) {
+                Some(document) => part_of(document, given, None),
+                None => Base::Rows(given.to_owned()),
+            },
+            Left::Rows => Base::Rows(given.to_owned()),
+            Left::Nothing | Left::Each(_) => Base::Nothing,
+        };
+        Binding::new(base, ty)
     }
 
     pub(super) fn branch_block(&mut self, block: &Block, wanted: Wanted) -> Node {
@@ -202,33 +180,23 @@ impl Lowering<'_> {
     pub(super) fn step(&mut self, step: &Step, name: Option<&str>) -> Node {
         let name = name.map(str::to_owned);
         match &step.kind {
-            StepKind::Sql { text, .. } => {
-                let mut pieces = Vec::new();
-                for piece in &text.pieces {
-                    match piece {
-                        sql::Piece::Text(text) => pieces.push(Piece::Text(text.clone())),
-                        sql::Piece::Capture(capture) => pieces.extend(self.capture(capture, text.span)),
+            StepKind::Leaf(written) => {
+                let argument = match &written.argument {
+                    word::Argument::Text(text) => Argument::Text(self.pieces(text)),
+                    word::Argument::Fixed(fixed) => {
+                        self.refuse_captures(fixed.expr());
+                        Argument::Fixed(fixed.clone())
                     }
+                };
+                for method in &written.methods {
+                    self.refuse_captures(method.argument.expr());
                 }
-                Node::sql(pieces, name)
-            }
-            StepKind::Signal { name: signal, timeout, .. } => {
-                for constant in std::iter::once(signal).chain(timeout) {
-                    self.refuse_captures(constant);
-                }
-                let timeout = timeout.clone().map(|timeout| ("timeout", Fixed::Duration(timeout)));
-                leaf("signal", Fixed::Constant(signal.clone()), timeout, name)
-            }
-            StepKind::Sleep { duration } => {
-                self.refuse_captures(duration);
-                leaf("sleep", Fixed::Duration(duration.clone()), None, None)
-            }
-            StepKind::Schedule { cron, timezone } => {
-                for constant in std::iter::once(cron).chain(timezone) {
-                    self.refuse_captures(constant);
-                }
-                let timezone = timezone.clone().map(|zone| ("in_time_zone", Fixed::Constant(zone)));
-                leaf("schedule", Fixed::Constant(cron.clone()), timezone, None)
+                let methods = written.methods.clone();
+                let name = match written.leaf.leaves {
+                    Leaves::Rows | Leaves::Document(_) => name,
+                    Leaves::Nothing => None,
+                };
+                Node::Leaf(Leaf { word: step.word.name, argument, methods, name })
             }
             StepKind::Join(branches) => Node::Join(self.branches(branches, &Wanted::No)),
             StepKind::Race(branches) => Node::Race { branches: self.branches(branches, &Wanted::No), name },
@@ -243,9 +211,17 @@ impl Lowering<'_> {
         nodes.collect()
     }
 
+    fn pieces(&mut self, text: &Template) -> Vec<Piece> {
+        let pieces = text.pieces.iter().flat_map(|piece| match piece {
+            sql::Piece::Text(text) => vec![Piece::Text(text.clone())],
+            sql::Piece::Capture(capture) => self.capture(capture, text.span),
+        });
+        pieces.collect()
+    }
+
     /// A step that is the value of a way to a name.
     pub(super) fn valued_step(&mut self, step: &Step, name: &str) -> Node {
-        if !matches!(step.kind, StepKind::Sql { .. }) {
+        if !matches!(step.left(), Left::Rows) {
             self.errors
                 .at(step.span, "bind this to a name first, and give the name: `let x: T = ….await?; x`");
         }
@@ -260,11 +236,9 @@ impl Lowering<'_> {
                 None
             }
         };
-        match &step.kind {
-            StepKind::Sql { .. } | StepKind::Sleep { .. } | StepKind::Schedule { .. } => {
-                vec![self.step(step, name)]
-            }
-            StepKind::Signal { .. } | StepKind::Join(_) | StepKind::Race(_) => {
+        match step.left() {
+            Left::Rows | Left::Nothing => vec![self.step(step, name)],
+            Left::Document(_) | Left::Each(_) | Left::First(_) => {
                 self.errors
                     .at(step.span, "bind this to a name first, and give what is wanted of it: `Ok(name)`");
                 Vec::new()
@@ -350,14 +324,26 @@ impl Node {
     }
 }
 
-fn leaf(word: &'static str, argument: Fixed, method: Option<(&str, Fixed)>, name: Option<String>) -> Node {
-    let methods = method.map(|(name, argument)| Method { name: format_ident!("{name}"), argument });
-    Node::Leaf(Leaf {
-        word,
-        argument: Argument::Fixed(argument),
-        methods: methods.into_iter().collect(),
-        name,
-    })
+/// The document that each of the branches leaves, if they are all of one word.
+fn document_of_all(branches: &[Branch]) -> Option<&'static Document> {
+    let mut documents = branches.iter().map(|branch| match branch {
+        Branch::Step(step) => match step.left() {
+            Left::Document(document) => Some(document),
+            Left::Rows | Left::Nothing | Left::Each(_) | Left::First(_) => None,
+        },
+        Branch::Block(_) => None,
+    });
+    let first = documents.next()??;
+    documents.all(|other| other.is_some_and(|other| std::ptr::eq(other, first))).then_some(first)
+}
+
+/// The part of a document that captures look into.
+fn part_of(document: &Document, given: &str, missing: Option<&Missing>) -> Base {
+    Base::Document {
+        path: format!("{given}.{}", document.member),
+        is_json: true,
+        timed_out: missing.map(|missing| format!("{given}.{}", missing.told_by)),
+    }
 }
 
 /// Whether a name says of itself that nobody uses it.
