@@ -227,7 +227,7 @@ pub struct Wake(Vec<ProcNumber>);
 
 impl Wake {
     /// Wakes them.
-    pub fn send(self) {
+    pub(super) fn send(self) {
         for place in self.0 {
             crate::pg::latch::wake(place);
         }
@@ -236,6 +236,10 @@ impl Wake {
     fn add(&mut self, place: ProcNumber) {
         self.0.push(place);
     }
+
+    fn also(&mut self, others: Wake) {
+        self.0.extend(others.0);
+    }
 }
 
 /// An executor that the scheduler should start.
@@ -243,6 +247,21 @@ impl Wake {
 pub struct Opening {
     pub slot: usize,
     pub role: Oid,
+}
+
+/// What a scheduler does about the work that waits.
+#[derive(Debug, Default)]
+pub struct Openings {
+    /// Executors to start now; their slots are reserved.
+    pub start: Vec<Opening>,
+    /// When to ask again.
+    pub ask_again: Option<i64>,
+}
+
+impl Openings {
+    fn later(&mut self, at: i64) {
+        self.ask_again = Some(self.ask_again.map_or(at, |known| known.min(at)));
+    }
 }
 
 /// A process of the engine, for `df.workers()`.
@@ -546,11 +565,10 @@ impl Board {
         taken
     }
 
-    /// Which executors to start now, and when to ask again. Slots are reserved for those in the answer.
-    pub fn open_executors(&mut self, database: Oid, limit: usize, now: i64) -> (Vec<Opening>, Option<i64>) {
-        let mut openings = Vec::new();
-        let mut ask_again: Option<i64> = None;
-        let mut later = |at: i64| ask_again = Some(ask_again.map_or(at, |known: i64| known.min(at)));
+    /// Which executors to start now, and when to ask again. Others may have to leave for them.
+    pub fn open_executors(&mut self, database: Oid, limit: usize, now: i64) -> (Openings, Wake) {
+        let mut openings = Openings::default();
+        let mut wake = Wake::default();
         let mut waiting: Vec<usize> = (0..QUEUES_MAX)
             .filter(|&place| {
                 self.queues[place].database == database.to_u32() && self.queues[place].list.len > 0
@@ -561,7 +579,7 @@ impl Board {
         for place in waiting {
             let queue = self.queues[place];
             if queue.blocked_until > now {
-                later(queue.blocked_until);
+                openings.later(queue.blocked_until);
                 continue;
             }
             let (mut all, mut ready) = (0, 0);
@@ -581,18 +599,18 @@ impl Board {
                     continue;
                 }
                 if waiting_since + PATIENCE_US > now {
-                    later(waiting_since + PATIENCE_US);
+                    openings.later(waiting_since + PATIENCE_US);
                     continue;
                 }
                 if ready > 0 {
                     // One at a time: the ones that are starting may be enough.
-                    later(now + PATIENCE_US);
+                    openings.later(now + PATIENCE_US);
                     continue;
                 }
             }
             if !self.has_room(all, limit) {
-                self.make_room(&queue, all == 0, now);
-                later(now + 50_000);
+                wake.also(self.make_room(&queue, all == 0, now));
+                openings.later(now + 50_000);
                 continue;
             }
             let Some(slot) = self.executors.iter().position(|slot| slot.state == ExecutorState::Free) else {
@@ -607,12 +625,12 @@ impl Board {
                 ..EMPTY_EXECUTOR
             };
             self.queues[place].served_at = now;
-            openings.push(Opening { slot, role: Oid::from(queue.role) });
+            openings.start.push(Opening { slot, role: Oid::from(queue.role) });
             if queue.list.len > 1 {
-                later(now + PATIENCE_US);
+                openings.later(now + PATIENCE_US);
             }
         }
-        (openings, ask_again)
+        (openings, wake)
     }
 
     /// A quarter of the executors, and one at least, is kept for roles that have none.
@@ -627,7 +645,7 @@ impl Board {
 
     /// Has an executor of others leave: an idle one, or, for a role that has none, one that is between two steps
     /// soonest. It is not asked twice, and has had its turn.
-    fn make_room(&mut self, queue: &Queue, has_none: bool, now: i64) {
+    fn make_room(&mut self, queue: &Queue, has_none: bool, now: i64) -> Wake {
         /// How long an executor runs before it has to make room; starting one takes a tenth of it.
         const TURN_US: i64 = 250_000;
         let victim = self
@@ -642,10 +660,12 @@ impl Board {
                 ExecutorState::Busy => has_none && executor.born_at + TURN_US <= now,
             })
             .max_by_key(|executor| (executor.state == ExecutorState::Idle, executor.since));
+        let mut wake = Wake::default();
         if let Some(executor) = victim {
             executor.retire = true;
-            crate::pg::latch::wake(executor.place);
+            wake.add(executor.place);
         }
+        wake
     }
 
     /// An executor could not be started: nobody tries again for this role before `until`.
@@ -733,9 +753,13 @@ impl Board {
         wake
     }
 
-    /// Takes work for the executor in `slot`, of `prefer` first, and gives it the lease.
-    pub fn take(&mut self, slot: usize, prefer: Option<InstanceNumber>, now: i64) -> Taken {
-        self.let_go(slot, now);
+    /// Takes work for the executor in `slot`, of `prefer` first, and gives it the lease; what it held it lets go of.
+    pub fn take(&mut self, slot: usize, prefer: Option<InstanceNumber>, now: i64) -> (Taken, Wake) {
+        let wake = self.let_go(slot, now);
+        (self.take_next(slot, prefer, now), wake)
+    }
+
+    fn take_next(&mut self, slot: usize, prefer: Option<InstanceNumber>, now: i64) -> Taken {
         let executor = self.executors[slot];
         if executor.retire {
             return Taken::Retire;
@@ -772,38 +796,40 @@ impl Board {
     }
 
     /// Exchanges the lease of the executor in `slot` for another branch of the same instance.
-    pub fn exchange_lease(&mut self, slot: usize, target: Target) -> bool {
+    pub fn exchange_lease(&mut self, slot: usize, target: Target) -> (bool, Wake) {
+        let mut wake = Wake::default();
         let executor = self.executors[slot];
         if executor.has_lease && executor.lease == target {
-            return true;
+            return (true, wake);
         }
         if let Some(holder) = self.holder(target, executor.database)
             && holder != slot
         {
             self.executors[holder].look_again = true;
-            return false;
+            return (false, wake);
         }
         if executor.look_again && executor.has_lease {
             let (database, role) = (Oid::from(executor.database), Oid::from(executor.role));
-            self.push(database, role, executor.lease, None, executor.since).send();
+            wake = self.push(database, role, executor.lease, None, executor.since);
         }
         let executor = &mut self.executors[slot];
         executor.lease = target;
         executor.has_lease = true;
         executor.look_again = false;
-        true
+        (true, wake)
     }
 
     /// Gives the lease back; if somebody asked for it meanwhile, the target is ready again.
-    pub fn let_go(&mut self, slot: usize, now: i64) {
+    fn let_go(&mut self, slot: usize, now: i64) -> Wake {
         let executor = self.executors[slot];
         self.executors[slot].has_lease = false;
         self.executors[slot].look_again = false;
         self.executors[slot].abandoned = false;
         if executor.has_lease && executor.look_again {
             let (database, role) = (Oid::from(executor.database), Oid::from(executor.role));
-            self.push(database, role, executor.lease, None, now).send();
+            return self.push(database, role, executor.lease, None, now);
         }
+        Wake::default()
     }
 
     /// The executor in `slot` has completed a branch of a JOIN or RACE inside `outer`: it lets go, and `outer` is ready
@@ -815,7 +841,7 @@ impl Board {
         is_sibling: impl Fn(u32) -> bool,
         now: i64,
     ) -> Wake {
-        self.let_go(slot, now);
+        let mut wake = self.let_go(slot, now);
         let executor = self.executors[slot];
         let others_run = self.executors.iter().any(|other| {
             other.has_lease
@@ -825,14 +851,15 @@ impl Board {
         });
         let (database, role) = (Oid::from(executor.database), Oid::from(executor.role));
         if others_run || self.has_queued(database, role, outer.instance, is_sibling) {
-            return Wake::default();
+            return wake;
         }
         // Who spawned the branches may still be on the way to let go of `outer`.
         if let Some(holder) = self.holder(outer, executor.database) {
             self.executors[holder].look_again = true;
-            return Wake::default();
+            return wake;
         }
-        self.push(database, role, outer, None, now)
+        wake.also(self.push(database, role, outer, None, now));
+        wake
     }
 
     fn has_queued(
@@ -919,7 +946,7 @@ impl Board {
         if executor.has_lease {
             let mut wake = self.push(database, role, executor.lease, None, now);
             // It may have ended the instance and not come to saying so: whoever waits looks at the row.
-            wake.0.extend(self.note_ended(database, executor.lease.instance).0);
+            wake.also(self.note_ended(database, executor.lease.instance));
             return wake;
         }
         // Work may have been queued on the strength of this executor being there.
@@ -937,16 +964,19 @@ impl Board {
         self.executors[slot].state == ExecutorState::Starting && self.executors[slot].pid == 0
     }
 
-    /// The executor in `slot` begins this node. With `is_pending`, the instance's row does not say yet that it runs:
-    /// should the node take long, the scheduler says so.
-    pub fn begin_node(&mut self, slot: usize, node: u32, is_pending: bool, now: i64) -> Wake {
+    /// The executor in `slot` begins this node; false where what it runs has been cancelled or has lost a race. With
+    /// `is_pending`, the instance's row does not say yet that it runs: should the node take long, the scheduler says so.
+    pub fn begin_node(&mut self, slot: usize, node: u32, is_pending: bool, now: i64) -> (bool, Wake) {
+        let mut wake = Wake::default();
         let executor = &mut self.executors[slot];
+        if executor.abandoned {
+            return (false, wake);
+        }
         executor.node = node;
         executor.since = now;
         executor.steps += 1;
         executor.pending_since = if is_pending { now } else { 0 };
         let database = Oid::from(executor.database);
-        let mut wake = Wake::default();
         if is_pending
             && let Some(entry) = self.database(database)
             && entry.scheduler_pid != 0
@@ -954,7 +984,7 @@ impl Board {
         {
             wake.add(entry.scheduler_place);
         }
-        wake
+        (true, wake)
     }
 
     /// Instances that have run for long while their rows still call them pending, and when to ask again.

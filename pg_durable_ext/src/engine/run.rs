@@ -214,14 +214,8 @@ impl Executor {
     fn carry_out(&mut self, instance: &mut Instance, leaf: NodeId) -> Result<After, Stop> {
         let graph = instance.progress.graph().clone();
         process::forget_cancellation();
-        {
-            let mut board = shmem::board();
-            if board.is_abandoned(self.slot) {
-                return Err(Stop::Abandoned);
-            }
-            let wake = board.begin_node(self.slot, leaf.0, instance.is_pending, clock::now());
-            drop(board);
-            wake.send();
+        if !wake::ask(|board| board.begin_node(self.slot, leaf.0, instance.is_pending, clock::now())) {
+            return Err(Stop::Abandoned);
         }
         match graph.kind(leaf) {
             NodeKind::Sql(sql) => {
@@ -267,7 +261,7 @@ impl Executor {
             self.push(target, None);
             return false;
         }
-        shmem::board().exchange_lease(self.slot, target)
+        wake::ask(|board| board.exchange_lease(self.slot, target))
     }
 
     fn yields(&self, instance: &Instance, branch: NodeId) -> bool {

@@ -2,7 +2,7 @@
 
 use pgrx::pg_sys::Oid;
 
-use super::board::{InstanceNumber, Target, Wake};
+use super::board::{Board, InstanceNumber, Target, Wake};
 use crate::pg::{catalog, clock, process, shmem, xact};
 
 /// The id of an instance as a number; `None` for text that is no id.
@@ -90,10 +90,19 @@ pub fn expect_prepared() {
 }
 
 /// Does something to the board and wakes whom that concerns.
-pub fn send(action: impl FnOnce(&mut super::board::Board) -> Wake) {
+pub fn send(action: impl FnOnce(&mut Board) -> Wake) {
     if let Some(mut board) = shmem::try_board() {
         let wake = action(&mut board);
         drop(board);
         wake.send();
     }
+}
+
+/// [`send`] for what has an answer too. From the engine's own processes.
+pub fn ask<T>(action: impl FnOnce(&mut Board) -> (T, Wake)) -> T {
+    let mut board = shmem::board();
+    let (answer, wake) = action(&mut board);
+    drop(board);
+    wake.send();
+    answer
 }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::engine::board::Taken;
 use crate::engine::run::Executor;
+use crate::engine::wake;
 use crate::pg::{activity, clock, gucs, inflight, latch, process, shmem};
 
 /// How long an executor is idle before it lets go of what it keeps at hand: the next work may come at once.
@@ -34,7 +35,7 @@ pub fn run(slot: usize) {
     let mut is_settled = false;
     loop {
         process::without_cancellation(latch::check_interrupts);
-        let taken = shmem::board().take(slot, executor.preference(), clock::now());
+        let taken = wake::ask(|board| board.take(slot, executor.preference(), clock::now()));
         match taken {
             Taken::Work(work) => {
                 idle_since = None;
@@ -71,8 +72,8 @@ fn leave() {
         if let Some(step) = inflight::take(slot)
             && !process::was_told_to_end()
         {
-            shmem::board().suspect(step).send();
+            wake::send(|board| board.suspect(step));
         }
-        shmem::board().leave_executor(slot, clock::now()).send();
+        wake::send(|board| board.leave_executor(slot, clock::now()));
     }
 }

@@ -55,7 +55,7 @@ struct Scheduler {
 pub fn run(database: Oid) {
     process::take_signals();
     DATABASE.set(database);
-    process::before_exit(|| shmem::board().leave_scheduler(DATABASE.get(), process::my_pid()).send());
+    process::before_exit(|| wake::send(|board| board.leave_scheduler(DATABASE.get(), process::my_pid())));
     process::connect(Some(database), None);
     activity::show_name("pg_durable scheduler");
     if !shmem::board().enter_scheduler(database, process::my_pid(), latch::my_proc_number(), clock::now()) {
@@ -212,20 +212,21 @@ impl Scheduler {
         self.starting.retain(|&slot, handle| {
             let has_failed = handle.is_stopped() && shmem::board().is_starting(slot);
             if has_failed {
-                shmem::board().leave_executor(slot, now).send();
+                wake::send(|board| board.leave_executor(slot, now));
             }
             !has_failed && shmem::board().is_starting(slot)
         });
         let limit = self.executors_max();
-        let (openings, mut ask_again) = shmem::board().open_executors(self.database, limit, now);
-        for opening in openings {
+        let openings = wake::ask(|board| board.open_executors(self.database, limit, now));
+        let mut ask_again = openings.ask_again;
+        for opening in openings.start {
             if let Err(failure) = self.check_role(opening.role) {
-                shmem::board().leave_executor(opening.slot, now).send();
+                wake::send(|board| board.leave_executor(opening.slot, now));
                 self.fail_instances_of(opening.role, &failure);
                 continue;
             }
             if self.start_executor(opening).is_err() {
-                shmem::board().leave_executor(opening.slot, now).send();
+                wake::send(|board| board.leave_executor(opening.slot, now));
                 shmem::board().note_exhausted(now);
                 shmem::board().block_role(self.database, opening.role, now + BLOCKED_US);
                 ask_again = Some(now + BLOCKED_US);
@@ -390,8 +391,7 @@ fn is_served(database: Oid) -> bool {
     loop {
         let changes = shmem::board().changes(database);
         let has_extension = has_extension();
-        let (decided, wake) = shmem::board().decide_served(database, changes, has_extension);
-        wake.send();
+        let decided = wake::ask(|board| board.decide_served(database, changes, has_extension));
         if let Some(is_served) = decided {
             return is_served;
         }
