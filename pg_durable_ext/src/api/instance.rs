@@ -11,8 +11,8 @@ use super::{definition, registry, visible};
 use crate::engine::start::{self, Actor, Start, Submitter};
 use crate::engine::wake;
 use crate::pg::json::Jsonb;
+use crate::pg::role;
 use crate::pg::spi::Session;
-use crate::pg::{catalog, role};
 use crate::store::{self, instances};
 
 /// What was asked of `df.start`, as text.
@@ -90,7 +90,7 @@ fn instance_run(instance_id: Option<&str>) -> Result<String, ErrorReport> {
             Ok(format!("Triggered run for instance: {id}"))
         }
         None => {
-            wake::send(|board| board.request_rescan(catalog::my_database()));
+            wake::send(|board| board.request_rescan(wake::here()));
             Ok("Triggered run for all pending instances".to_owned())
         }
     }

@@ -11,7 +11,7 @@ use pgrx::prelude::*;
 
 use crate::engine::wake;
 use crate::pg::spi::Session;
-use crate::pg::{catalog, clock, shmem};
+use crate::pg::{clock, shmem};
 use crate::store::{EngineError, instances, nodes};
 
 type Row = (
@@ -104,7 +104,7 @@ impl Shown {
         let mut progress = Progress::new(loaded.graph.clone(), loaded.states, 0);
         // Derives what inner nodes are; an instance that cannot go on is shown as far as it came.
         let _ = progress.resume();
-        let in_hand = shmem::try_board().map(|board| board.nodes_in_hand(catalog::my_database(), number));
+        let in_hand = shmem::try_board().map(|board| board.nodes_in_hand(wake::here(), number));
         let in_hand = in_hand.unwrap_or_default();
         Ok(Some(Shown { instance, graph: loaded.graph, progress, shown, in_hand }))
     }

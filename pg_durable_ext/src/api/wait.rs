@@ -11,7 +11,7 @@ use super::{extension, not_a_step};
 use crate::engine::start::NotPreloaded;
 use crate::engine::wake;
 use crate::pg::spi::Session;
-use crate::pg::{catalog, latch, process, shmem, xact};
+use crate::pg::{latch, process, shmem, xact};
 use crate::store::instances;
 
 /// Why a wait was refused, or was over before the instance.
@@ -56,7 +56,7 @@ fn await_one(id: &str, timeout_secs: i32) -> Result<String, WaitError> {
     let unknown = || WaitError::UnknownInstance(id.to_owned());
     let number = wake::instance_number(id).ok_or_else(unknown)?;
     let deadline = Instant::now() + Duration::from_secs(timeout_secs as u64);
-    let database = catalog::my_database();
+    let database = wake::here();
     let waiter = Waiter::enter(number)?;
     not_a_step::note("await_instance");
     loop {
@@ -92,7 +92,7 @@ fn await_any(ids: &[String], timeout_secs: f64) -> Result<Vec<(String, String)>,
     let wanted: std::collections::HashSet<u64> =
         ids.iter().filter_map(|id| wake::instance_number(id)).collect();
     let deadline = Instant::now() + Duration::from_secs_f64(timeout_secs.min(1e8));
-    let database = catalog::my_database();
+    let database = wake::here();
     let waiter = Waiter::enter(0)?;
     let mut seen = shmem::board().ended_count();
     let ids: Vec<_> = ids.iter().map(|id| Some(id.as_str())).collect();
@@ -155,7 +155,7 @@ fn give_back_place() {
 impl Waiter {
     fn enter(instance: u64) -> Result<Waiter, WaitError> {
         process::before_exit(give_back_place);
-        let place = shmem::board().add_waiter(catalog::my_database(), latch::my_proc_number(), instance);
+        let place = shmem::board().add_waiter(wake::here(), latch::my_proc_number(), instance);
         PLACE.set(Some(place.ok_or(WaitError::TooManyWaiters)?));
         Ok(Waiter(()))
     }

@@ -1,9 +1,9 @@
 //! `df.workers()`.
 
+use pg_durable_board::Target;
 use pgrx::datum::TimestampWithTimeZone;
 use pgrx::prelude::*;
 
-use crate::engine::board::Target;
 use crate::engine::wake;
 use crate::pg::{catalog, clock, gucs, process, shmem};
 
@@ -57,14 +57,15 @@ fn rows() -> Vec<Row> {
                 }
                 _ => None,
             };
+            let role = pg_sys::Oid::from(worker.role.0);
             // Of others' instances nobody learns the ids here.
-            let target = worker.target.filter(|_| catalog::acts_as(worker.role));
+            let target = worker.target.filter(|_| catalog::acts_as(role));
             let branch = target.filter(|target| target.branch != Target::EVERY_BRANCH);
             (
                 Some(worker.kind.to_owned()),
                 Some(worker.pid),
-                catalog::role_name(worker.role),
-                catalog::database_name(worker.database),
+                catalog::role_name(role),
+                catalog::database_name(pg_sys::Oid::from(worker.database.0)),
                 Some(worker.state.to_owned()),
                 target.map(|target| wake::instance_id(target.instance)),
                 branch.map(|_| pg_durable_graph::NodeId(worker.node).to_string()),

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use pg_durable_board::InstanceNumber;
 use pg_durable_graph::kind::NodeKind;
 use pg_durable_graph::progress::{Bindings, Next, Progress, ProgressError};
 use pg_durable_graph::status::NodeStatus;
@@ -9,7 +10,6 @@ use pg_durable_graph::{NodeId, Outcome};
 use pgrx::pg_sys::Oid;
 use serde_json::Value;
 
-use super::board::InstanceNumber;
 use super::failure::{Failure, Stop};
 use super::steps;
 use crate::pg::gucs::{self, Durability};

@@ -1,6 +1,5 @@
 //! The engine: who may advance what, and how one instance is advanced.
 
-pub mod board;
 pub mod checkpoint;
 pub mod elsewhere;
 pub mod failing;

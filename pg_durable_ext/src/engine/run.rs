@@ -2,12 +2,12 @@
 
 use std::time::{Duration, Instant as Moment};
 
+use pg_durable_board::{DatabaseId, InFlight, RoleId, Target, Work};
 use pg_durable_graph::NodeId;
 use pg_durable_graph::kind::NodeKind;
 use pg_durable_graph::progress::{Next, ProgressError};
 use pgrx::pg_sys::Oid;
 
-use super::board::{InFlight, Target, Work};
 use super::checkpoint::internal;
 use super::failing::{failure_text, store_failure, store_failure_of_node};
 use super::failure::{Failure, Stop};
@@ -25,8 +25,8 @@ const RETRY_UNSTORED_US: i64 = 1_000_000;
 /// An executor: the process that advances instances of one role in one database.
 pub struct Executor {
     pub slot: usize,
-    pub database: Oid,
-    pub role: Oid,
+    pub database: DatabaseId,
+    pub role: RoleId,
     /// The instance that was advanced last, as this process knows it.
     held: Option<Box<Instance>>,
     /// Which instance's turn it is, and since when.
@@ -40,7 +40,7 @@ pub struct Executor {
 
 impl Executor {
     /// An executor that has just connected.
-    pub fn new(slot: usize, database: Oid, role: Oid) -> Executor {
+    pub fn new(slot: usize, database: DatabaseId, role: RoleId) -> Executor {
         Executor {
             slot,
             database,
@@ -94,7 +94,7 @@ impl Executor {
         }
         self.loads += 1;
         let loaded = process::without_cancellation(|| {
-            caught::catch(|| Instance::load(work.target.instance, self.role, self.loads))
+            caught::catch(|| Instance::load(work.target.instance, Oid::from(self.role.0), self.loads))
         });
         match loaded {
             Ok(Loaded::Instance(instance)) => Some((instance, true)),
@@ -224,7 +224,7 @@ impl Executor {
                     Some(InFlight {
                         instance: instance.number,
                         generation: instance.progress.generation(leaf),
-                        database: self.database.to_u32(),
+                        database: self.database,
                         node: leaf.0,
                     }),
                 );
@@ -248,7 +248,7 @@ impl Executor {
     }
 
     fn clean_session(&mut self) {
-        match process::without_cancellation(|| caught::catch(|| session::clean(self.role))) {
+        match process::without_cancellation(|| caught::catch(|| session::clean(Oid::from(self.role.0)))) {
             Ok(session::Hygiene::Clean) => {}
             Ok(session::Hygiene::Tainted) | Err(_) => self.is_tainted = true,
         }

@@ -1,9 +1,14 @@
 //! Telling the engine's processes what has been committed.
 
+use pg_durable_board::{Board, DatabaseId, InstanceNumber, RoleId, Target, Wake};
 use pgrx::pg_sys::Oid;
 
-use super::board::{Board, InstanceNumber, Target, Wake};
-use crate::pg::{catalog, clock, process, shmem, xact};
+use crate::pg::{catalog, clock, latch, process, shmem, xact};
+
+/// This process's database, as the board knows it.
+pub fn here() -> DatabaseId {
+    DatabaseId(catalog::my_database().to_u32())
+}
 
 /// The id of an instance as a number; `None` for text that is no id.
 pub fn instance_number(id: &str) -> Option<InstanceNumber> {
@@ -29,7 +34,7 @@ pub fn after_signal(role: Oid, instance: InstanceNumber) {
 }
 
 fn push_after_commit(role: Oid, target: Target) {
-    let database = catalog::my_database();
+    let (database, role) = (here(), RoleId(role.to_u32()));
     after_commit(move || {
         send(|board| board.push(database, role, target, None, clock::now()));
     });
@@ -37,7 +42,7 @@ fn push_after_commit(role: Oid, target: Target) {
 
 /// An instance was cancelled: what runs of it is interrupted when the caller's transaction commits.
 pub fn after_cancel(instance: InstanceNumber) {
-    let database = catalog::my_database();
+    let database = here();
     after_commit(move || {
         interrupt(database, instance, None, |_| true);
         send(|board| board.note_ended(database, instance));
@@ -46,7 +51,7 @@ pub fn after_cancel(instance: InstanceNumber) {
 
 /// Interrupts what executors run of an instance, in the branches that `concerns` chooses.
 pub fn interrupt(
-    database: Oid,
+    database: DatabaseId,
     instance: InstanceNumber,
     except: Option<usize>,
     concerns: impl Fn(u32) -> bool,
@@ -62,13 +67,13 @@ pub fn interrupt(
 
 /// The extension was created: the database is served when the transaction commits.
 pub fn after_create() {
-    let database = catalog::my_database();
+    let database = here();
     after_commit(move || send(|board| board.create_database(database)));
 }
 
 /// The extension was dropped: what runs of its workflows is interrupted, having nothing left to write to.
 pub fn extension_dropped() {
-    let database = catalog::my_database();
+    let database = here();
     after_commit(move || {
         send(|board| board.drop_database(database));
         if let Some(mut board) = shmem::try_board() {
@@ -85,7 +90,7 @@ fn after_commit(action: impl Fn() + 'static) {
 
 /// The transaction was prepared: nobody tells when it commits.
 pub fn expect_prepared() {
-    let database = catalog::my_database();
+    let database = here();
     send(|board| board.expect_prepared(database));
 }
 
@@ -94,7 +99,7 @@ pub fn send(action: impl FnOnce(&mut Board) -> Wake) {
     if let Some(mut board) = shmem::try_board() {
         let wake = action(&mut board);
         drop(board);
-        wake.send();
+        tell(wake);
     }
 }
 
@@ -103,6 +108,12 @@ pub fn ask<T>(action: impl FnOnce(&mut Board) -> (T, Wake)) -> T {
     let mut board = shmem::board();
     let (answer, wake) = action(&mut board);
     drop(board);
-    wake.send();
+    tell(wake);
     answer
+}
+
+fn tell(wake: Wake) {
+    for place in wake {
+        latch::wake(place);
+    }
 }

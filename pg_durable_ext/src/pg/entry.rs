@@ -37,7 +37,7 @@ pub extern "C-unwind" fn pg_durable_launcher_main(_argument: pg_sys::Datum) {
 #[pgrx::pg_guard]
 #[unsafe(no_mangle)]
 pub extern "C-unwind" fn pg_durable_scheduler_main(argument: pg_sys::Datum) {
-    worker::scheduler::run(pg_sys::Oid::from(argument.value() as u32));
+    worker::scheduler::run(pg_durable_board::DatabaseId(argument.value() as u32));
 }
 
 #[pgrx::pg_guard]

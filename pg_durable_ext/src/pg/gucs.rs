@@ -97,7 +97,7 @@ const NUMBERS: [Number; 10] = [
             c"Each takes one of max_worker_processes. A quarter of them is kept for roles that have none yet.",
         setting: &MAX_EXECUTORS,
         least: 1,
-        most: crate::engine::board::EXECUTORS_MAX as i32,
+        most: pg_durable_board::EXECUTORS_MAX as i32,
         context: GucContext::Sighup,
         flags: GucFlags::empty(),
     },

@@ -7,7 +7,7 @@ use std::fs::OpenOptions;
 use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
-use crate::engine::board::{EXECUTORS_MAX, InFlight};
+use pg_durable_board::{EXECUTORS_MAX, InFlight};
 
 /// `pg_stat_tmp` is in the data directory and left out of base backups.
 const PATH: &str = "pg_stat_tmp/pg_durable.inflight";
@@ -80,7 +80,7 @@ static MINE: AtomicPtr<InFlight> = AtomicPtr::new(std::ptr::null_mut());
 extern "C" fn on_crash_of_others(_signal: i32) {
     // SAFETY: see where the handler is installed. The exit code is that of the server's own handler.
     unsafe {
-        MINE.load(Ordering::Relaxed).write(InFlight { instance: 0, generation: 0, database: 0, node: 0 });
+        MINE.load(Ordering::Relaxed).write(InFlight::default());
         libc::_exit(2);
     }
 }

@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
+use pg_durable_board::ProcNumber;
 use pgrx::pg_sys;
-
-/// Where another process can be woken: its place in the server's process array.
-pub type ProcNumber = i32;
 
 /// This process's place.
 pub fn my_proc_number() -> ProcNumber {

@@ -4,9 +4,8 @@ use std::ffi::CStr;
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicI64, AtomicPtr, Ordering};
 
+use pg_durable_board::Board;
 use pgrx::pg_sys;
-
-use crate::engine::board::Board;
 
 const NAME: &CStr = c"pg_durable";
 const CLOCK_NAME: &CStr = c"pg_durable clock";

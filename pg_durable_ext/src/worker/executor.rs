@@ -3,7 +3,9 @@
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
-use crate::engine::board::Taken;
+use pg_durable_board::Taken;
+use pgrx::pg_sys::Oid;
+
 use crate::engine::run::Executor;
 use crate::engine::wake;
 use crate::pg::{activity, clock, gucs, inflight, latch, process, shmem};
@@ -26,7 +28,7 @@ pub fn run(slot: usize) {
     let Some((database, role)) = entered else { process::exit() };
     SLOT.set(Some(slot));
     inflight::forget_on_crash_of_others(slot);
-    process::connect(Some(database), Some(role));
+    process::connect(Some(Oid::from(database.0)), Some(Oid::from(role.0)));
     process::set_session_default("df.in_workflow", "true");
     shmem::board().ready_executor(slot);
     let mut executor = Executor::new(slot, database, role);

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use pgrx::pg_sys::Oid;
+use pg_durable_board::DatabaseId;
 
 use crate::pg::process::{self, Handle, Worker};
 use crate::pg::xact::Transaction;
@@ -38,7 +38,7 @@ pub fn run() {
             drop(board.want_database(database));
         }
     }
-    let mut started: HashMap<Oid, (Handle, i64)> = HashMap::new();
+    let mut started: HashMap<DatabaseId, (Handle, i64)> = HashMap::new();
     loop {
         latch::check_interrupts();
         let wait = start_schedulers(&mut started);
@@ -47,7 +47,7 @@ pub fn run() {
 }
 
 /// Starts what is missing; says when to look again.
-fn start_schedulers(started: &mut HashMap<Oid, (Handle, i64)>) -> Option<Duration> {
+fn start_schedulers(started: &mut HashMap<DatabaseId, (Handle, i64)>) -> Option<Duration> {
     let missing = shmem::board().databases_without_scheduler();
     if missing.is_empty() {
         return None;
@@ -72,9 +72,9 @@ fn start_schedulers(started: &mut HashMap<Oid, (Handle, i64)>) -> Option<Duratio
         }
         let scheduler = Worker {
             kind: "pg_durable scheduler",
-            name: format!("pg_durable scheduler for database {}", database.to_u32()),
+            name: format!("pg_durable scheduler for database {}", database.0),
             entry: "pg_durable_scheduler_main",
-            argument: u64::from(database.to_u32()),
+            argument: u64::from(database.0),
             restart: None,
         };
         match scheduler.start() {
@@ -85,7 +85,7 @@ fn start_schedulers(started: &mut HashMap<Oid, (Handle, i64)>) -> Option<Duratio
                 shmem::board().note_exhausted(now);
                 pgrx::warning!(
                     "pg_durable: no worker slot for the scheduler of database {}: raise max_worker_processes",
-                    database.to_u32()
+                    database.0
                 );
                 wait_us = Some(10 * RESTART_US);
             }
@@ -94,11 +94,11 @@ fn start_schedulers(started: &mut HashMap<Oid, (Handle, i64)>) -> Option<Duratio
     wait_us.map(|micros| Duration::from_micros(micros as u64))
 }
 
-fn databases() -> Vec<Oid> {
+fn databases() -> Vec<DatabaseId> {
     let transaction = Transaction::begin_internal();
     let databases = catalog::connectable_databases();
     transaction.commit();
-    databases
+    databases.into_iter().map(|database| DatabaseId(database.to_u32())).collect()
 }
 
 fn say_if_slots_are_few() {

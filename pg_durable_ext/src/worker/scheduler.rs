@@ -5,10 +5,10 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
+use pg_durable_board::{DatabaseId, InFlight, Opening, RoleId, Target};
 use pg_durable_graph::NodeId;
 use pgrx::pg_sys::Oid;
 
-use crate::engine::board::{InFlight, Opening, Target};
 use crate::engine::failure::Failure;
 use crate::engine::{failing, wake};
 use crate::pg::process::{self, Handle, Worker};
@@ -25,7 +25,7 @@ const BOARD_SHARE: u32 = 16 * 1024;
 const BLOCKED_US: i64 = 1_000_000;
 
 thread_local! {
-    static DATABASE: std::cell::Cell<Oid> = const { std::cell::Cell::new(Oid::INVALID) };
+    static DATABASE: std::cell::Cell<DatabaseId> = const { std::cell::Cell::new(DatabaseId(0)) };
 }
 
 #[derive(PartialEq, Eq, PartialOrd, Ord, Clone, Copy, Hash)]
@@ -33,15 +33,15 @@ struct Due {
     at: i64,
     instance: u64,
     branch: u32,
-    role: u32,
+    role: RoleId,
 }
 
 struct Scheduler {
-    database: Oid,
+    database: DatabaseId,
     timers: BinaryHeap<Reverse<Due>>,
     known: HashSet<Due>,
     /// Unfinished instances that the board has no room for yet.
-    backlog: VecDeque<(u64, Oid)>,
+    backlog: VecDeque<(u64, RoleId)>,
     starting: HashMap<usize, Handle>,
     scanned_at: i64,
     /// How many timers make it worth looking for those that mean nothing any more.
@@ -52,11 +52,11 @@ struct Scheduler {
 }
 
 /// The life of a scheduler in the database with this oid.
-pub fn run(database: Oid) {
+pub fn run(database: DatabaseId) {
     process::take_signals();
     DATABASE.set(database);
     process::before_exit(|| wake::send(|board| board.leave_scheduler(DATABASE.get(), process::my_pid())));
-    process::connect(Some(database), None);
+    process::connect(Some(Oid::from(database.0)), None);
     activity::show_name("pg_durable scheduler");
     if !shmem::board().enter_scheduler(database, process::my_pid(), latch::my_proc_number(), clock::now()) {
         process::exit();
@@ -139,7 +139,7 @@ impl Scheduler {
                 at: timer.at,
                 instance: timer.target.instance,
                 branch: timer.target.branch,
-                role: timer.role.to_u32(),
+                role: timer.role,
             };
             if self.known.insert(due) {
                 self.timers.push(Reverse(due));
@@ -154,7 +154,7 @@ impl Scheduler {
             self.timers.pop();
             self.known.remove(&due);
             let target = Target { instance: due.instance, branch: due.branch };
-            wake::send(|board| board.push(self.database, Oid::from(due.role), target, None, now));
+            wake::send(|board| board.push(self.database, due.role, target, None, now));
         }
     }
 
@@ -192,7 +192,9 @@ impl Scheduler {
     /// Finds every unfinished instance.
     fn scan(&mut self) {
         let found = in_transaction(instances::unfinished);
-        let numbered = found.into_iter().filter_map(|(id, role)| Some((wake::instance_number(&id)?, role)));
+        let numbered = found
+            .into_iter()
+            .filter_map(|(id, role)| Some((wake::instance_number(&id)?, RoleId(role.to_u32()))));
         self.backlog = numbered.collect();
     }
 
@@ -257,13 +259,14 @@ impl Scheduler {
     }
 
     /// Whether a process can be born as this role here; if not, waiting would not help.
-    fn check_role(&self, role: Oid) -> Result<(), Failure> {
+    fn check_role(&self, role: RoleId) -> Result<(), Failure> {
+        let (role, database) = (Oid::from(role.0), Oid::from(self.database.0));
         in_transaction(|_| {
             let Some(name) = catalog::role_name(role) else {
                 return Err(Failure::new("42704", "submitted_by role no longer exists in pg_roles")
                     .hint("Start the workflow again as a role that exists."));
             };
-            if !catalog::may_connect(role, self.database) {
+            if !catalog::may_connect(role, database) {
                 return Err(Failure::new(
                     "42501",
                     format!("role \"{name}\" may not connect to the database"),
@@ -278,9 +281,9 @@ impl Scheduler {
         })
     }
 
-    fn fail_instances_of(&mut self, role: Oid, failure: &Failure) {
+    fn fail_instances_of(&mut self, role: RoleId, failure: &Failure) {
         shmem::board().clear_role(self.database, role);
-        for id in in_transaction(|spi| instances::unfinished_of_role(spi, role)) {
+        for id in in_transaction(|spi| instances::unfinished_of_role(spi, Oid::from(role.0))) {
             let text = format!("Instance {id}: {}", failure.message);
             pgrx::log!("pg_durable: {text}");
             if failing::store_failure(&id, None, &text, failure).is_ok()
@@ -387,7 +390,7 @@ fn in_transaction<T>(work: impl FnOnce(&Session) -> T) -> T {
 }
 
 /// Whether the extension is there. The answer holds also where it is created or dropped during the look.
-fn is_served(database: Oid) -> bool {
+fn is_served(database: DatabaseId) -> bool {
     loop {
         let changes = shmem::board().changes(database);
         let has_extension = has_extension();

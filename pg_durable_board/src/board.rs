@@ -5,9 +5,7 @@
 //! waiting or raising. Nothing on it is needed for correctness: it dies with the server and is rebuilt from the
 //! tables; the checkpoint's own condition decides whether a step counts.
 
-use pgrx::pg_sys::Oid;
-
-use crate::pg::latch::ProcNumber;
+use crate::ids::{DatabaseId, InstanceNumber, ProcNumber, RoleId};
 
 /// The most executors that `pg_durable.max_executors` allows.
 pub const EXECUTORS_MAX: usize = 128;
@@ -25,9 +23,6 @@ const PATIENCE_US: i64 = 2_000;
 
 /// How long an instance runs before its row says so, unless a checkpoint does.
 const PENDING_US: i64 = 100_000;
-
-/// An instance's id as a number: its hex digits' value.
-pub type InstanceNumber = u64;
 
 /// What a ready item or a lease is about: a branch of an instance, or every branch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,7 +44,7 @@ impl Target {
 pub struct InFlight {
     pub instance: InstanceNumber,
     pub generation: i64,
-    pub database: u32,
+    pub database: DatabaseId,
     pub node: u32,
 }
 
@@ -76,7 +71,7 @@ pub struct Timer {
     /// Microseconds since 2000-01-01 UTC.
     pub at: i64,
     pub target: Target,
-    pub role: Oid,
+    pub role: RoleId,
 }
 
 #[derive(Clone, Copy)]
@@ -102,8 +97,8 @@ struct List {
 #[derive(Clone, Copy)]
 #[repr(C)]
 struct Queue {
-    database: u32,
-    role: u32,
+    database: DatabaseId,
+    role: RoleId,
     list: List,
     /// No executor is started before this moment: the last ones could not start.
     blocked_until: i64,
@@ -125,7 +120,7 @@ pub enum DatabaseState {
 #[derive(Clone, Copy)]
 #[repr(C)]
 struct Database {
-    oid: u32,
+    oid: DatabaseId,
     state: DatabaseState,
     scheduler_pid: i32,
     scheduler_place: ProcNumber,
@@ -159,8 +154,8 @@ pub enum ExecutorState {
 #[repr(C)]
 struct Executor {
     state: ExecutorState,
-    database: u32,
-    role: u32,
+    database: DatabaseId,
+    role: RoleId,
     pid: i32,
     place: ProcNumber,
     since: i64,
@@ -185,7 +180,7 @@ struct Executor {
 #[repr(C)]
 struct Waiter {
     in_use: bool,
-    database: u32,
+    database: DatabaseId,
     place: ProcNumber,
     /// 0 waits for any instance to end.
     instance: InstanceNumber,
@@ -194,7 +189,7 @@ struct Waiter {
 #[derive(Clone, Copy)]
 #[repr(C)]
 struct Ended {
-    database: u32,
+    database: DatabaseId,
     has_completed: bool,
     instance: InstanceNumber,
 }
@@ -226,13 +221,6 @@ pub struct Board {
 pub struct Wake(Vec<ProcNumber>);
 
 impl Wake {
-    /// Wakes them.
-    pub(super) fn send(self) {
-        for place in self.0 {
-            crate::pg::latch::wake(place);
-        }
-    }
-
     fn add(&mut self, place: ProcNumber) {
         self.0.push(place);
     }
@@ -242,11 +230,20 @@ impl Wake {
     }
 }
 
+impl IntoIterator for Wake {
+    type Item = ProcNumber;
+    type IntoIter = std::vec::IntoIter<ProcNumber>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
 /// An executor that the scheduler should start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Opening {
     pub slot: usize,
-    pub role: Oid,
+    pub role: RoleId,
 }
 
 /// What a scheduler does about the work that waits.
@@ -269,8 +266,8 @@ impl Openings {
 pub struct WorkerInfo {
     pub kind: &'static str,
     pub pid: i32,
-    pub role: Oid,
-    pub database: Oid,
+    pub role: RoleId,
+    pub database: DatabaseId,
     pub state: &'static str,
     pub target: Option<Target>,
     pub node: u32,
@@ -296,7 +293,7 @@ impl Board {
 
     /// The extension was created in this database. What a restore then puts into its tables is not run before
     /// somebody says that all tables are there.
-    pub fn create_database(&mut self, database: Oid) -> Wake {
+    pub fn create_database(&mut self, database: DatabaseId) -> Wake {
         let is_new = self.database(database).is_none();
         let wake = self.want_database(database);
         if let Some(entry) = self.database(database) {
@@ -306,18 +303,18 @@ impl Board {
     }
 
     /// Whether the scheduler that has just entered finds nothing in the tables; true once.
-    pub fn take_is_new(&mut self, database: Oid) -> bool {
+    pub fn take_is_new(&mut self, database: DatabaseId) -> bool {
         self.database(database).is_some_and(|entry| std::mem::take(&mut entry.is_new))
     }
 
     /// A scheduler is wanted in this database.
-    pub fn want_database(&mut self, database: Oid) -> Wake {
+    pub fn want_database(&mut self, database: DatabaseId) -> Wake {
         let mut wake = Wake::default();
-        let free = self.databases.iter().position(|entry| entry.oid == database.to_u32());
-        let free = free.or_else(|| self.databases.iter().position(|entry| entry.oid == 0));
+        let free = self.databases.iter().position(|entry| entry.oid == database);
+        let free = free.or_else(|| self.databases.iter().position(|entry| entry.oid == DatabaseId(0)));
         if let Some(place) = free {
             let entry = &mut self.databases[place];
-            entry.oid = database.to_u32();
+            entry.oid = database;
             entry.state = DatabaseState::Wanted;
             entry.dropped = false;
             entry.changes += 1;
@@ -329,20 +326,20 @@ impl Board {
     }
 
     /// The databases in which a scheduler is wanted and none runs.
-    pub fn databases_without_scheduler(&self) -> Vec<Oid> {
+    pub fn databases_without_scheduler(&self) -> Vec<DatabaseId> {
         self.databases
             .iter()
             .filter(|entry| {
-                entry.oid != 0 && entry.state == DatabaseState::Wanted && entry.scheduler_pid == 0
+                entry.oid != DatabaseId(0) && entry.state == DatabaseState::Wanted && entry.scheduler_pid == 0
             })
-            .map(|entry| Oid::from(entry.oid))
+            .map(|entry| entry.oid)
             .collect()
     }
 
     // ---- schedulers ----
 
     /// This process is to be the scheduler of this database; false where one runs already.
-    pub fn enter_scheduler(&mut self, database: Oid, pid: i32, place: ProcNumber, now: i64) -> bool {
+    pub fn enter_scheduler(&mut self, database: DatabaseId, pid: i32, place: ProcNumber, now: i64) -> bool {
         let Some(entry) = self.database(database) else { return false };
         if entry.scheduler_pid != 0 {
             return false;
@@ -350,9 +347,7 @@ impl Board {
         (entry.scheduler_pid, entry.scheduler_place, entry.since) = (pid, place, now);
         // A scheduler that ended between reserving a slot and starting its process has left nobody to free it.
         for executor in &mut self.executors {
-            if executor.database == database.to_u32()
-                && executor.state == ExecutorState::Starting
-                && executor.pid == 0
+            if executor.database == database && executor.state == ExecutorState::Starting && executor.pid == 0
             {
                 *executor = EMPTY_EXECUTOR;
             }
@@ -361,7 +356,7 @@ impl Board {
     }
 
     /// The scheduler with this pid leaves, if it is the one that serves the database.
-    pub fn leave_scheduler(&mut self, database: Oid, pid: i32) -> Wake {
+    pub fn leave_scheduler(&mut self, database: DatabaseId, pid: i32) -> Wake {
         let mut wake = Wake::default();
         if let Some(entry) = self.database(database)
             && entry.scheduler_pid == pid
@@ -390,7 +385,7 @@ impl Board {
         if let Some(free) = self.suspects.iter_mut().find(|suspect| suspect.instance == 0) {
             *free = step;
         }
-        if let Some(entry) = self.database(Oid::from(step.database))
+        if let Some(entry) = self.database(step.database)
             && entry.scheduler_pid != 0
         {
             wake.add(entry.scheduler_place);
@@ -399,7 +394,7 @@ impl Board {
     }
 
     /// How often the extension of this database was created or dropped.
-    pub fn changes(&mut self, database: Oid) -> u32 {
+    pub fn changes(&mut self, database: DatabaseId) -> u32 {
         self.database(database).map_or(0, |entry| entry.changes)
     }
 
@@ -407,7 +402,7 @@ impl Board {
     /// `changes`. `None` when there have been more since, so that one has to look again.
     pub fn decide_served(
         &mut self,
-        database: Oid,
+        database: DatabaseId,
         changes: u32,
         has_extension: bool,
     ) -> (Option<bool>, Wake) {
@@ -424,22 +419,22 @@ impl Board {
     }
 
     /// The database is no longer served.
-    pub fn forget_database(&mut self, database: Oid) -> Wake {
+    pub fn forget_database(&mut self, database: DatabaseId) -> Wake {
         let mut wake = Wake::default();
         if let Some(entry) = self.database(database) {
             let timers = entry.timers;
-            *entry = Database { oid: 0, state: DatabaseState::Absent, ..EMPTY_DATABASE };
+            *entry = Database { oid: DatabaseId(0), state: DatabaseState::Absent, ..EMPTY_DATABASE };
             self.release_list(timers);
         }
         for place in 0..QUEUES_MAX {
-            if self.queues[place].database == database.to_u32() {
+            if self.queues[place].database == database {
                 let list = self.queues[place].list;
                 self.queues[place] = EMPTY_QUEUE;
                 self.release_list(list);
             }
         }
         for executor in &mut self.executors {
-            if executor.database == database.to_u32() && executor.state != ExecutorState::Free {
+            if executor.database == database && executor.state != ExecutorState::Free {
                 executor.retire = true;
                 wake.add(executor.place);
             }
@@ -451,7 +446,7 @@ impl Board {
     }
 
     /// The extension of this database has been dropped.
-    pub fn drop_database(&mut self, database: Oid) -> Wake {
+    pub fn drop_database(&mut self, database: DatabaseId) -> Wake {
         let mut wake = Wake::default();
         if let Some(entry) = self.database(database) {
             entry.dropped = true;
@@ -464,24 +459,24 @@ impl Board {
     }
 
     /// Whether the extension of this database was dropped.
-    pub fn is_dropped(&mut self, database: Oid) -> bool {
+    pub fn is_dropped(&mut self, database: DatabaseId) -> bool {
         self.database(database).is_none_or(|entry| entry.dropped)
     }
 
     /// Whether the tables have to be looked at again.
-    pub fn wants_rescan(&mut self, database: Oid) -> bool {
+    pub fn wants_rescan(&mut self, database: DatabaseId) -> bool {
         self.database(database).is_some_and(|entry| entry.rescan)
     }
 
     /// The tables are about to be looked at.
-    pub fn take_rescan(&mut self, database: Oid) {
+    pub fn take_rescan(&mut self, database: DatabaseId) {
         if let Some(entry) = self.database(database) {
             entry.rescan = false;
         }
     }
 
     /// Asks the scheduler to look at the tables again.
-    pub fn request_rescan(&mut self, database: Oid) -> Wake {
+    pub fn request_rescan(&mut self, database: DatabaseId) -> Wake {
         let mut wake = Wake::default();
         if let Some(entry) = self.database(database) {
             entry.rescan = true;
@@ -493,7 +488,7 @@ impl Board {
     }
 
     /// Some prepared transaction holds a start or signal.
-    pub fn expect_prepared(&mut self, database: Oid) -> Wake {
+    pub fn expect_prepared(&mut self, database: DatabaseId) -> Wake {
         let mut wake = Wake::default();
         if let Some(entry) = self.database(database) {
             entry.sweep = true;
@@ -505,7 +500,7 @@ impl Board {
     }
 
     /// Whether to sweep; with `false` given, stops sweeping.
-    pub fn sweeps(&mut self, database: Oid, keep: bool) -> bool {
+    pub fn sweeps(&mut self, database: DatabaseId, keep: bool) -> bool {
         self.database(database).is_some_and(|entry| {
             entry.sweep &= keep;
             entry.sweep
@@ -513,21 +508,21 @@ impl Board {
     }
 
     /// The scheduler is about to sleep until then, or is awake (`None`).
-    pub fn note_look(&mut self, database: Oid, at: Option<i64>) {
+    pub fn note_look(&mut self, database: DatabaseId, at: Option<i64>) {
         if let Some(entry) = self.database(database) {
             entry.looks_at = at.unwrap_or_default();
         }
     }
 
     /// The timers that were set since the last call.
-    pub fn take_timers(&mut self, database: Oid) -> Vec<Timer> {
+    pub fn take_timers(&mut self, database: DatabaseId) -> Vec<Timer> {
         let Some(entry) = self.database(database) else { return Vec::new() };
         let timers = std::mem::replace(&mut entry.timers, EMPTY_LIST);
         let mut taken = Vec::with_capacity(timers.len as usize);
         let mut at = timers.head;
         while at != 0 {
             let item = self.items[at as usize];
-            taken.push(Timer { at: item.at, target: item.target, role: Oid::from(item.pusher) });
+            taken.push(Timer { at: item.at, target: item.target, role: RoleId(item.pusher) });
             at = item.next;
         }
         self.release_list(timers);
@@ -535,12 +530,12 @@ impl Board {
     }
 
     /// Hands a timer to the scheduler.
-    pub fn set_timer(&mut self, database: Oid, target: Target, role: Oid, at: i64) -> Wake {
+    pub fn set_timer(&mut self, database: DatabaseId, target: Target, role: RoleId, at: i64) -> Wake {
         let mut wake = Wake::default();
-        let Some(place) = self.databases.iter().position(|entry| entry.oid == database.to_u32()) else {
+        let Some(place) = self.databases.iter().position(|entry| entry.oid == database) else {
             return wake;
         };
-        match self.new_item(Item { target, at, next: 0, load: 0, pusher: role.to_u32() }) {
+        match self.new_item(Item { target, at, next: 0, load: 0, pusher: role.0 }) {
             Some(item) => {
                 let mut list = self.databases[place].timers;
                 self.append(&mut list, item);
@@ -555,10 +550,10 @@ impl Board {
     }
 
     /// Steps that were being carried out when their executor died, in this database; forgets them.
-    pub fn take_suspects(&mut self, database: Oid) -> Vec<InFlight> {
+    pub fn take_suspects(&mut self, database: DatabaseId) -> Vec<InFlight> {
         let mut taken = Vec::new();
         for suspect in &mut self.suspects {
-            if suspect.instance != 0 && suspect.database == database.to_u32() {
+            if suspect.instance != 0 && suspect.database == database {
                 taken.push(std::mem::take(suspect));
             }
         }
@@ -566,13 +561,11 @@ impl Board {
     }
 
     /// Which executors to start now, and when to ask again. Others may have to leave for them.
-    pub fn open_executors(&mut self, database: Oid, limit: usize, now: i64) -> (Openings, Wake) {
+    pub fn open_executors(&mut self, database: DatabaseId, limit: usize, now: i64) -> (Openings, Wake) {
         let mut openings = Openings::default();
         let mut wake = Wake::default();
         let mut waiting: Vec<usize> = (0..QUEUES_MAX)
-            .filter(|&place| {
-                self.queues[place].database == database.to_u32() && self.queues[place].list.len > 0
-            })
+            .filter(|&place| self.queues[place].database == database && self.queues[place].list.len > 0)
             .collect();
         // The one that was served longest ago has the first claim on what is free.
         waiting.sort_by_key(|&place| self.queues[place].served_at);
@@ -625,7 +618,7 @@ impl Board {
                 ..EMPTY_EXECUTOR
             };
             self.queues[place].served_at = now;
-            openings.start.push(Opening { slot, role: Oid::from(queue.role) });
+            openings.start.push(Opening { slot, role: queue.role });
             if queue.list.len > 1 {
                 openings.later(now + PATIENCE_US);
             }
@@ -669,7 +662,7 @@ impl Board {
     }
 
     /// An executor could not be started: nobody tries again for this role before `until`.
-    pub fn block_role(&mut self, database: Oid, role: Oid, until: i64) {
+    pub fn block_role(&mut self, database: DatabaseId, role: RoleId, until: i64) {
         if let Some(place) = self.queue_place(database, role) {
             self.queues[place].blocked_until = until;
         }
@@ -686,7 +679,7 @@ impl Board {
     }
 
     /// Forgets ready work of a role that cannot run.
-    pub fn clear_role(&mut self, database: Oid, role: Oid) {
+    pub fn clear_role(&mut self, database: DatabaseId, role: RoleId) {
         if let Some(place) = self.queue_place(database, role) {
             let list = std::mem::replace(&mut self.queues[place].list, EMPTY_LIST);
             self.release_list(list);
@@ -694,8 +687,8 @@ impl Board {
     }
 
     /// How much work of this database is ready.
-    pub fn queued(&self, database: Oid) -> u32 {
-        let of_database = self.queues.iter().filter(|queue| queue.database == database.to_u32());
+    pub fn queued(&self, database: DatabaseId) -> u32 {
+        let of_database = self.queues.iter().filter(|queue| queue.database == database);
         of_database.map(|queue| queue.list.len).sum()
     }
 
@@ -704,8 +697,8 @@ impl Board {
     /// Puts a target into the queue of its role. Where the board is full the scheduler looks at the tables later.
     pub fn push(
         &mut self,
-        database: Oid,
-        role: Oid,
+        database: DatabaseId,
+        role: RoleId,
         target: Target,
         by: Option<(usize, u32)>,
         now: i64,
@@ -731,8 +724,8 @@ impl Board {
             executor.state == ExecutorState::Idle
                 && !executor.notified
                 && !executor.retire
-                && executor.database == database.to_u32()
-                && executor.role == role.to_u32()
+                && executor.database == database
+                && executor.role == role
         });
         match idle {
             Some(executor) => {
@@ -764,7 +757,7 @@ impl Board {
         if executor.retire {
             return Taken::Retire;
         }
-        let place = self.queue_place(Oid::from(executor.database), Oid::from(executor.role));
+        let place = self.queue_place(executor.database, executor.role);
         let Some(place) = place else { return self.stay_idle(slot, now) };
         if let Some(instance) = prefer {
             let mut before = 0;
@@ -809,7 +802,7 @@ impl Board {
             return (false, wake);
         }
         if executor.look_again && executor.has_lease {
-            let (database, role) = (Oid::from(executor.database), Oid::from(executor.role));
+            let (database, role) = (executor.database, executor.role);
             wake = self.push(database, role, executor.lease, None, executor.since);
         }
         let executor = &mut self.executors[slot];
@@ -826,7 +819,7 @@ impl Board {
         self.executors[slot].look_again = false;
         self.executors[slot].abandoned = false;
         if executor.has_lease && executor.look_again {
-            let (database, role) = (Oid::from(executor.database), Oid::from(executor.role));
+            let (database, role) = (executor.database, executor.role);
             return self.push(database, role, executor.lease, None, now);
         }
         Wake::default()
@@ -849,7 +842,7 @@ impl Board {
                 && other.lease.instance == outer.instance
                 && is_sibling(other.lease.branch)
         });
-        let (database, role) = (Oid::from(executor.database), Oid::from(executor.role));
+        let (database, role) = (executor.database, executor.role);
         if others_run || self.has_queued(database, role, outer.instance, is_sibling) {
             return wake;
         }
@@ -864,8 +857,8 @@ impl Board {
 
     fn has_queued(
         &self,
-        database: Oid,
-        role: Oid,
+        database: DatabaseId,
+        role: RoleId,
         instance: InstanceNumber,
         is_sibling: impl Fn(u32) -> bool,
     ) -> bool {
@@ -905,13 +898,13 @@ impl Board {
         pid: i32,
         place: ProcNumber,
         now: i64,
-    ) -> Option<(Oid, Oid)> {
+    ) -> Option<(DatabaseId, RoleId)> {
         if !self.is_starting(slot) {
             return None;
         }
         let executor = &mut self.executors[slot];
         (executor.pid, executor.place, executor.since) = (pid, place, now);
-        Some((Oid::from(executor.database), Oid::from(executor.role)))
+        Some((executor.database, executor.role))
     }
 
     /// Whether the executor in `slot` is to leave as soon as it can.
@@ -923,7 +916,7 @@ impl Board {
     pub fn ready_executor(&mut self, slot: usize) {
         let executor = self.executors[slot];
         self.executors[slot].state = ExecutorState::Idle;
-        if let Some(place) = self.queue_place(Oid::from(executor.database), Oid::from(executor.role)) {
+        if let Some(place) = self.queue_place(executor.database, executor.role) {
             self.queues[place].failures = 0;
         }
     }
@@ -935,7 +928,7 @@ impl Board {
             return Wake::default();
         }
         self.executors[slot] = EMPTY_EXECUTOR;
-        let (database, role) = (Oid::from(executor.database), Oid::from(executor.role));
+        let (database, role) = (executor.database, executor.role);
         if executor.state == ExecutorState::Starting
             && let Some(place) = self.queue_place(database, role)
         {
@@ -976,7 +969,7 @@ impl Board {
         executor.since = now;
         executor.steps += 1;
         executor.pending_since = if is_pending { now } else { 0 };
-        let database = Oid::from(executor.database);
+        let database = executor.database;
         if is_pending
             && let Some(entry) = self.database(database)
             && entry.scheduler_pid != 0
@@ -988,11 +981,11 @@ impl Board {
     }
 
     /// Instances that have run for long while their rows still call them pending, and when to ask again.
-    pub fn take_pending(&mut self, database: Oid, now: i64) -> (Vec<InstanceNumber>, Option<i64>) {
+    pub fn take_pending(&mut self, database: DatabaseId, now: i64) -> (Vec<InstanceNumber>, Option<i64>) {
         let mut taken = Vec::new();
         let mut ask_again: Option<i64> = None;
         for executor in &mut self.executors {
-            if !executor.has_lease || executor.pending_since == 0 || executor.database != database.to_u32() {
+            if !executor.has_lease || executor.pending_since == 0 || executor.database != database {
                 continue;
             }
             let due_at = executor.pending_since + PENDING_US;
@@ -1015,7 +1008,7 @@ impl Board {
     /// to be interrupted.
     pub fn abandon(
         &mut self,
-        database: Oid,
+        database: DatabaseId,
         instance: InstanceNumber,
         except: Option<usize>,
         concerns: impl Fn(u32) -> bool,
@@ -1023,15 +1016,12 @@ impl Board {
         let mut pids = Vec::new();
         for (slot, executor) in self.executors.iter_mut().enumerate() {
             // It may have queued branches itself that it would carry out by what it remembers.
-            if Some(slot) != except
-                && executor.database == database.to_u32()
-                && executor.lease.instance == instance
-            {
+            if Some(slot) != except && executor.database == database && executor.lease.instance == instance {
                 executor.is_stale = true;
             }
             if executor.has_lease
                 && Some(slot) != except
-                && executor.database == database.to_u32()
+                && executor.database == database
                 && executor.lease.instance == instance
                 && concerns(executor.lease.branch)
             {
@@ -1043,9 +1033,8 @@ impl Board {
     }
 
     /// [`abandon`](Self::abandon) for all that runs in a database.
-    pub fn abandon_all(&mut self, database: Oid) -> Vec<i32> {
-        let concerned =
-            |executor: &&mut Executor| executor.has_lease && executor.database == database.to_u32();
+    pub fn abandon_all(&mut self, database: DatabaseId) -> Vec<i32> {
+        let concerned = |executor: &&mut Executor| executor.has_lease && executor.database == database;
         self.executors
             .iter_mut()
             .filter(concerned)
@@ -1061,12 +1050,12 @@ impl Board {
     /// Waits for an instance, or with 0 for any instance, to end. `None` when too many wait.
     pub fn add_waiter(
         &mut self,
-        database: Oid,
+        database: DatabaseId,
         place: ProcNumber,
         instance: InstanceNumber,
     ) -> Option<usize> {
         let free = self.waiters.iter().position(|waiter| !waiter.in_use)?;
-        self.waiters[free] = Waiter { in_use: true, database: database.to_u32(), place, instance };
+        self.waiters[free] = Waiter { in_use: true, database, place, instance };
         self.waiters_in_use += 1;
         Some(free)
     }
@@ -1084,37 +1073,36 @@ impl Board {
     }
 
     /// The instances of this database that ended since `count` was taken; `None` when that is too long ago.
-    pub fn ended_since(&self, database: Oid, count: u64) -> Option<Vec<InstanceNumber>> {
+    pub fn ended_since(&self, database: DatabaseId, count: u64) -> Option<Vec<InstanceNumber>> {
         if self.ended_count - count > ENDED_MAX as u64 {
             return None;
         }
         let ended = (count..self.ended_count).map(|number| self.ended[number as usize % ENDED_MAX]);
-        Some(ended.filter(|one| one.database == database.to_u32()).map(|one| one.instance).collect())
+        Some(ended.filter(|one| one.database == database).map(|one| one.instance).collect())
     }
 
     /// Whether it is known that an instance of this database has completed since `count` was taken.
-    pub fn has_completed_since(&self, database: Oid, count: u64, instance: InstanceNumber) -> bool {
+    pub fn has_completed_since(&self, database: DatabaseId, count: u64, instance: InstanceNumber) -> bool {
         let oldest = self.ended_count.saturating_sub(ENDED_MAX as u64).max(count);
         (oldest..self.ended_count).any(|number| {
             let ended = &self.ended[number as usize % ENDED_MAX];
-            ended.has_completed && ended.database == database.to_u32() && ended.instance == instance
+            ended.has_completed && ended.database == database && ended.instance == instance
         })
     }
 
     /// An instance has ended, or may have.
-    pub fn note_ended(&mut self, database: Oid, instance: InstanceNumber) -> Wake {
+    pub fn note_ended(&mut self, database: DatabaseId, instance: InstanceNumber) -> Wake {
         self.note_end(database, instance, false)
     }
 
     /// An instance has completed: who waits for it need not look.
-    pub fn note_completed(&mut self, database: Oid, instance: InstanceNumber) -> Wake {
+    pub fn note_completed(&mut self, database: DatabaseId, instance: InstanceNumber) -> Wake {
         self.note_end(database, instance, true)
     }
 
-    fn note_end(&mut self, database: Oid, instance: InstanceNumber, has_completed: bool) -> Wake {
+    fn note_end(&mut self, database: DatabaseId, instance: InstanceNumber, has_completed: bool) -> Wake {
         let mut wake = Wake::default();
-        self.ended[self.ended_count as usize % ENDED_MAX] =
-            Ended { database: database.to_u32(), has_completed, instance };
+        self.ended[self.ended_count as usize % ENDED_MAX] = Ended { database, has_completed, instance };
         self.ended_count += 1;
         let mut left = self.waiters_in_use;
         for waiter in &self.waiters {
@@ -1123,9 +1111,7 @@ impl Board {
             }
             if waiter.in_use {
                 left -= 1;
-                if waiter.database == database.to_u32()
-                    && (waiter.instance == 0 || waiter.instance == instance)
-                {
+                if waiter.database == database && (waiter.instance == 0 || waiter.instance == instance) {
                     wake.add(waiter.place);
                 }
             }
@@ -1148,11 +1134,11 @@ impl Board {
     // ---- monitoring ----
 
     /// The nodes of an instance that are being carried out.
-    pub fn nodes_in_hand(&self, database: Oid, instance: InstanceNumber) -> Vec<u32> {
+    pub fn nodes_in_hand(&self, database: DatabaseId, instance: InstanceNumber) -> Vec<u32> {
         let in_hand = |executor: &&Executor| {
             executor.state == ExecutorState::Busy
                 && executor.has_lease
-                && executor.database == database.to_u32()
+                && executor.database == database
                 && executor.lease.instance == instance
         };
         self.executors.iter().filter(in_hand).map(|executor| executor.node).collect()
@@ -1163,8 +1149,8 @@ impl Board {
         let empty = WorkerInfo {
             kind: "launcher",
             pid: self.launcher_pid,
-            role: Oid::INVALID,
-            database: Oid::INVALID,
+            role: RoleId(0),
+            database: DatabaseId(0),
             state: "running",
             target: None,
             node: 0,
@@ -1180,9 +1166,9 @@ impl Board {
             workers.push(WorkerInfo {
                 kind: "scheduler",
                 pid: entry.scheduler_pid,
-                database: Oid::from(entry.oid),
+                database: entry.oid,
                 since: entry.since,
-                queued: self.queued(Oid::from(entry.oid)),
+                queued: self.queued(entry.oid),
                 ..empty.clone()
             });
         }
@@ -1190,8 +1176,8 @@ impl Board {
             workers.push(WorkerInfo {
                 kind: "executor",
                 pid: executor.pid,
-                role: Oid::from(executor.role),
-                database: Oid::from(executor.database),
+                role: executor.role,
+                database: executor.database,
                 state: match executor.state {
                     ExecutorState::Free => "free",
                     ExecutorState::Starting => "starting",
@@ -1210,26 +1196,26 @@ impl Board {
 
     // ---- lists ----
 
-    fn database(&mut self, database: Oid) -> Option<&mut Database> {
-        self.databases.iter_mut().find(|entry| entry.oid == database.to_u32())
+    fn database(&mut self, database: DatabaseId) -> Option<&mut Database> {
+        self.databases.iter_mut().find(|entry| entry.oid == database)
     }
 
-    fn queue_place(&self, database: Oid, role: Oid) -> Option<usize> {
-        let wanted = (database.to_u32(), role.to_u32());
+    fn queue_place(&self, database: DatabaseId, role: RoleId) -> Option<usize> {
+        let wanted = (database, role);
         self.queues.iter().position(|queue| (queue.database, queue.role) == wanted)
     }
 
-    fn queue_place_or_new(&mut self, database: Oid, role: Oid) -> Option<usize> {
+    fn queue_place_or_new(&mut self, database: DatabaseId, role: RoleId) -> Option<usize> {
         if let Some(place) = self.queue_place(database, role) {
             return Some(place);
         }
-        let free = self.queues.iter().position(|queue| queue.database == 0);
+        let free = self.queues.iter().position(|queue| queue.database == DatabaseId(0));
         let free = free.or_else(|| self.queues.iter().position(|queue| queue.list.len == 0))?;
-        self.queues[free] = Queue { database: database.to_u32(), role: role.to_u32(), ..EMPTY_QUEUE };
+        self.queues[free] = Queue { database, role, ..EMPTY_QUEUE };
         Some(free)
     }
 
-    fn holder(&self, target: Target, database: u32) -> Option<usize> {
+    fn holder(&self, target: Target, database: DatabaseId) -> Option<usize> {
         self.executors.iter().position(|executor| {
             executor.has_lease && executor.database == database && executor.lease == target
         })
@@ -1318,10 +1304,16 @@ impl Board {
 }
 
 const EMPTY_LIST: List = List { head: 0, tail: 0, len: 0 };
-const EMPTY_QUEUE: Queue =
-    Queue { database: 0, role: 0, list: EMPTY_LIST, blocked_until: 0, failures: 0, served_at: 0 };
+const EMPTY_QUEUE: Queue = Queue {
+    database: DatabaseId(0),
+    role: RoleId(0),
+    list: EMPTY_LIST,
+    blocked_until: 0,
+    failures: 0,
+    served_at: 0,
+};
 const EMPTY_DATABASE: Database = Database {
-    oid: 0,
+    oid: DatabaseId(0),
     state: DatabaseState::Absent,
     scheduler_pid: 0,
     scheduler_place: 0,
@@ -1336,8 +1328,8 @@ const EMPTY_DATABASE: Database = Database {
 };
 const EMPTY_EXECUTOR: Executor = Executor {
     state: ExecutorState::Free,
-    database: 0,
-    role: 0,
+    database: DatabaseId(0),
+    role: RoleId(0),
     pid: 0,
     place: 0,
     since: 0,
