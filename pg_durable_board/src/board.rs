@@ -5,7 +5,9 @@
 //! waiting or raising. Nothing on it is needed for correctness: it dies with the server and is rebuilt from the
 //! tables; the checkpoint's own condition decides whether a step counts.
 
-use crate::ids::{DatabaseId, InstanceNumber, ProcNumber, RoleId};
+use crate::ids::{DatabaseId, InstanceNumber, ProcNumber, RoleId, Tenant};
+use crate::target::{Pusher, Taken, Target, Work};
+use crate::wake::Wake;
 
 /// The most executors that `pg_durable.max_executors` allows.
 pub const EXECUTORS_MAX: usize = 128;
@@ -24,20 +26,6 @@ const PATIENCE_US: i64 = 2_000;
 /// How long an instance runs before its row says so, unless a checkpoint does.
 const PENDING_US: i64 = 100_000;
 
-/// What a ready item or a lease is about: a branch of an instance, or every branch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(C)]
-pub struct Target {
-    pub instance: InstanceNumber,
-    /// The branch's root node, or [`Target::EVERY_BRANCH`].
-    pub branch: u32,
-}
-
-impl Target {
-    /// Look at all branches of the instance.
-    pub const EVERY_BRANCH: u32 = u32::MAX;
-}
-
 /// What an executor is carrying out, as the in-flight file keeps it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[repr(C)]
@@ -46,23 +34,6 @@ pub struct InFlight {
     pub generation: i64,
     pub database: DatabaseId,
     pub node: u32,
-}
-
-/// A piece of ready work, as an executor takes it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Work {
-    pub target: Target,
-    /// Set when the taker itself queued it while it held this load of the instance.
-    pub load: Option<u32>,
-}
-
-/// What an executor finds when it asks for work.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Taken {
-    Work(Work),
-    Nothing,
-    /// Leave: the database is no longer served, or somebody else needs the slot.
-    Retire,
 }
 
 /// A durable wake-up on its way to the scheduler.
@@ -97,8 +68,7 @@ struct List {
 #[derive(Clone, Copy)]
 #[repr(C)]
 struct Queue {
-    database: DatabaseId,
-    role: RoleId,
+    tenant: Tenant,
     list: List,
     /// No executor is started before this moment: the last ones could not start.
     blocked_until: i64,
@@ -154,8 +124,7 @@ pub enum ExecutorState {
 #[repr(C)]
 struct Executor {
     state: ExecutorState,
-    database: DatabaseId,
-    role: RoleId,
+    tenant: Tenant,
     pid: i32,
     place: ProcNumber,
     since: i64,
@@ -215,35 +184,11 @@ pub struct Board {
     items: [Item; ITEMS_MAX],
 }
 
-/// A process to be woken once the lock is released.
-#[must_use = "somebody waits for this"]
-#[derive(Debug, Default)]
-pub struct Wake(Vec<ProcNumber>);
-
-impl Wake {
-    fn add(&mut self, place: ProcNumber) {
-        self.0.push(place);
-    }
-
-    fn also(&mut self, others: Wake) {
-        self.0.extend(others.0);
-    }
-}
-
-impl IntoIterator for Wake {
-    type Item = ProcNumber;
-    type IntoIter = std::vec::IntoIter<ProcNumber>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.0.into_iter()
-    }
-}
-
 /// An executor that the scheduler should start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Opening {
     pub slot: usize,
-    pub role: RoleId,
+    pub tenant: Tenant,
 }
 
 /// What a scheduler does about the work that waits.
@@ -347,7 +292,9 @@ impl Board {
         (entry.scheduler_pid, entry.scheduler_place, entry.since) = (pid, place, now);
         // A scheduler that ended between reserving a slot and starting its process has left nobody to free it.
         for executor in &mut self.executors {
-            if executor.database == database && executor.state == ExecutorState::Starting && executor.pid == 0
+            if executor.tenant.database == database
+                && executor.state == ExecutorState::Starting
+                && executor.pid == 0
             {
                 *executor = EMPTY_EXECUTOR;
             }
@@ -427,14 +374,14 @@ impl Board {
             self.release_list(timers);
         }
         for place in 0..QUEUES_MAX {
-            if self.queues[place].database == database {
+            if self.queues[place].tenant.database == database {
                 let list = self.queues[place].list;
                 self.queues[place] = EMPTY_QUEUE;
                 self.release_list(list);
             }
         }
         for executor in &mut self.executors {
-            if executor.database == database && executor.state != ExecutorState::Free {
+            if executor.tenant.database == database && executor.state != ExecutorState::Free {
                 executor.retire = true;
                 wake.add(executor.place);
             }
@@ -530,7 +477,8 @@ impl Board {
     }
 
     /// Hands a timer to the scheduler.
-    pub fn set_timer(&mut self, database: DatabaseId, target: Target, role: RoleId, at: i64) -> Wake {
+    pub fn set_timer(&mut self, tenant: Tenant, target: Target, at: i64) -> Wake {
+        let Tenant { database, role } = tenant;
         let mut wake = Wake::default();
         let Some(place) = self.databases.iter().position(|entry| entry.oid == database) else {
             return wake;
@@ -565,7 +513,9 @@ impl Board {
         let mut openings = Openings::default();
         let mut wake = Wake::default();
         let mut waiting: Vec<usize> = (0..QUEUES_MAX)
-            .filter(|&place| self.queues[place].database == database && self.queues[place].list.len > 0)
+            .filter(|&place| {
+                self.queues[place].tenant.database == database && self.queues[place].list.len > 0
+            })
             .collect();
         // The one that was served longest ago has the first claim on what is free.
         waiting.sort_by_key(|&place| self.queues[place].served_at);
@@ -578,8 +528,7 @@ impl Board {
             let (mut all, mut ready) = (0, 0);
             for executor in &self.executors {
                 if executor.state != ExecutorState::Free
-                    && executor.database == queue.database
-                    && executor.role == queue.role
+                    && executor.tenant == queue.tenant
                     && !executor.retire
                 {
                     all += 1;
@@ -602,7 +551,7 @@ impl Board {
                 }
             }
             if !self.has_room(all, limit) {
-                wake.also(self.make_room(&queue, all == 0, now));
+                wake = wake.and(self.make_room(&queue, all == 0, now));
                 openings.later(now + 50_000);
                 continue;
             }
@@ -611,14 +560,13 @@ impl Board {
             };
             self.executors[slot] = Executor {
                 state: ExecutorState::Starting,
-                database: queue.database,
-                role: queue.role,
+                tenant: queue.tenant,
                 since: now,
                 born_at: now,
                 ..EMPTY_EXECUTOR
             };
             self.queues[place].served_at = now;
-            openings.start.push(Opening { slot, role: queue.role });
+            openings.start.push(Opening { slot, tenant: queue.tenant });
             if queue.list.len > 1 {
                 openings.later(now + PATIENCE_US);
             }
@@ -644,9 +592,7 @@ impl Board {
         let victim = self
             .executors
             .iter_mut()
-            .filter(|executor| {
-                !executor.retire && (executor.role, executor.database) != (queue.role, queue.database)
-            })
+            .filter(|executor| !executor.retire && executor.tenant != queue.tenant)
             .filter(|executor| match executor.state {
                 ExecutorState::Free | ExecutorState::Starting => false,
                 ExecutorState::Idle => true,
@@ -662,8 +608,8 @@ impl Board {
     }
 
     /// An executor could not be started: nobody tries again for this role before `until`.
-    pub fn block_role(&mut self, database: DatabaseId, role: RoleId, until: i64) {
-        if let Some(place) = self.queue_place(database, role) {
+    pub fn block_role(&mut self, tenant: Tenant, until: i64) {
+        if let Some(place) = self.queue_place(tenant) {
             self.queues[place].blocked_until = until;
         }
     }
@@ -679,8 +625,8 @@ impl Board {
     }
 
     /// Forgets ready work of a role that cannot run.
-    pub fn clear_role(&mut self, database: DatabaseId, role: RoleId) {
-        if let Some(place) = self.queue_place(database, role) {
+    pub fn clear_role(&mut self, tenant: Tenant) {
+        if let Some(place) = self.queue_place(tenant) {
             let list = std::mem::replace(&mut self.queues[place].list, EMPTY_LIST);
             self.release_list(list);
         }
@@ -688,28 +634,22 @@ impl Board {
 
     /// How much work of this database is ready.
     pub fn queued(&self, database: DatabaseId) -> u32 {
-        let of_database = self.queues.iter().filter(|queue| queue.database == database);
+        let of_database = self.queues.iter().filter(|queue| queue.tenant.database == database);
         of_database.map(|queue| queue.list.len).sum()
     }
 
     // ---- ready work ----
 
     /// Puts a target into the queue of its role. Where the board is full the scheduler looks at the tables later.
-    pub fn push(
-        &mut self,
-        database: DatabaseId,
-        role: RoleId,
-        target: Target,
-        by: Option<(usize, u32)>,
-        now: i64,
-    ) -> Wake {
+    pub fn push(&mut self, tenant: Tenant, target: Target, pusher: Option<Pusher>, now: i64) -> Wake {
         let mut wake = Wake::default();
+        let database = tenant.database;
         // Nobody would ever take it. A database whose scheduler is yet to come is scanned by it.
         if self.database(database).is_none() {
             return wake;
         }
-        let (pusher, load) = by.map_or((0, 0), |(slot, load)| (slot as u32 + 1, load));
-        let place = self.queue_place_or_new(database, role);
+        let (pusher, load) = pusher.map_or((0, 0), |pusher| (pusher.slot as u32 + 1, pusher.load));
+        let place = self.queue_place_or_new(tenant);
         let item = self.new_item(Item { target, at: now, next: 0, load, pusher });
         let (Some(place), Some(item)) = (place, item) else {
             if let Some(item) = item {
@@ -724,8 +664,7 @@ impl Board {
             executor.state == ExecutorState::Idle
                 && !executor.notified
                 && !executor.retire
-                && executor.database == database
-                && executor.role == role
+                && executor.tenant == tenant
         });
         match idle {
             Some(executor) => {
@@ -757,7 +696,7 @@ impl Board {
         if executor.retire {
             return Taken::Retire;
         }
-        let place = self.queue_place(executor.database, executor.role);
+        let place = self.queue_place(executor.tenant);
         let Some(place) = place else { return self.stay_idle(slot, now) };
         if let Some(instance) = prefer {
             let mut before = 0;
@@ -767,7 +706,9 @@ impl Board {
                     break;
                 }
                 let item = self.items[at as usize];
-                if item.target.instance == instance && self.holder(item.target, executor.database).is_none() {
+                if item.target.instance == instance
+                    && self.holder(item.target, executor.tenant.database).is_none()
+                {
                     self.unlink(place, before, at);
                     return self.lease(slot, item, now);
                 }
@@ -781,7 +722,7 @@ impl Board {
             }
             let item = self.items[at as usize];
             self.unlink(place, 0, at);
-            match self.holder(item.target, executor.database) {
+            match self.holder(item.target, executor.tenant.database) {
                 Some(holder) => self.executors[holder].look_again = true,
                 None => return self.lease(slot, item, now),
             }
@@ -795,15 +736,14 @@ impl Board {
         if executor.has_lease && executor.lease == target {
             return (true, wake);
         }
-        if let Some(holder) = self.holder(target, executor.database)
+        if let Some(holder) = self.holder(target, executor.tenant.database)
             && holder != slot
         {
             self.executors[holder].look_again = true;
             return (false, wake);
         }
         if executor.look_again && executor.has_lease {
-            let (database, role) = (executor.database, executor.role);
-            wake = self.push(database, role, executor.lease, None, executor.since);
+            wake = self.push(executor.tenant, executor.lease, None, executor.since);
         }
         let executor = &mut self.executors[slot];
         executor.lease = target;
@@ -819,8 +759,7 @@ impl Board {
         self.executors[slot].look_again = false;
         self.executors[slot].abandoned = false;
         if executor.has_lease && executor.look_again {
-            let (database, role) = (executor.database, executor.role);
-            return self.push(database, role, executor.lease, None, now);
+            return self.push(executor.tenant, executor.lease, None, now);
         }
         Wake::default()
     }
@@ -838,31 +777,24 @@ impl Board {
         let executor = self.executors[slot];
         let others_run = self.executors.iter().any(|other| {
             other.has_lease
-                && other.database == executor.database
+                && other.tenant.database == executor.tenant.database
                 && other.lease.instance == outer.instance
                 && is_sibling(other.lease.branch)
         });
-        let (database, role) = (executor.database, executor.role);
-        if others_run || self.has_queued(database, role, outer.instance, is_sibling) {
+        if others_run || self.has_queued(executor.tenant, outer.instance, is_sibling) {
             return wake;
         }
         // Who spawned the branches may still be on the way to let go of `outer`.
-        if let Some(holder) = self.holder(outer, executor.database) {
+        if let Some(holder) = self.holder(outer, executor.tenant.database) {
             self.executors[holder].look_again = true;
             return wake;
         }
-        wake.also(self.push(database, role, outer, None, now));
+        wake = wake.and(self.push(executor.tenant, outer, None, now));
         wake
     }
 
-    fn has_queued(
-        &self,
-        database: DatabaseId,
-        role: RoleId,
-        instance: InstanceNumber,
-        is_sibling: impl Fn(u32) -> bool,
-    ) -> bool {
-        let Some(place) = self.queue_place(database, role) else { return false };
+    fn has_queued(&self, tenant: Tenant, instance: InstanceNumber, is_sibling: impl Fn(u32) -> bool) -> bool {
+        let Some(place) = self.queue_place(tenant) else { return false };
         let mut at = self.queues[place].list.head;
         for _ in 0..SAME_INSTANCE_LOOK_AHEAD {
             if at == 0 {
@@ -880,31 +812,23 @@ impl Board {
     /// Whether other work of the executor's role waits and nobody is free for it.
     pub fn others_wait(&self, slot: usize) -> bool {
         let executor = &self.executors[slot];
-        self.queues.iter().any(|queue| {
-            queue.database == executor.database && queue.role == executor.role && queue.list.len > 0
-        }) && !self.executors.iter().any(|other| {
-            other.state == ExecutorState::Idle
-                && other.database == executor.database
-                && other.role == executor.role
-        })
+        self.queues.iter().any(|queue| queue.tenant == executor.tenant && queue.list.len > 0)
+            && !self
+                .executors
+                .iter()
+                .any(|other| other.state == ExecutorState::Idle && other.tenant == executor.tenant)
     }
 
     // ---- executors ----
 
     /// A process has come for `slot`: whose it is. `None` where nobody, or nobody any more, is expected there.
-    pub fn enter_executor(
-        &mut self,
-        slot: usize,
-        pid: i32,
-        place: ProcNumber,
-        now: i64,
-    ) -> Option<(DatabaseId, RoleId)> {
+    pub fn enter_executor(&mut self, slot: usize, pid: i32, place: ProcNumber, now: i64) -> Option<Tenant> {
         if !self.is_starting(slot) {
             return None;
         }
         let executor = &mut self.executors[slot];
         (executor.pid, executor.place, executor.since) = (pid, place, now);
-        Some((executor.database, executor.role))
+        Some(executor.tenant)
     }
 
     /// Whether the executor in `slot` is to leave as soon as it can.
@@ -916,7 +840,7 @@ impl Board {
     pub fn ready_executor(&mut self, slot: usize) {
         let executor = self.executors[slot];
         self.executors[slot].state = ExecutorState::Idle;
-        if let Some(place) = self.queue_place(executor.database, executor.role) {
+        if let Some(place) = self.queue_place(executor.tenant) {
             self.queues[place].failures = 0;
         }
     }
@@ -928,23 +852,22 @@ impl Board {
             return Wake::default();
         }
         self.executors[slot] = EMPTY_EXECUTOR;
-        let (database, role) = (executor.database, executor.role);
         if executor.state == ExecutorState::Starting
-            && let Some(place) = self.queue_place(database, role)
+            && let Some(place) = self.queue_place(executor.tenant)
         {
             let queue = &mut self.queues[place];
             queue.failures = (queue.failures + 1).min(5);
             queue.blocked_until = now + (1_000_000 << queue.failures);
         }
         if executor.has_lease {
-            let mut wake = self.push(database, role, executor.lease, None, now);
+            let mut wake = self.push(executor.tenant, executor.lease, None, now);
             // It may have ended the instance and not come to saying so: whoever waits looks at the row.
-            wake.also(self.note_ended(database, executor.lease.instance));
+            wake = wake.and(self.note_ended(executor.tenant.database, executor.lease.instance));
             return wake;
         }
         // Work may have been queued on the strength of this executor being there.
         let mut wake = Wake::default();
-        if let Some(entry) = self.database(database)
+        if let Some(entry) = self.database(executor.tenant.database)
             && entry.scheduler_pid != 0
         {
             wake.add(entry.scheduler_place);
@@ -969,7 +892,7 @@ impl Board {
         executor.since = now;
         executor.steps += 1;
         executor.pending_since = if is_pending { now } else { 0 };
-        let database = executor.database;
+        let database = executor.tenant.database;
         if is_pending
             && let Some(entry) = self.database(database)
             && entry.scheduler_pid != 0
@@ -985,7 +908,7 @@ impl Board {
         let mut taken = Vec::new();
         let mut ask_again: Option<i64> = None;
         for executor in &mut self.executors {
-            if !executor.has_lease || executor.pending_since == 0 || executor.database != database {
+            if !executor.has_lease || executor.pending_since == 0 || executor.tenant.database != database {
                 continue;
             }
             let due_at = executor.pending_since + PENDING_US;
@@ -1016,12 +939,15 @@ impl Board {
         let mut pids = Vec::new();
         for (slot, executor) in self.executors.iter_mut().enumerate() {
             // It may have queued branches itself that it would carry out by what it remembers.
-            if Some(slot) != except && executor.database == database && executor.lease.instance == instance {
+            if Some(slot) != except
+                && executor.tenant.database == database
+                && executor.lease.instance == instance
+            {
                 executor.is_stale = true;
             }
             if executor.has_lease
                 && Some(slot) != except
-                && executor.database == database
+                && executor.tenant.database == database
                 && executor.lease.instance == instance
                 && concerns(executor.lease.branch)
             {
@@ -1034,7 +960,7 @@ impl Board {
 
     /// [`abandon`](Self::abandon) for all that runs in a database.
     pub fn abandon_all(&mut self, database: DatabaseId) -> Vec<i32> {
-        let concerned = |executor: &&mut Executor| executor.has_lease && executor.database == database;
+        let concerned = |executor: &&mut Executor| executor.has_lease && executor.tenant.database == database;
         self.executors
             .iter_mut()
             .filter(concerned)
@@ -1138,7 +1064,7 @@ impl Board {
         let in_hand = |executor: &&Executor| {
             executor.state == ExecutorState::Busy
                 && executor.has_lease
-                && executor.database == database
+                && executor.tenant.database == database
                 && executor.lease.instance == instance
         };
         self.executors.iter().filter(in_hand).map(|executor| executor.node).collect()
@@ -1176,8 +1102,8 @@ impl Board {
             workers.push(WorkerInfo {
                 kind: "executor",
                 pid: executor.pid,
-                role: executor.role,
-                database: executor.database,
+                role: executor.tenant.role,
+                database: executor.tenant.database,
                 state: match executor.state {
                     ExecutorState::Free => "free",
                     ExecutorState::Starting => "starting",
@@ -1200,24 +1126,23 @@ impl Board {
         self.databases.iter_mut().find(|entry| entry.oid == database)
     }
 
-    fn queue_place(&self, database: DatabaseId, role: RoleId) -> Option<usize> {
-        let wanted = (database, role);
-        self.queues.iter().position(|queue| (queue.database, queue.role) == wanted)
+    fn queue_place(&self, tenant: Tenant) -> Option<usize> {
+        self.queues.iter().position(|queue| queue.tenant == tenant)
     }
 
-    fn queue_place_or_new(&mut self, database: DatabaseId, role: RoleId) -> Option<usize> {
-        if let Some(place) = self.queue_place(database, role) {
+    fn queue_place_or_new(&mut self, tenant: Tenant) -> Option<usize> {
+        if let Some(place) = self.queue_place(tenant) {
             return Some(place);
         }
-        let free = self.queues.iter().position(|queue| queue.database == DatabaseId(0));
+        let free = self.queues.iter().position(|queue| queue.tenant.database == DatabaseId(0));
         let free = free.or_else(|| self.queues.iter().position(|queue| queue.list.len == 0))?;
-        self.queues[free] = Queue { database, role, ..EMPTY_QUEUE };
+        self.queues[free] = Queue { tenant, ..EMPTY_QUEUE };
         Some(free)
     }
 
     fn holder(&self, target: Target, database: DatabaseId) -> Option<usize> {
         self.executors.iter().position(|executor| {
-            executor.has_lease && executor.database == database && executor.lease == target
+            executor.has_lease && executor.tenant.database == database && executor.lease == target
         })
     }
 
@@ -1303,15 +1228,10 @@ impl Board {
     }
 }
 
+const NOBODY: Tenant = Tenant { database: DatabaseId(0), role: RoleId(0) };
 const EMPTY_LIST: List = List { head: 0, tail: 0, len: 0 };
-const EMPTY_QUEUE: Queue = Queue {
-    database: DatabaseId(0),
-    role: RoleId(0),
-    list: EMPTY_LIST,
-    blocked_until: 0,
-    failures: 0,
-    served_at: 0,
-};
+const EMPTY_QUEUE: Queue =
+    Queue { tenant: NOBODY, list: EMPTY_LIST, blocked_until: 0, failures: 0, served_at: 0 };
 const EMPTY_DATABASE: Database = Database {
     oid: DatabaseId(0),
     state: DatabaseState::Absent,
@@ -1328,8 +1248,7 @@ const EMPTY_DATABASE: Database = Database {
 };
 const EMPTY_EXECUTOR: Executor = Executor {
     state: ExecutorState::Free,
-    database: DatabaseId(0),
-    role: RoleId(0),
+    tenant: NOBODY,
     pid: 0,
     place: 0,
     since: 0,

@@ -1,6 +1,6 @@
 //! By what numbers PostgreSQL and the engine know things.
 
-/// A database's oid.
+/// A database's oid; 0 is none.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(transparent)]
 pub struct DatabaseId(pub u32);
@@ -9,6 +9,16 @@ pub struct DatabaseId(pub u32);
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(transparent)]
 pub struct RoleId(pub u32);
+
+/// A role in a database: as whom work was submitted there, and executors for it are born.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(C)]
+pub struct Tenant {
+    /// Where the work is.
+    pub database: DatabaseId,
+    /// Who does it.
+    pub role: RoleId,
+}
 
 /// An instance's id as a number: its hex digits' value.
 pub type InstanceNumber = u64;

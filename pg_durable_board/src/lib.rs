@@ -4,8 +4,10 @@
 
 mod board;
 mod ids;
+mod target;
+mod wake;
 
-pub use board::{
-    Board, EXECUTORS_MAX, InFlight, Opening, Openings, Taken, Target, Timer, Wake, Work, WorkerInfo,
-};
-pub use ids::{DatabaseId, InstanceNumber, ProcNumber, RoleId};
+pub use board::{Board, EXECUTORS_MAX, InFlight, Opening, Openings, Timer, WorkerInfo};
+pub use ids::{DatabaseId, InstanceNumber, ProcNumber, RoleId, Tenant};
+pub use target::{Pusher, Taken, Target, Work};
+pub use wake::Wake;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant as Moment};
 
-use pg_durable_board::{DatabaseId, InFlight, RoleId, Target, Work};
+use pg_durable_board::{InFlight, Pusher, Target, Tenant, Work};
 use pg_durable_graph::NodeId;
 use pg_durable_graph::kind::NodeKind;
 use pg_durable_graph::progress::{Next, ProgressError};
@@ -25,8 +25,7 @@ const RETRY_UNSTORED_US: i64 = 1_000_000;
 /// An executor: the process that advances instances of one role in one database.
 pub struct Executor {
     pub slot: usize,
-    pub database: DatabaseId,
-    pub role: RoleId,
+    pub tenant: Tenant,
     /// The instance that was advanced last, as this process knows it.
     held: Option<Box<Instance>>,
     /// Which instance's turn it is, and since when.
@@ -40,11 +39,10 @@ pub struct Executor {
 
 impl Executor {
     /// An executor that has just connected.
-    pub fn new(slot: usize, database: DatabaseId, role: RoleId) -> Executor {
+    pub fn new(slot: usize, tenant: Tenant) -> Executor {
         Executor {
             slot,
-            database,
-            role,
+            tenant,
             held: None,
             turn: (0, Moment::now()),
             loads: 0,
@@ -82,6 +80,10 @@ impl Executor {
         }
     }
 
+    fn role(&self) -> Oid {
+        Oid::from(self.tenant.role.0)
+    }
+
     fn hold(&mut self, work: Work) -> Option<(Box<Instance>, bool)> {
         if self.turn.0 != work.target.instance {
             self.turn = (work.target.instance, Moment::now());
@@ -94,7 +96,7 @@ impl Executor {
         }
         self.loads += 1;
         let loaded = process::without_cancellation(|| {
-            caught::catch(|| Instance::load(work.target.instance, Oid::from(self.role.0), self.loads))
+            caught::catch(|| Instance::load(work.target.instance, self.role(), self.loads))
         });
         match loaded {
             Ok(Loaded::Instance(instance)) => Some((instance, true)),
@@ -166,7 +168,7 @@ impl Executor {
                     return Ok(());
                 }
                 Next::Finished(_) => {
-                    wake::send(|board| board.note_completed(self.database, instance.number));
+                    wake::send(|board| board.note_completed(self.tenant.database, instance.number));
                     return Ok(());
                 }
             };
@@ -224,7 +226,7 @@ impl Executor {
                     Some(InFlight {
                         instance: instance.number,
                         generation: instance.progress.generation(leaf),
-                        database: self.database,
+                        database: self.tenant.database,
                         node: leaf.0,
                     }),
                 );
@@ -248,7 +250,7 @@ impl Executor {
     }
 
     fn clean_session(&mut self) {
-        match process::without_cancellation(|| caught::catch(|| session::clean(Oid::from(self.role.0)))) {
+        match process::without_cancellation(|| caught::catch(|| session::clean(self.role()))) {
             Ok(session::Hygiene::Clean) => {}
             Ok(session::Hygiene::Tainted) | Err(_) => self.is_tainted = true,
         }
@@ -275,8 +277,8 @@ impl Executor {
     }
 
     fn push(&self, target: Target, load: Option<u32>) {
-        let by = load.map(|load| (self.slot, load));
-        wake::send(|board| board.push(self.database, self.role, target, by, clock::now()));
+        let pusher = load.map(|load| Pusher { slot: self.slot, load });
+        wake::send(|board| board.push(self.tenant, target, pusher, clock::now()));
     }
 
     /// Makes the branches of a JOIN or RACE ready. Their items are taken from the queue by this executor too, which
@@ -315,7 +317,7 @@ impl Executor {
     fn set_timer(&self, instance: &Instance, branch: NodeId, until: Option<i64>) {
         if let Some(until) = until {
             let target = Target { instance: instance.number, branch: branch.0 };
-            wake::send(|board| board.set_timer(self.database, target, self.role, until));
+            wake::send(|board| board.set_timer(self.tenant, target, until));
         }
     }
 
@@ -323,7 +325,7 @@ impl Executor {
         let abandoned = instance.progress.take_abandoned();
         if !abandoned.is_empty() {
             let graph = instance.progress.graph().clone();
-            wake::interrupt(self.database, instance.number, Some(self.slot), |branch| {
+            wake::interrupt(self.tenant.database, instance.number, Some(self.slot), |branch| {
                 (branch as usize) < graph.len()
                     && abandoned.iter().any(|&root| graph.is_within(NodeId(branch), root))
             });
@@ -331,7 +333,7 @@ impl Executor {
     }
 
     fn tell_ended(&self, number: u64) {
-        wake::send(|board| board.note_ended(self.database, number));
+        wake::send(|board| board.note_ended(self.tenant.database, number));
     }
 
     fn end_with(&mut self, instance: &Instance, target: Target, stop: Stop) {
@@ -366,7 +368,7 @@ impl Executor {
             // The branch has lost its race while it failed.
             Ok(false) => self.push(target, None),
             Ok(true) => {
-                wake::interrupt(self.database, instance.number, Some(self.slot), |_| true);
+                wake::interrupt(self.tenant.database, instance.number, Some(self.slot), |_| true);
                 self.tell_ended(instance.number);
             }
             Err(failure) => self.retry_later(target, &failure),
@@ -392,6 +394,6 @@ impl Executor {
             failure.message
         );
         let at = clock::now() + RETRY_UNSTORED_US;
-        wake::send(|board| board.set_timer(self.database, target, self.role, at));
+        wake::send(|board| board.set_timer(self.tenant, target, at));
     }
 }

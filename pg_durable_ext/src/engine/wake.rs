@@ -1,6 +1,6 @@
 //! Telling the engine's processes what has been committed.
 
-use pg_durable_board::{Board, DatabaseId, InstanceNumber, RoleId, Target, Wake};
+use pg_durable_board::{Board, DatabaseId, InstanceNumber, RoleId, Target, Tenant, Wake};
 use pgrx::pg_sys::Oid;
 
 use crate::pg::{catalog, clock, latch, process, shmem, xact};
@@ -34,9 +34,9 @@ pub fn after_signal(role: Oid, instance: InstanceNumber) {
 }
 
 fn push_after_commit(role: Oid, target: Target) {
-    let (database, role) = (here(), RoleId(role.to_u32()));
+    let tenant = Tenant { database: here(), role: RoleId(role.to_u32()) };
     after_commit(move || {
-        send(|board| board.push(database, role, target, None, clock::now()));
+        send(|board| board.push(tenant, target, None, clock::now()));
     });
 }
 

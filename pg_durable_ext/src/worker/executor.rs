@@ -25,13 +25,13 @@ pub fn run(slot: usize) {
     process::before_exit(leave);
     let entered =
         shmem::board().enter_executor(slot, process::my_pid(), latch::my_proc_number(), clock::now());
-    let Some((database, role)) = entered else { process::exit() };
+    let Some(tenant) = entered else { process::exit() };
     SLOT.set(Some(slot));
     inflight::forget_on_crash_of_others(slot);
-    process::connect(Some(Oid::from(database.0)), Some(Oid::from(role.0)));
+    process::connect(Some(Oid::from(tenant.database.0)), Some(Oid::from(tenant.role.0)));
     process::set_session_default("df.in_workflow", "true");
     shmem::board().ready_executor(slot);
-    let mut executor = Executor::new(slot, database, role);
+    let mut executor = Executor::new(slot, tenant);
     activity::show_name("pg_durable executor");
     let mut idle_since: Option<Instant> = None;
     let mut is_settled = false;

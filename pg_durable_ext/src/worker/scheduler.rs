@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
-use pg_durable_board::{DatabaseId, InFlight, Opening, RoleId, Target};
+use pg_durable_board::{DatabaseId, InFlight, Opening, RoleId, Target, Tenant};
 use pg_durable_graph::NodeId;
 use pgrx::pg_sys::Oid;
 
@@ -133,6 +133,10 @@ impl Scheduler {
         (next_at != i64::MAX).then_some(next_at)
     }
 
+    fn tenant(&self, role: RoleId) -> Tenant {
+        Tenant { database: self.database, role }
+    }
+
     fn take_timers(&mut self) {
         for timer in shmem::board().take_timers(self.database) {
             let due = Due {
@@ -154,7 +158,7 @@ impl Scheduler {
             self.timers.pop();
             self.known.remove(&due);
             let target = Target { instance: due.instance, branch: due.branch };
-            wake::send(|board| board.push(self.database, due.role, target, None, now));
+            wake::send(|board| board.push(self.tenant(due.role), target, None, now));
         }
     }
 
@@ -206,7 +210,7 @@ impl Scheduler {
         for _ in 0..room {
             let Some((instance, role)) = self.backlog.pop_front() else { return };
             let target = Target { instance, branch: NodeId::ROOT.0 };
-            wake::send(|board| board.push(self.database, role, target, None, now));
+            wake::send(|board| board.push(self.tenant(role), target, None, now));
         }
     }
 
@@ -222,15 +226,15 @@ impl Scheduler {
         let openings = wake::ask(|board| board.open_executors(self.database, limit, now));
         let mut ask_again = openings.ask_again;
         for opening in openings.start {
-            if let Err(failure) = self.check_role(opening.role) {
+            if let Err(failure) = self.check_role(opening.tenant.role) {
                 wake::send(|board| board.leave_executor(opening.slot, now));
-                self.fail_instances_of(opening.role, &failure);
+                self.fail_instances_of(opening.tenant.role, &failure);
                 continue;
             }
             if self.start_executor(opening).is_err() {
                 wake::send(|board| board.leave_executor(opening.slot, now));
                 shmem::board().note_exhausted(now);
-                shmem::board().block_role(self.database, opening.role, now + BLOCKED_US);
+                shmem::board().block_role(opening.tenant, now + BLOCKED_US);
                 ask_again = Some(now + BLOCKED_US);
                 self.warn_of_exhaustion(now);
             }
@@ -282,7 +286,7 @@ impl Scheduler {
     }
 
     fn fail_instances_of(&mut self, role: RoleId, failure: &Failure) {
-        shmem::board().clear_role(self.database, role);
+        shmem::board().clear_role(self.tenant(role));
         for id in in_transaction(|spi| instances::unfinished_of_role(spi, Oid::from(role.0))) {
             let text = format!("Instance {id}: {}", failure.message);
             pgrx::log!("pg_durable: {text}");
