@@ -5,6 +5,8 @@
 //! waiting or raising. Nothing on it is needed for correctness: it dies with the server and is rebuilt from the
 //! tables; the checkpoint's own condition decides whether a step counts.
 
+use bytemuck::{Pod, Zeroable};
+
 use crate::ids::{DatabaseId, InstanceNumber, ProcNumber, RoleId, Tenant};
 use crate::target::{Pusher, Taken, Target, Work};
 use crate::wake::Wake;
@@ -27,7 +29,7 @@ const PATIENCE_US: i64 = 2_000;
 const PENDING_US: i64 = 100_000;
 
 /// What an executor is carrying out, as the in-flight file keeps it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Pod, Zeroable)]
 #[repr(C)]
 pub struct InFlight {
     pub instance: InstanceNumber,
@@ -45,7 +47,7 @@ pub struct Timer {
     pub role: RoleId,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Zeroable)]
 #[repr(C)]
 struct Item {
     target: Target,
@@ -57,7 +59,7 @@ struct Item {
     pusher: u32,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Zeroable)]
 #[repr(C)]
 struct List {
     head: u32,
@@ -65,7 +67,7 @@ struct List {
     len: u32,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Zeroable)]
 #[repr(C)]
 struct Queue {
     tenant: Tenant,
@@ -77,21 +79,10 @@ struct Queue {
     served_at: i64,
 }
 
-/// How a database stands with the engine.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u32)]
-pub enum DatabaseState {
-    /// Not known here.
-    Absent = 0,
-    /// A scheduler should run, or runs.
-    Wanted = 1,
-}
-
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Zeroable)]
 #[repr(C)]
 struct Database {
     oid: DatabaseId,
-    state: DatabaseState,
     scheduler_pid: i32,
     scheduler_place: ProcNumber,
     since: i64,
@@ -111,7 +102,7 @@ struct Database {
 }
 
 /// What an executor slot is doing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Zeroable)]
 #[repr(u32)]
 pub enum ExecutorState {
     Free = 0,
@@ -120,7 +111,7 @@ pub enum ExecutorState {
     Busy = 3,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Zeroable)]
 #[repr(C)]
 struct Executor {
     state: ExecutorState,
@@ -145,7 +136,7 @@ struct Executor {
     notified: bool,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Zeroable)]
 #[repr(C)]
 struct Waiter {
     in_use: bool,
@@ -155,7 +146,7 @@ struct Waiter {
     instance: InstanceNumber,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Zeroable)]
 #[repr(C)]
 struct Ended {
     database: DatabaseId,
@@ -164,6 +155,7 @@ struct Ended {
 }
 
 /// See the module.
+#[derive(Zeroable)]
 #[repr(C)]
 pub struct Board {
     launcher_place: ProcNumber,
@@ -260,7 +252,6 @@ impl Board {
         if let Some(place) = free {
             let entry = &mut self.databases[place];
             entry.oid = database;
-            entry.state = DatabaseState::Wanted;
             entry.dropped = false;
             entry.changes += 1;
             if self.launcher_pid != 0 {
@@ -274,9 +265,7 @@ impl Board {
     pub fn databases_without_scheduler(&self) -> Vec<DatabaseId> {
         self.databases
             .iter()
-            .filter(|entry| {
-                entry.oid != DatabaseId(0) && entry.state == DatabaseState::Wanted && entry.scheduler_pid == 0
-            })
+            .filter(|entry| entry.oid != DatabaseId(0) && entry.scheduler_pid == 0)
             .map(|entry| entry.oid)
             .collect()
     }
@@ -296,7 +285,7 @@ impl Board {
                 && executor.state == ExecutorState::Starting
                 && executor.pid == 0
             {
-                *executor = EMPTY_EXECUTOR;
+                *executor = Executor::zeroed();
             }
         }
         true
@@ -370,13 +359,13 @@ impl Board {
         let mut wake = Wake::default();
         if let Some(entry) = self.database(database) {
             let timers = entry.timers;
-            *entry = Database { oid: DatabaseId(0), state: DatabaseState::Absent, ..EMPTY_DATABASE };
+            *entry = Database::zeroed();
             self.release_list(timers);
         }
         for place in 0..QUEUES_MAX {
             if self.queues[place].tenant.database == database {
                 let list = self.queues[place].list;
-                self.queues[place] = EMPTY_QUEUE;
+                self.queues[place] = Queue::zeroed();
                 self.release_list(list);
             }
         }
@@ -464,7 +453,7 @@ impl Board {
     /// The timers that were set since the last call.
     pub fn take_timers(&mut self, database: DatabaseId) -> Vec<Timer> {
         let Some(entry) = self.database(database) else { return Vec::new() };
-        let timers = std::mem::replace(&mut entry.timers, EMPTY_LIST);
+        let timers = std::mem::replace(&mut entry.timers, List::zeroed());
         let mut taken = Vec::with_capacity(timers.len as usize);
         let mut at = timers.head;
         while at != 0 {
@@ -563,7 +552,7 @@ impl Board {
                 tenant: queue.tenant,
                 since: now,
                 born_at: now,
-                ..EMPTY_EXECUTOR
+                ..Executor::zeroed()
             };
             self.queues[place].served_at = now;
             openings.start.push(Opening { slot, tenant: queue.tenant });
@@ -627,7 +616,7 @@ impl Board {
     /// Forgets ready work of a role that cannot run.
     pub fn clear_role(&mut self, tenant: Tenant) {
         if let Some(place) = self.queue_place(tenant) {
-            let list = std::mem::replace(&mut self.queues[place].list, EMPTY_LIST);
+            let list = std::mem::replace(&mut self.queues[place].list, List::zeroed());
             self.release_list(list);
         }
     }
@@ -851,7 +840,7 @@ impl Board {
         if executor.state == ExecutorState::Free {
             return Wake::default();
         }
-        self.executors[slot] = EMPTY_EXECUTOR;
+        self.executors[slot] = Executor::zeroed();
         if executor.state == ExecutorState::Starting
             && let Some(place) = self.queue_place(executor.tenant)
         {
@@ -1136,7 +1125,7 @@ impl Board {
         }
         let free = self.queues.iter().position(|queue| queue.tenant.database == DatabaseId(0));
         let free = free.or_else(|| self.queues.iter().position(|queue| queue.list.len == 0))?;
-        self.queues[free] = Queue { tenant, ..EMPTY_QUEUE };
+        self.queues[free] = Queue { tenant, ..Queue::zeroed() };
         Some(free)
     }
 
@@ -1227,40 +1216,3 @@ impl Board {
         }
     }
 }
-
-const NOBODY: Tenant = Tenant { database: DatabaseId(0), role: RoleId(0) };
-const EMPTY_LIST: List = List { head: 0, tail: 0, len: 0 };
-const EMPTY_QUEUE: Queue =
-    Queue { tenant: NOBODY, list: EMPTY_LIST, blocked_until: 0, failures: 0, served_at: 0 };
-const EMPTY_DATABASE: Database = Database {
-    oid: DatabaseId(0),
-    state: DatabaseState::Absent,
-    scheduler_pid: 0,
-    scheduler_place: 0,
-    since: 0,
-    looks_at: 0,
-    timers: EMPTY_LIST,
-    rescan: false,
-    sweep: false,
-    dropped: false,
-    changes: 0,
-    is_new: false,
-};
-const EMPTY_EXECUTOR: Executor = Executor {
-    state: ExecutorState::Free,
-    tenant: NOBODY,
-    pid: 0,
-    place: 0,
-    since: 0,
-    born_at: 0,
-    steps: 0,
-    lease: Target { instance: 0, branch: 0 },
-    has_lease: false,
-    node: 0,
-    pending_since: 0,
-    look_again: false,
-    abandoned: false,
-    is_stale: false,
-    retire: false,
-    notified: false,
-};

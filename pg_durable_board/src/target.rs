@@ -1,9 +1,11 @@
 //! What is carried out: one branch of an instance, or all of them.
 
+use bytemuck::Zeroable;
+
 use crate::ids::InstanceNumber;
 
 /// What a ready item or a lease is about: a branch of an instance, or every branch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Zeroable)]
 #[repr(C)]
 pub struct Target {
     /// Of which instance.

@@ -4,6 +4,7 @@ use std::ffi::CStr;
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicI64, AtomicPtr, Ordering};
 
+use bytemuck::Zeroable;
 use pg_durable_board::Board;
 use pgrx::pg_sys;
 
@@ -113,11 +114,11 @@ unsafe extern "C-unwind" fn on_startup() {
     call_previous(&PREVIOUS_STARTUP_HOOK);
     let mut found = false;
     // SAFETY: called by the postmaster (and by each process where processes are not forked) with shared memory
-    // in place; `Board` is plain data for which all zeroes is the empty board. Segments are aligned for any type.
+    // in place. Segments are aligned for any type.
     let board = unsafe {
         let board = pg_sys::ShmemInitStruct(NAME.as_ptr(), size_of::<Board>(), &mut found).cast::<Board>();
         if !found {
-            std::ptr::write_bytes(board, 0, 1);
+            zero(board);
         }
         let mut found_offset = false;
         let offset = pg_sys::ShmemInitStruct(CLOCK_NAME.as_ptr(), size_of::<AtomicI64>(), &mut found_offset);
@@ -132,4 +133,13 @@ unsafe extern "C-unwind" fn on_startup() {
     if !found {
         board.initialise(super::inflight::take_suspects());
     }
+}
+
+/// Makes an empty board, or whatever is nothing but zeroes.
+///
+/// # Safety
+/// There is memory for a `T`, and nobody else uses it.
+unsafe fn zero<T: Zeroable>(place: *mut T) {
+    // SAFETY: as the caller promises; that zeroes are a `T` its type says.
+    unsafe { std::ptr::write_bytes(place, 0, 1) }
 }
