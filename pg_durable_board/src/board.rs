@@ -5,20 +5,19 @@
 //! waiting or raising. Nothing on it is needed for correctness: it dies with the server and is rebuilt from the
 //! tables; the checkpoint's own condition decides whether a step counts.
 
-use bytemuck::{Pod, Zeroable};
+use bytemuck::Zeroable;
 
 use crate::ids::{DatabaseId, InstanceNumber, ProcNumber, RoleId, Tenant};
+use crate::launcher::Launcher;
+use crate::launches::Launches;
+use crate::suspects::{EXECUTORS_MAX, InFlight, Suspects};
 use crate::target::{Pusher, Taken, Target, Work};
+use crate::waiters::Waiters;
 use crate::wake::Wake;
 
-/// The most executors that `pg_durable.max_executors` allows.
-pub const EXECUTORS_MAX: usize = 128;
 const DATABASES_MAX: usize = 256;
 const QUEUES_MAX: usize = 256;
 const ITEMS_MAX: usize = 32 * 1024;
-const WAITERS_MAX: usize = 2048;
-const ENDED_MAX: usize = 4096;
-const SUSPECTS_MAX: usize = EXECUTORS_MAX;
 /// How far down a queue an executor looks for more work of the instance it holds.
 const SAME_INSTANCE_LOOK_AHEAD: usize = 64;
 
@@ -27,16 +26,6 @@ const PATIENCE_US: i64 = 2_000;
 
 /// How long an instance runs before its row says so, unless a checkpoint does.
 const PENDING_US: i64 = 100_000;
-
-/// What an executor is carrying out, as the in-flight file keeps it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Pod, Zeroable)]
-#[repr(C)]
-pub struct InFlight {
-    pub instance: InstanceNumber,
-    pub generation: i64,
-    pub database: DatabaseId,
-    pub node: u32,
-}
 
 /// A durable wake-up on its way to the scheduler.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -136,43 +125,23 @@ struct Executor {
     notified: bool,
 }
 
-#[derive(Clone, Copy, Zeroable)]
-#[repr(C)]
-struct Waiter {
-    in_use: bool,
-    database: DatabaseId,
-    place: ProcNumber,
-    /// 0 waits for any instance to end.
-    instance: InstanceNumber,
-}
-
-#[derive(Clone, Copy, Zeroable)]
-#[repr(C)]
-struct Ended {
-    database: DatabaseId,
-    has_completed: bool,
-    instance: InstanceNumber,
-}
-
 /// See the module.
 #[derive(Zeroable)]
 #[repr(C)]
 pub struct Board {
-    launcher_place: ProcNumber,
-    launcher_pid: i32,
-    launcher_since: i64,
-    new_transaction_starts: u32,
-    worker_slots_exhausted_at: i64,
+    /// The launcher.
+    pub launcher: Launcher,
+    /// Starts in transactions of their own.
+    pub launches: Launches,
+    /// Who waits for instances.
+    pub waiters: Waiters,
+    /// Steps whose executors died.
+    pub suspects: Suspects,
     free_item: u32,
     fresh_item: u32,
-    waiters_in_use: u32,
-    ended_count: u64,
     databases: [Database; DATABASES_MAX],
     queues: [Queue; QUEUES_MAX],
     executors: [Executor; EXECUTORS_MAX],
-    waiters: [Waiter; WAITERS_MAX],
-    ended: [Ended; ENDED_MAX],
-    suspects: [InFlight; SUSPECTS_MAX],
     items: [Item; ITEMS_MAX],
 }
 
@@ -214,20 +183,6 @@ pub struct WorkerInfo {
 }
 
 impl Board {
-    /// Fills in what is not zero at the start.
-    pub fn initialise(&mut self, suspects: Vec<InFlight>) {
-        for (place, suspect) in self.suspects.iter_mut().zip(suspects) {
-            *place = suspect;
-        }
-    }
-
-    // ---- the launcher ----
-
-    /// The launcher runs.
-    pub fn enter_launcher(&mut self, pid: i32, place: ProcNumber, now: i64) {
-        (self.launcher_pid, self.launcher_place, self.launcher_since) = (pid, place, now);
-    }
-
     /// The extension was created in this database. What a restore then puts into its tables is not run before
     /// somebody says that all tables are there.
     pub fn create_database(&mut self, database: DatabaseId) -> Wake {
@@ -254,9 +209,7 @@ impl Board {
             entry.oid = database;
             entry.dropped = false;
             entry.changes += 1;
-            if self.launcher_pid != 0 {
-                wake.add(self.launcher_place);
-            }
+            wake = wake.and(self.launcher.process.wake());
         }
         wake
     }
@@ -300,9 +253,7 @@ impl Board {
             entry.scheduler_pid = 0;
             entry.looks_at = 0;
         }
-        if self.launcher_pid != 0 {
-            wake.add(self.launcher_place);
-        }
+        wake = wake.and(self.launcher.process.wake());
         wake
     }
 
@@ -318,9 +269,7 @@ impl Board {
     /// A step has ended its own process.
     pub fn suspect(&mut self, step: InFlight) -> Wake {
         let mut wake = Wake::default();
-        if let Some(free) = self.suspects.iter_mut().find(|suspect| suspect.instance == 0) {
-            *free = step;
-        }
+        self.suspects.add(step);
         if let Some(entry) = self.database(step.database)
             && entry.scheduler_pid != 0
         {
@@ -375,9 +324,7 @@ impl Board {
                 wake.add(executor.place);
             }
         }
-        if self.launcher_pid != 0 {
-            wake.add(self.launcher_place);
-        }
+        wake = wake.and(self.launcher.process.wake());
         wake
     }
 
@@ -486,17 +433,6 @@ impl Board {
         wake
     }
 
-    /// Steps that were being carried out when their executor died, in this database; forgets them.
-    pub fn take_suspects(&mut self, database: DatabaseId) -> Vec<InFlight> {
-        let mut taken = Vec::new();
-        for suspect in &mut self.suspects {
-            if suspect.instance != 0 && suspect.database == database {
-                taken.push(std::mem::take(suspect));
-            }
-        }
-        taken
-    }
-
     /// Which executors to start now, and when to ask again. Others may have to leave for them.
     pub fn open_executors(&mut self, database: DatabaseId, limit: usize, now: i64) -> (Openings, Wake) {
         let mut openings = Openings::default();
@@ -601,16 +537,6 @@ impl Board {
         if let Some(place) = self.queue_place(tenant) {
             self.queues[place].blocked_until = until;
         }
-    }
-
-    /// No worker slot was free.
-    pub fn note_exhausted(&mut self, now: i64) {
-        self.worker_slots_exhausted_at = now;
-    }
-
-    /// When a worker slot was last wanted in vain; 0 never.
-    pub fn exhausted_at(&self) -> i64 {
-        self.worker_slots_exhausted_at
     }
 
     /// Forgets ready work of a role that cannot run.
@@ -851,7 +777,7 @@ impl Board {
         if executor.has_lease {
             let mut wake = self.push(executor.tenant, executor.lease, None, now);
             // It may have ended the instance and not come to saying so: whoever waits looks at the row.
-            wake = wake.and(self.note_ended(executor.tenant.database, executor.lease.instance));
+            wake = wake.and(self.waiters.note_ended(executor.tenant.database, executor.lease.instance));
             return wake;
         }
         // Work may have been queued on the strength of this executor being there.
@@ -960,92 +886,6 @@ impl Board {
             .collect()
     }
 
-    // ---- waiting for instances ----
-
-    /// Waits for an instance, or with 0 for any instance, to end. `None` when too many wait.
-    pub fn add_waiter(
-        &mut self,
-        database: DatabaseId,
-        place: ProcNumber,
-        instance: InstanceNumber,
-    ) -> Option<usize> {
-        let free = self.waiters.iter().position(|waiter| !waiter.in_use)?;
-        self.waiters[free] = Waiter { in_use: true, database, place, instance };
-        self.waiters_in_use += 1;
-        Some(free)
-    }
-
-    /// Stops waiting.
-    pub fn remove_waiter(&mut self, place: usize) {
-        if std::mem::take(&mut self.waiters[place].in_use) {
-            self.waiters_in_use -= 1;
-        }
-    }
-
-    /// How many instances have ended since the server started; [`Board::ended_since`] tells which.
-    pub fn ended_count(&self) -> u64 {
-        self.ended_count
-    }
-
-    /// The instances of this database that ended since `count` was taken; `None` when that is too long ago.
-    pub fn ended_since(&self, database: DatabaseId, count: u64) -> Option<Vec<InstanceNumber>> {
-        if self.ended_count - count > ENDED_MAX as u64 {
-            return None;
-        }
-        let ended = (count..self.ended_count).map(|number| self.ended[number as usize % ENDED_MAX]);
-        Some(ended.filter(|one| one.database == database).map(|one| one.instance).collect())
-    }
-
-    /// Whether it is known that an instance of this database has completed since `count` was taken.
-    pub fn has_completed_since(&self, database: DatabaseId, count: u64, instance: InstanceNumber) -> bool {
-        let oldest = self.ended_count.saturating_sub(ENDED_MAX as u64).max(count);
-        (oldest..self.ended_count).any(|number| {
-            let ended = &self.ended[number as usize % ENDED_MAX];
-            ended.has_completed && ended.database == database && ended.instance == instance
-        })
-    }
-
-    /// An instance has ended, or may have.
-    pub fn note_ended(&mut self, database: DatabaseId, instance: InstanceNumber) -> Wake {
-        self.note_end(database, instance, false)
-    }
-
-    /// An instance has completed: who waits for it need not look.
-    pub fn note_completed(&mut self, database: DatabaseId, instance: InstanceNumber) -> Wake {
-        self.note_end(database, instance, true)
-    }
-
-    fn note_end(&mut self, database: DatabaseId, instance: InstanceNumber, has_completed: bool) -> Wake {
-        let mut wake = Wake::default();
-        self.ended[self.ended_count as usize % ENDED_MAX] = Ended { database, has_completed, instance };
-        self.ended_count += 1;
-        let mut left = self.waiters_in_use;
-        for waiter in &self.waiters {
-            if left == 0 {
-                break;
-            }
-            if waiter.in_use {
-                left -= 1;
-                if waiter.database == database && (waiter.instance == 0 || waiter.instance == instance) {
-                    wake.add(waiter.place);
-                }
-            }
-        }
-        wake
-    }
-
-    /// Takes one of `limit` places for a start in its own transaction.
-    pub fn enter_new_transaction_start(&mut self, limit: usize) -> bool {
-        let has_room = (self.new_transaction_starts as usize) < limit;
-        self.new_transaction_starts += u32::from(has_room);
-        has_room
-    }
-
-    /// Gives the place back.
-    pub fn leave_new_transaction_start(&mut self) {
-        self.new_transaction_starts = self.new_transaction_starts.saturating_sub(1);
-    }
-
     // ---- monitoring ----
 
     /// The nodes of an instance that are being carried out.
@@ -1063,18 +903,18 @@ impl Board {
     pub fn workers(&self) -> Vec<WorkerInfo> {
         let empty = WorkerInfo {
             kind: "launcher",
-            pid: self.launcher_pid,
+            pid: self.launcher.process.pid,
             role: RoleId(0),
             database: DatabaseId(0),
             state: "running",
             target: None,
             node: 0,
-            since: self.launcher_since,
+            since: self.launcher.process.since,
             steps: 0,
             queued: 0,
         };
         let mut workers = Vec::new();
-        if self.launcher_pid != 0 {
+        if self.launcher.process.is_there() {
             workers.push(empty.clone());
         }
         for entry in self.databases.iter().filter(|entry| entry.scheduler_pid != 0) {

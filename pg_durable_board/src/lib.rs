@@ -4,10 +4,19 @@
 
 mod board;
 mod ids;
+mod launcher;
+mod launches;
+mod process;
+mod suspects;
 mod target;
+mod waiters;
 mod wake;
 
-pub use board::{Board, EXECUTORS_MAX, InFlight, Opening, Openings, Timer, WorkerInfo};
+pub use board::{Board, Opening, Openings, Timer, WorkerInfo};
 pub use ids::{DatabaseId, InstanceNumber, ProcNumber, RoleId, Tenant};
+pub use launcher::Launcher;
+pub use launches::Launches;
+pub use suspects::{EXECUTORS_MAX, InFlight, Suspects};
 pub use target::{Pusher, Taken, Target, Work};
+pub use waiters::{Awaited, Waiters};
 pub use wake::Wake;

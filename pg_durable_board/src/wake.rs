@@ -18,6 +18,10 @@ impl Wake {
         Wake::default()
     }
 
+    pub(crate) fn one(place: ProcNumber) -> Wake {
+        Wake { first: Some(place), others: Vec::new() }
+    }
+
     pub(crate) fn add(&mut self, place: ProcNumber) {
         match self.first {
             None => self.first = Some(place),

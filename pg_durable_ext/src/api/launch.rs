@@ -52,7 +52,7 @@ thread_local! {
 
 fn give_back_launch_place() {
     if IS_LAUNCHING.take() {
-        shmem::board().leave_new_transaction_start();
+        shmem::board().launches.leave();
     }
 }
 
@@ -62,7 +62,7 @@ impl LaunchPlace {
         let timeout = gucs::new_transaction_start_timeout();
         let deadline = Instant::now() + timeout;
         process::before_exit(give_back_launch_place);
-        while !shmem::board().enter_new_transaction_start(limit) {
+        while !shmem::board().launches.enter(limit) {
             if Instant::now() >= deadline {
                 return Err(LaunchError::Limit { limit, secs: timeout.as_secs() });
             }

@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
+use pg_durable_board::Awaited;
 use pg_durable_graph::InstanceStatus;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
@@ -57,10 +58,10 @@ fn await_one(id: &str, timeout_secs: i32) -> Result<String, WaitError> {
     let number = wake::instance_number(id).ok_or_else(unknown)?;
     let deadline = Instant::now() + Duration::from_secs(timeout_secs as u64);
     let database = wake::here();
-    let waiter = Waiter::enter(number)?;
+    let waiter = Waiter::enter(Awaited::Instance(number))?;
     not_a_step::note("await_instance");
     loop {
-        let seen = shmem::board().ended_count();
+        let seen = shmem::board().waiters.ended_count();
         // As the current user: what the user may not see does not exist.
         let status = instances::visible(&Session::open(), id).ok_or_else(unknown)?.status;
         if is_terminal(&status) {
@@ -69,7 +70,7 @@ fn await_one(id: &str, timeout_secs: i32) -> Result<String, WaitError> {
         if !waiter.wait_until(deadline) {
             return Err(WaitError::Timeout { id: id.to_owned(), secs: timeout_secs, status });
         }
-        if shmem::board().has_completed_since(database, seen, number) {
+        if shmem::board().waiters.has_completed_since(database, seen, number) {
             return Ok(InstanceStatus::Completed.as_str().to_owned());
         }
     }
@@ -93,8 +94,8 @@ fn await_any(ids: &[String], timeout_secs: f64) -> Result<Vec<(String, String)>,
         ids.iter().filter_map(|id| wake::instance_number(id)).collect();
     let deadline = Instant::now() + Duration::from_secs_f64(timeout_secs.min(1e8));
     let database = wake::here();
-    let waiter = Waiter::enter(0)?;
-    let mut seen = shmem::board().ended_count();
+    let waiter = Waiter::enter(Awaited::Any)?;
+    let mut seen = shmem::board().waiters.ended_count();
     let ids: Vec<_> = ids.iter().map(|id| Some(id.as_str())).collect();
     loop {
         let mut found = statuses(&ids);
@@ -108,8 +109,8 @@ fn await_any(ids: &[String], timeout_secs: f64) -> Result<Vec<(String, String)>,
                 return Ok(Vec::new());
             }
             let board = shmem::board();
-            let ended = board.ended_since(database, seen);
-            seen = board.ended_count();
+            let ended = board.waiters.ended_since(database, seen);
+            seen = board.waiters.ended_count();
             drop(board);
             if ended.is_none_or(|ended| ended.iter().any(|number| wanted.contains(number))) {
                 break;
@@ -148,14 +149,14 @@ thread_local! {
 
 fn give_back_place() {
     if let Some(place) = PLACE.take() {
-        shmem::board().remove_waiter(place);
+        shmem::board().waiters.remove(place);
     }
 }
 
 impl Waiter {
-    fn enter(instance: u64) -> Result<Waiter, WaitError> {
+    fn enter(awaited: Awaited) -> Result<Waiter, WaitError> {
         process::before_exit(give_back_place);
-        let place = shmem::board().add_waiter(wake::here(), latch::my_proc_number(), instance);
+        let place = shmem::board().waiters.add(wake::here(), latch::my_proc_number(), awaited);
         PLACE.set(Some(place.ok_or(WaitError::TooManyWaiters)?));
         Ok(Waiter(()))
     }

@@ -45,7 +45,7 @@ fn workers() -> TableIterator<
 
 fn rows() -> Vec<Row> {
     let Some(board) = shmem::try_board() else { return vec![missing("the library is not preloaded")] };
-    let (workers, exhausted_at) = (board.workers(), board.exhausted_at());
+    let (workers, exhausted_at) = (board.workers(), board.launcher.exhausted_at());
     drop(board);
     let mut rows: Vec<Row> = workers
         .into_iter()

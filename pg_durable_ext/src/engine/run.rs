@@ -168,7 +168,7 @@ impl Executor {
                     return Ok(());
                 }
                 Next::Finished(_) => {
-                    wake::send(|board| board.note_completed(self.tenant.database, instance.number));
+                    wake::send(|board| board.waiters.note_completed(self.tenant.database, instance.number));
                     return Ok(());
                 }
             };
@@ -333,7 +333,7 @@ impl Executor {
     }
 
     fn tell_ended(&self, number: u64) {
-        wake::send(|board| board.note_ended(self.tenant.database, number));
+        wake::send(|board| board.waiters.note_ended(self.tenant.database, number));
     }
 
     fn end_with(&mut self, instance: &Instance, target: Target, stop: Stop) {

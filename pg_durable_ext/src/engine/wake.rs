@@ -45,7 +45,7 @@ pub fn after_cancel(instance: InstanceNumber) {
     let database = here();
     after_commit(move || {
         interrupt(database, instance, None, |_| true);
-        send(|board| board.note_ended(database, instance));
+        send(|board| board.waiters.note_ended(database, instance));
     });
 }
 

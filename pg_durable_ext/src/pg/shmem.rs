@@ -131,7 +131,7 @@ unsafe extern "C-unwind" fn on_startup() {
         &mut *board
     };
     if !found {
-        board.initialise(super::inflight::take_suspects());
+        board.suspects.initialise(super::inflight::take_suspects());
     }
 }
 

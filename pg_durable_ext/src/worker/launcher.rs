@@ -32,7 +32,7 @@ pub fn run() {
     let candidates = databases();
     {
         let mut board = shmem::board();
-        board.enter_launcher(process::my_pid(), latch::my_proc_number(), clock::now());
+        board.launcher.enter(process::my_pid(), latch::my_proc_number(), clock::now());
         for &database in &candidates {
             // Wakes nobody but this process.
             drop(board.want_database(database));
@@ -82,7 +82,7 @@ fn start_schedulers(started: &mut HashMap<DatabaseId, (Handle, i64)>) -> Option<
                 started.insert(database, (handle, now));
             }
             Err(_) => {
-                shmem::board().note_exhausted(now);
+                shmem::board().launcher.note_exhausted(now);
                 pgrx::warning!(
                     "pg_durable: no worker slot for the scheduler of database {}: raise max_worker_processes",
                     database.0

@@ -233,7 +233,7 @@ impl Scheduler {
             }
             if self.start_executor(opening).is_err() {
                 wake::send(|board| board.leave_executor(opening.slot, now));
-                shmem::board().note_exhausted(now);
+                shmem::board().launcher.note_exhausted(now);
                 shmem::board().block_role(opening.tenant, now + BLOCKED_US);
                 ask_again = Some(now + BLOCKED_US);
                 self.warn_of_exhaustion(now);
@@ -293,7 +293,7 @@ impl Scheduler {
             if failing::store_failure(&id, None, &text, failure).is_ok()
                 && let Some(number) = wake::instance_number(&id)
             {
-                wake::send(|board| board.note_ended(self.database, number));
+                wake::send(|board| board.waiters.note_ended(self.database, number));
             }
         }
     }
@@ -359,7 +359,7 @@ impl Scheduler {
 
     /// Steps that took their process with them are counted, and given up after the third time.
     fn count_deaths(&mut self) {
-        let suspects = shmem::board().take_suspects(self.database);
+        let suspects = shmem::board().suspects.take(self.database);
         for InFlight { instance, generation, node, .. } in suspects {
             let id = wake::instance_id(instance);
             let node = NodeId(node);
@@ -375,7 +375,7 @@ impl Scheduler {
                 // An error while storing it leaves the node to its fourth attempt.
                 if failing::store_failure(&id, Some((node, generation)), &message, &failure).is_ok() {
                     wake::interrupt(self.database, instance, None, |_| true);
-                    wake::send(|board| board.note_ended(self.database, instance));
+                    wake::send(|board| board.waiters.note_ended(self.database, instance));
                 }
             }
         }

@@ -1,0 +1,55 @@
+//! Suspects: steps that were being carried out when their executor died.
+
+use bytemuck::{Pod, Zeroable};
+
+use crate::ids::{DatabaseId, InstanceNumber};
+
+/// The most executors that `pg_durable.max_executors` allows.
+pub const EXECUTORS_MAX: usize = 128;
+
+/// What an executor is carrying out, as the in-flight file keeps it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct InFlight {
+    /// Of which instance; 0 where nothing is carried out.
+    pub instance: InstanceNumber,
+    /// In which generation of the node.
+    pub generation: i64,
+    /// Where the instance is.
+    pub database: DatabaseId,
+    /// The node.
+    pub node: u32,
+}
+
+/// See the module. Those for which there is no place are not suspected.
+#[derive(Zeroable)]
+#[repr(C)]
+pub struct Suspects {
+    suspects: [InFlight; EXECUTORS_MAX],
+}
+
+impl Suspects {
+    /// At the start of the server: what the last one left.
+    pub fn initialise(&mut self, suspects: Vec<InFlight>) {
+        for (place, suspect) in self.suspects.iter_mut().zip(suspects) {
+            *place = suspect;
+        }
+    }
+
+    /// The suspects of this database; forgets them.
+    pub fn take(&mut self, database: DatabaseId) -> Vec<InFlight> {
+        let mut taken = Vec::new();
+        for suspect in &mut self.suspects {
+            if suspect.instance != 0 && suspect.database == database {
+                taken.push(std::mem::take(suspect));
+            }
+        }
+        taken
+    }
+
+    pub(crate) fn add(&mut self, step: InFlight) {
+        if let Some(free) = self.suspects.iter_mut().find(|suspect| suspect.instance == 0) {
+            *free = step;
+        }
+    }
+}
