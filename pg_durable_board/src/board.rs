@@ -7,11 +7,12 @@
 
 use bytemuck::Zeroable;
 
+use crate::executors::{Crew, ExecutorState, Executors, PENDING_US};
 use crate::ids::{DatabaseId, InstanceNumber, ProcNumber, RoleId, Tenant};
 use crate::launcher::Launcher;
 use crate::launches::Launches;
-use crate::suspects::{EXECUTORS_MAX, InFlight, Suspects};
-use crate::target::{Pusher, Taken, Target, Work};
+use crate::suspects::{InFlight, Suspects};
+use crate::target::{Pusher, Taken, Target};
 use crate::waiters::Waiters;
 use crate::wake::Wake;
 
@@ -23,9 +24,6 @@ const SAME_INSTANCE_LOOK_AHEAD: usize = 64;
 
 /// How long work waits before a role gets one more executor.
 const PATIENCE_US: i64 = 2_000;
-
-/// How long an instance runs before its row says so, unless a checkpoint does.
-const PENDING_US: i64 = 100_000;
 
 /// A durable wake-up on its way to the scheduler.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +44,13 @@ struct Item {
     load: u32,
     /// Ready work: 1 + the slot of the executor that queued it, or 0. A timer: the role.
     pusher: u32,
+}
+
+impl Item {
+    fn pusher(&self) -> Option<Pusher> {
+        let slot = self.pusher.checked_sub(1);
+        slot.map(|slot| Pusher { slot: slot as usize, load: self.load })
+    }
 }
 
 #[derive(Clone, Copy, Zeroable)]
@@ -90,41 +95,6 @@ struct Database {
     is_new: bool,
 }
 
-/// What an executor slot is doing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Zeroable)]
-#[repr(u32)]
-pub enum ExecutorState {
-    Free = 0,
-    Starting = 1,
-    Idle = 2,
-    Busy = 3,
-}
-
-#[derive(Clone, Copy, Zeroable)]
-#[repr(C)]
-struct Executor {
-    state: ExecutorState,
-    tenant: Tenant,
-    pid: i32,
-    place: ProcNumber,
-    since: i64,
-    born_at: i64,
-    steps: u64,
-    lease: Target,
-    has_lease: bool,
-    node: u32,
-    /// Since when it runs an instance whose row says pending; 0 otherwise.
-    pending_since: i64,
-    /// Somebody wanted what this executor holds: look again after letting go.
-    look_again: bool,
-    /// What it runs has been cancelled or has lost a race.
-    abandoned: bool,
-    /// A race of the instance that it keeps at hand was decided by others.
-    is_stale: bool,
-    retire: bool,
-    notified: bool,
-}
-
 /// See the module.
 #[derive(Zeroable)]
 #[repr(C)]
@@ -141,7 +111,8 @@ pub struct Board {
     fresh_item: u32,
     databases: [Database; DATABASES_MAX],
     queues: [Queue; QUEUES_MAX],
-    executors: [Executor; EXECUTORS_MAX],
+    /// Executors and their leases.
+    pub executors: Executors,
     items: [Item; ITEMS_MAX],
 }
 
@@ -176,7 +147,7 @@ pub struct WorkerInfo {
     pub database: DatabaseId,
     pub state: &'static str,
     pub target: Option<Target>,
-    pub node: u32,
+    pub node: Option<u32>,
     pub since: i64,
     pub steps: u64,
     pub queued: u32,
@@ -232,15 +203,8 @@ impl Board {
             return false;
         }
         (entry.scheduler_pid, entry.scheduler_place, entry.since) = (pid, place, now);
-        // A scheduler that ended between reserving a slot and starting its process has left nobody to free it.
-        for executor in &mut self.executors {
-            if executor.tenant.database == database
-                && executor.state == ExecutorState::Starting
-                && executor.pid == 0
-            {
-                *executor = Executor::zeroed();
-            }
-        }
+        // One that ended between reserving a slot and starting its process has left nobody to free it.
+        self.executors.free_reserved(database);
         true
     }
 
@@ -268,14 +232,8 @@ impl Board {
 
     /// A step has ended its own process.
     pub fn suspect(&mut self, step: InFlight) -> Wake {
-        let mut wake = Wake::default();
         self.suspects.add(step);
-        if let Some(entry) = self.database(step.database)
-            && entry.scheduler_pid != 0
-        {
-            wake.add(entry.scheduler_place);
-        }
-        wake
+        self.wake_scheduler(step.database)
     }
 
     /// How often the extension of this database was created or dropped.
@@ -305,7 +263,6 @@ impl Board {
 
     /// The database is no longer served.
     pub fn forget_database(&mut self, database: DatabaseId) -> Wake {
-        let mut wake = Wake::default();
         if let Some(entry) = self.database(database) {
             let timers = entry.timers;
             *entry = Database::zeroed();
@@ -318,14 +275,7 @@ impl Board {
                 self.release_list(list);
             }
         }
-        for executor in &mut self.executors {
-            if executor.tenant.database == database && executor.state != ExecutorState::Free {
-                executor.retire = true;
-                wake.add(executor.place);
-            }
-        }
-        wake = wake.and(self.launcher.process.wake());
-        wake
+        self.executors.retire_all(database).and(self.launcher.process.wake())
     }
 
     /// The extension of this database has been dropped.
@@ -450,16 +400,7 @@ impl Board {
                 openings.later(queue.blocked_until);
                 continue;
             }
-            let (mut all, mut ready) = (0, 0);
-            for executor in &self.executors {
-                if executor.state != ExecutorState::Free
-                    && executor.tenant == queue.tenant
-                    && !executor.retire
-                {
-                    all += 1;
-                    ready += usize::from(executor.state != ExecutorState::Busy);
-                }
-            }
+            let Crew { all, ready } = self.executors.crew(queue.tenant);
             if all > 0 {
                 let waiting_since = self.items[queue.list.head as usize].at;
                 if ready >= queue.list.len as usize {
@@ -475,21 +416,12 @@ impl Board {
                     continue;
                 }
             }
-            if !self.has_room(all, limit) {
-                wake = wake.and(self.make_room(&queue, all == 0, now));
+            if !self.executors.has_room(all, limit) {
+                wake = wake.and(self.executors.make_room(queue.tenant, all == 0, now));
                 openings.later(now + 50_000);
                 continue;
             }
-            let Some(slot) = self.executors.iter().position(|slot| slot.state == ExecutorState::Free) else {
-                continue;
-            };
-            self.executors[slot] = Executor {
-                state: ExecutorState::Starting,
-                tenant: queue.tenant,
-                since: now,
-                born_at: now,
-                ..Executor::zeroed()
-            };
+            let Some(slot) = self.executors.reserve(queue.tenant, now) else { continue };
             self.queues[place].served_at = now;
             openings.start.push(Opening { slot, tenant: queue.tenant });
             if queue.list.len > 1 {
@@ -497,39 +429,6 @@ impl Board {
             }
         }
         (openings, wake)
-    }
-
-    /// A quarter of the executors, and one at least, is kept for roles that have none.
-    fn has_room(&self, of_this_role: usize, limit: usize) -> bool {
-        let in_use = self.executors.iter().filter(|slot| slot.state != ExecutorState::Free).count();
-        if of_this_role == 0 {
-            return in_use < limit;
-        }
-        let reserve = (limit / 4).max(1);
-        in_use < limit.saturating_sub(reserve)
-    }
-
-    /// Has an executor of others leave: an idle one, or, for a role that has none, one that is between two steps
-    /// soonest. It is not asked twice, and has had its turn.
-    fn make_room(&mut self, queue: &Queue, has_none: bool, now: i64) -> Wake {
-        /// How long an executor runs before it has to make room; starting one takes a tenth of it.
-        const TURN_US: i64 = 250_000;
-        let victim = self
-            .executors
-            .iter_mut()
-            .filter(|executor| !executor.retire && executor.tenant != queue.tenant)
-            .filter(|executor| match executor.state {
-                ExecutorState::Free | ExecutorState::Starting => false,
-                ExecutorState::Idle => true,
-                ExecutorState::Busy => has_none && executor.born_at + TURN_US <= now,
-            })
-            .max_by_key(|executor| (executor.state == ExecutorState::Idle, executor.since));
-        let mut wake = Wake::default();
-        if let Some(executor) = victim {
-            executor.retire = true;
-            wake.add(executor.place);
-        }
-        wake
     }
 
     /// An executor could not be started: nobody tries again for this role before `until`.
@@ -557,11 +456,10 @@ impl Board {
 
     /// Puts a target into the queue of its role. Where the board is full the scheduler looks at the tables later.
     pub fn push(&mut self, tenant: Tenant, target: Target, pusher: Option<Pusher>, now: i64) -> Wake {
-        let mut wake = Wake::default();
         let database = tenant.database;
         // Nobody would ever take it. A database whose scheduler is yet to come is scanned by it.
         if self.database(database).is_none() {
-            return wake;
+            return Wake::nobody();
         }
         let (pusher, load) = pusher.map_or((0, 0), |pusher| (pusher.slot as u32 + 1, pusher.load));
         let place = self.queue_place_or_new(tenant);
@@ -575,44 +473,30 @@ impl Board {
         let mut list = self.queues[place].list;
         self.append(&mut list, item);
         self.queues[place].list = list;
-        let idle = self.executors.iter_mut().find(|executor| {
-            executor.state == ExecutorState::Idle
-                && !executor.notified
-                && !executor.retire
-                && executor.tenant == tenant
-        });
-        match idle {
-            Some(executor) => {
-                executor.notified = true;
-                wake.add(executor.place);
-            }
-            None => {
-                // It waits that long before it starts one more executor in any case.
-                let looks_soon = |looks_at: i64| looks_at != 0 && looks_at <= now + PATIENCE_US;
-                if let Some(entry) = self.database(database)
-                    && entry.scheduler_pid != 0
-                    && !looks_soon(entry.looks_at)
-                {
-                    wake.add(entry.scheduler_place);
-                }
-            }
-        }
-        wake
+        let roused = self.executors.rouse(tenant);
+        roused.unwrap_or_else(|| {
+            // It waits that long before it starts one more executor in any case.
+            self.wake_scheduler_by(database, now + PATIENCE_US)
+        })
     }
 
     /// Takes work for the executor in `slot`, of `prefer` first, and gives it the lease; what it held it lets go of.
     pub fn take(&mut self, slot: usize, prefer: Option<InstanceNumber>, now: i64) -> (Taken, Wake) {
         let wake = self.let_go(slot, now);
-        (self.take_next(slot, prefer, now), wake)
+        if self.executors.retires(slot) {
+            return (Taken::Retire, wake);
+        }
+        let Some(item) = self.next_for(self.executors.tenant(slot), prefer) else {
+            self.executors.stay_idle(slot, now);
+            return (Taken::Nothing, wake);
+        };
+        (Taken::Work(self.executors.lease(slot, item.target, item.pusher(), now)), wake)
     }
 
-    fn take_next(&mut self, slot: usize, prefer: Option<InstanceNumber>, now: i64) -> Taken {
-        let executor = self.executors[slot];
-        if executor.retire {
-            return Taken::Retire;
-        }
-        let place = self.queue_place(executor.tenant);
-        let Some(place) = place else { return self.stay_idle(slot, now) };
+    /// Takes what nobody holds from a queue. Who holds what comes before it is told to look again.
+    fn next_for(&mut self, tenant: Tenant, prefer: Option<InstanceNumber>) -> Option<Item> {
+        let database = tenant.database;
+        let place = self.queue_place(tenant)?;
         if let Some(instance) = prefer {
             let mut before = 0;
             let mut at = self.queues[place].list.head;
@@ -621,11 +505,9 @@ impl Board {
                     break;
                 }
                 let item = self.items[at as usize];
-                if item.target.instance == instance
-                    && self.holder(item.target, executor.tenant.database).is_none()
-                {
+                if item.target.instance == instance && !self.executors.is_held(database, item.target) {
                     self.unlink(place, before, at);
-                    return self.lease(slot, item, now);
+                    return Some(item);
                 }
                 (before, at) = (at, item.next);
             }
@@ -633,50 +515,35 @@ impl Board {
         loop {
             let at = self.queues[place].list.head;
             if at == 0 {
-                return self.stay_idle(slot, now);
+                return None;
             }
             let item = self.items[at as usize];
             self.unlink(place, 0, at);
-            match self.holder(item.target, executor.tenant.database) {
-                Some(holder) => self.executors[holder].look_again = true,
-                None => return self.lease(slot, item, now),
+            if !self.executors.leave_note(database, item.target) {
+                return Some(item);
             }
         }
     }
 
-    /// Exchanges the lease of the executor in `slot` for another branch of the same instance.
+    /// Exchanges the lease of the executor in `slot` for another branch of the same instance; false where that is held.
     pub fn exchange_lease(&mut self, slot: usize, target: Target) -> (bool, Wake) {
-        let mut wake = Wake::default();
-        let executor = self.executors[slot];
-        if executor.has_lease && executor.lease == target {
-            return (true, wake);
+        if self.executors.has_lease_of(slot, target) {
+            return (true, Wake::nobody());
         }
-        if let Some(holder) = self.holder(target, executor.tenant.database)
-            && holder != slot
-        {
-            self.executors[holder].look_again = true;
-            return (false, wake);
+        let tenant = self.executors.tenant(slot);
+        if self.executors.leave_note(tenant.database, target) {
+            return (false, Wake::nobody());
         }
-        if executor.look_again && executor.has_lease {
-            wake = self.push(executor.tenant, executor.lease, None, executor.since);
-        }
-        let executor = &mut self.executors[slot];
-        executor.lease = target;
-        executor.has_lease = true;
-        executor.look_again = false;
-        (true, wake)
+        let wanted = self.executors.exchange(slot, target);
+        let again = wanted.map(|(target, since)| self.push(tenant, target, None, since));
+        (true, again.unwrap_or_default())
     }
 
     /// Gives the lease back; if somebody asked for it meanwhile, the target is ready again.
     fn let_go(&mut self, slot: usize, now: i64) -> Wake {
-        let executor = self.executors[slot];
-        self.executors[slot].has_lease = false;
-        self.executors[slot].look_again = false;
-        self.executors[slot].abandoned = false;
-        if executor.has_lease && executor.look_again {
-            return self.push(executor.tenant, executor.lease, None, now);
-        }
-        Wake::default()
+        let tenant = self.executors.tenant(slot);
+        let wanted = self.executors.let_go(slot);
+        wanted.map_or_else(Wake::nobody, |target| self.push(tenant, target, None, now))
     }
 
     /// The executor in `slot` has completed a branch of a JOIN or RACE inside `outer`: it lets go, and `outer` is ready
@@ -688,24 +555,16 @@ impl Board {
         is_sibling: impl Fn(u32) -> bool,
         now: i64,
     ) -> Wake {
-        let mut wake = self.let_go(slot, now);
-        let executor = self.executors[slot];
-        let others_run = self.executors.iter().any(|other| {
-            other.has_lease
-                && other.tenant.database == executor.tenant.database
-                && other.lease.instance == outer.instance
-                && is_sibling(other.lease.branch)
-        });
-        if others_run || self.has_queued(executor.tenant, outer.instance, is_sibling) {
+        let wake = self.let_go(slot, now);
+        let tenant = self.executors.tenant(slot);
+        if self.executors.has_branch(tenant.database, outer.instance, &is_sibling)
+            || self.has_queued(tenant, outer.instance, &is_sibling)
+            // Who spawned the branches may still be on the way to let go of `outer`.
+            || self.executors.leave_note(tenant.database, outer)
+        {
             return wake;
         }
-        // Who spawned the branches may still be on the way to let go of `outer`.
-        if let Some(holder) = self.holder(outer, executor.tenant.database) {
-            self.executors[holder].look_again = true;
-            return wake;
-        }
-        wake = wake.and(self.push(executor.tenant, outer, None, now));
-        wake
+        wake.and(self.push(tenant, outer, None, now))
     }
 
     fn has_queued(&self, tenant: Tenant, instance: InstanceNumber, is_sibling: impl Fn(u32) -> bool) -> bool {
@@ -726,178 +585,57 @@ impl Board {
 
     /// Whether other work of the executor's role waits and nobody is free for it.
     pub fn others_wait(&self, slot: usize) -> bool {
-        let executor = &self.executors[slot];
-        self.queues.iter().any(|queue| queue.tenant == executor.tenant && queue.list.len > 0)
-            && !self
-                .executors
-                .iter()
-                .any(|other| other.state == ExecutorState::Idle && other.tenant == executor.tenant)
+        let tenant = self.executors.tenant(slot);
+        self.queue_place(tenant).is_some_and(|place| self.queues[place].list.len > 0)
+            && !self.executors.has_idle(tenant)
     }
 
     // ---- executors ----
 
-    /// A process has come for `slot`: whose it is. `None` where nobody, or nobody any more, is expected there.
-    pub fn enter_executor(&mut self, slot: usize, pid: i32, place: ProcNumber, now: i64) -> Option<Tenant> {
-        if !self.is_starting(slot) {
-            return None;
-        }
-        let executor = &mut self.executors[slot];
-        (executor.pid, executor.place, executor.since) = (pid, place, now);
-        Some(executor.tenant)
-    }
-
-    /// Whether the executor in `slot` is to leave as soon as it can.
-    pub fn retires(&self, slot: usize) -> bool {
-        self.executors[slot].retire
-    }
-
     /// The executor in `slot` has connected.
     pub fn ready_executor(&mut self, slot: usize) {
-        let executor = self.executors[slot];
-        self.executors[slot].state = ExecutorState::Idle;
-        if let Some(place) = self.queue_place(executor.tenant) {
+        let tenant = self.executors.note_connected(slot);
+        if let Some(place) = self.queue_place(tenant) {
             self.queues[place].failures = 0;
         }
     }
 
     /// The executor in `slot` ends; what it held is ready again.
     pub fn leave_executor(&mut self, slot: usize, now: i64) -> Wake {
-        let executor = self.executors[slot];
-        if executor.state == ExecutorState::Free {
-            return Wake::default();
-        }
-        self.executors[slot] = Executor::zeroed();
-        if executor.state == ExecutorState::Starting
-            && let Some(place) = self.queue_place(executor.tenant)
+        let Some(left) = self.executors.leave(slot) else { return Wake::nobody() };
+        let tenant = left.tenant;
+        if left.was_starting
+            && let Some(place) = self.queue_place(tenant)
         {
             let queue = &mut self.queues[place];
             queue.failures = (queue.failures + 1).min(5);
             queue.blocked_until = now + (1_000_000 << queue.failures);
         }
-        if executor.has_lease {
-            let mut wake = self.push(executor.tenant, executor.lease, None, now);
-            // It may have ended the instance and not come to saying so: whoever waits looks at the row.
-            wake = wake.and(self.waiters.note_ended(executor.tenant.database, executor.lease.instance));
-            return wake;
+        match left.lease {
+            Some(target) => {
+                let wake = self.push(tenant, target, None, now);
+                // It may have ended the instance and not come to saying so: whoever waits looks at the row.
+                wake.and(self.waiters.note_ended(tenant.database, target.instance))
+            }
+            // Work may have been queued on the strength of this executor being there.
+            None => self.wake_scheduler(tenant.database),
         }
-        // Work may have been queued on the strength of this executor being there.
-        let mut wake = Wake::default();
-        if let Some(entry) = self.database(executor.tenant.database)
-            && entry.scheduler_pid != 0
-        {
-            wake.add(entry.scheduler_place);
-        }
-        wake
-    }
-
-    /// The slot was reserved, but its process has not come.
-    pub fn is_starting(&self, slot: usize) -> bool {
-        self.executors[slot].state == ExecutorState::Starting && self.executors[slot].pid == 0
     }
 
     /// The executor in `slot` begins this node; false where what it runs has been cancelled or has lost a race. With
     /// `is_pending`, the instance's row does not say yet that it runs: should the node take long, the scheduler says so.
     pub fn begin_node(&mut self, slot: usize, node: u32, is_pending: bool, now: i64) -> (bool, Wake) {
-        let mut wake = Wake::default();
-        let executor = &mut self.executors[slot];
-        if executor.abandoned {
-            return (false, wake);
+        if !self.executors.begin_node(slot, node, is_pending, now) {
+            return (false, Wake::nobody());
         }
-        executor.node = node;
-        executor.since = now;
-        executor.steps += 1;
-        executor.pending_since = if is_pending { now } else { 0 };
-        let database = executor.tenant.database;
-        if is_pending
-            && let Some(entry) = self.database(database)
-            && entry.scheduler_pid != 0
-            && (entry.looks_at == 0 || entry.looks_at > now + PENDING_US)
-        {
-            wake.add(entry.scheduler_place);
+        if !is_pending {
+            return (true, Wake::nobody());
         }
-        (true, wake)
-    }
-
-    /// Instances that have run for long while their rows still call them pending, and when to ask again.
-    pub fn take_pending(&mut self, database: DatabaseId, now: i64) -> (Vec<InstanceNumber>, Option<i64>) {
-        let mut taken = Vec::new();
-        let mut ask_again: Option<i64> = None;
-        for executor in &mut self.executors {
-            if !executor.has_lease || executor.pending_since == 0 || executor.tenant.database != database {
-                continue;
-            }
-            let due_at = executor.pending_since + PENDING_US;
-            if due_at <= now {
-                executor.pending_since = 0;
-                taken.push(executor.lease.instance);
-            } else {
-                ask_again = Some(ask_again.map_or(due_at, |known| known.min(due_at)));
-            }
-        }
-        (taken, ask_again)
-    }
-
-    /// Whether what the executor in `slot` runs has been cancelled or lost a race.
-    pub fn is_abandoned(&self, slot: usize) -> bool {
-        self.executors[slot].abandoned
-    }
-
-    /// Marks what runs of this instance as abandoned, in branches chosen by `concerns`, and gives the processes
-    /// to be interrupted.
-    pub fn abandon(
-        &mut self,
-        database: DatabaseId,
-        instance: InstanceNumber,
-        except: Option<usize>,
-        concerns: impl Fn(u32) -> bool,
-    ) -> Vec<i32> {
-        let mut pids = Vec::new();
-        for (slot, executor) in self.executors.iter_mut().enumerate() {
-            // It may have queued branches itself that it would carry out by what it remembers.
-            if Some(slot) != except
-                && executor.tenant.database == database
-                && executor.lease.instance == instance
-            {
-                executor.is_stale = true;
-            }
-            if executor.has_lease
-                && Some(slot) != except
-                && executor.tenant.database == database
-                && executor.lease.instance == instance
-                && concerns(executor.lease.branch)
-            {
-                executor.abandoned = true;
-                pids.push(executor.pid);
-            }
-        }
-        pids
-    }
-
-    /// [`abandon`](Self::abandon) for all that runs in a database.
-    pub fn abandon_all(&mut self, database: DatabaseId) -> Vec<i32> {
-        let concerned = |executor: &&mut Executor| executor.has_lease && executor.tenant.database == database;
-        self.executors
-            .iter_mut()
-            .filter(concerned)
-            .map(|executor| {
-                executor.abandoned = true;
-                executor.pid
-            })
-            .collect()
+        let database = self.executors.tenant(slot).database;
+        (true, self.wake_scheduler_by(database, now + PENDING_US))
     }
 
     // ---- monitoring ----
-
-    /// The nodes of an instance that are being carried out.
-    pub fn nodes_in_hand(&self, database: DatabaseId, instance: InstanceNumber) -> Vec<u32> {
-        let in_hand = |executor: &&Executor| {
-            executor.state == ExecutorState::Busy
-                && executor.has_lease
-                && executor.tenant.database == database
-                && executor.lease.instance == instance
-        };
-        self.executors.iter().filter(in_hand).map(|executor| executor.node).collect()
-    }
 
     /// Every process of the engine.
     pub fn workers(&self) -> Vec<WorkerInfo> {
@@ -908,7 +646,7 @@ impl Board {
             database: DatabaseId(0),
             state: "running",
             target: None,
-            node: 0,
+            node: None,
             since: self.launcher.process.since,
             steps: 0,
             queued: 0,
@@ -927,10 +665,10 @@ impl Board {
                 ..empty.clone()
             });
         }
-        for executor in self.executors.iter().filter(|executor| executor.state != ExecutorState::Free) {
+        for executor in self.executors.iter() {
             workers.push(WorkerInfo {
                 kind: "executor",
-                pid: executor.pid,
+                pid: executor.process.pid,
                 role: executor.tenant.role,
                 database: executor.tenant.database,
                 state: match executor.state {
@@ -939,9 +677,9 @@ impl Board {
                     ExecutorState::Idle => "idle",
                     ExecutorState::Busy => "running",
                 },
-                target: executor.has_lease.then_some(executor.lease),
-                node: executor.node,
-                since: executor.since,
+                target: executor.lease(),
+                node: executor.node(),
+                since: executor.process.since,
                 steps: executor.steps,
                 queued: 0,
             });
@@ -953,6 +691,22 @@ impl Board {
 
     fn database(&mut self, database: DatabaseId) -> Option<&mut Database> {
         self.databases.iter_mut().find(|entry| entry.oid == database)
+    }
+
+    fn wake_scheduler(&mut self, database: DatabaseId) -> Wake {
+        self.wake_scheduler_by(database, i64::MIN)
+    }
+
+    /// Wakes the scheduler unless it sleeps and will look at the board by then.
+    fn wake_scheduler_by(&mut self, database: DatabaseId, at: i64) -> Wake {
+        let mut wake = Wake::nobody();
+        if let Some(entry) = self.database(database)
+            && entry.scheduler_pid != 0
+            && (entry.looks_at == 0 || entry.looks_at > at)
+        {
+            wake.add(entry.scheduler_place);
+        }
+        wake
     }
 
     fn queue_place(&self, tenant: Tenant) -> Option<usize> {
@@ -967,37 +721,6 @@ impl Board {
         let free = free.or_else(|| self.queues.iter().position(|queue| queue.list.len == 0))?;
         self.queues[free] = Queue { tenant, ..Queue::zeroed() };
         Some(free)
-    }
-
-    fn holder(&self, target: Target, database: DatabaseId) -> Option<usize> {
-        self.executors.iter().position(|executor| {
-            executor.has_lease && executor.tenant.database == database && executor.lease == target
-        })
-    }
-
-    fn lease(&mut self, slot: usize, item: Item, now: i64) -> Taken {
-        let executor = &mut self.executors[slot];
-        executor.state = ExecutorState::Busy;
-        executor.notified = false;
-        let is_stale = executor.lease.instance == item.target.instance && executor.is_stale;
-        executor.is_stale = false;
-        executor.lease = item.target;
-        executor.has_lease = true;
-        // No node yet: what it carried out before was another target's.
-        executor.node = u32::MAX;
-        executor.since = now;
-        let is_own = item.pusher == slot as u32 + 1;
-        Taken::Work(Work { target: item.target, load: (is_own && !is_stale).then_some(item.load) })
-    }
-
-    fn stay_idle(&mut self, slot: usize, now: i64) -> Taken {
-        let executor = &mut self.executors[slot];
-        executor.notified = false;
-        if executor.state != ExecutorState::Idle {
-            executor.state = ExecutorState::Idle;
-            executor.since = now;
-        }
-        Taken::Nothing
     }
 
     fn append(&mut self, list: &mut List, item: u32) {

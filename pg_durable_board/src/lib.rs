@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod board;
+mod executors;
 mod ids;
 mod launcher;
 mod launches;
@@ -13,10 +14,11 @@ mod waiters;
 mod wake;
 
 pub use board::{Board, Opening, Openings, Timer, WorkerInfo};
+pub use executors::{EXECUTORS_MAX, Executors};
 pub use ids::{DatabaseId, InstanceNumber, ProcNumber, RoleId, Tenant};
 pub use launcher::Launcher;
 pub use launches::Launches;
-pub use suspects::{EXECUTORS_MAX, InFlight, Suspects};
+pub use suspects::{InFlight, Suspects};
 pub use target::{Pusher, Taken, Target, Work};
 pub use waiters::{Awaited, Waiters};
 pub use wake::Wake;

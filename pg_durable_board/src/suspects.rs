@@ -2,10 +2,8 @@
 
 use bytemuck::{Pod, Zeroable};
 
+use crate::executors::EXECUTORS_MAX;
 use crate::ids::{DatabaseId, InstanceNumber};
-
-/// The most executors that `pg_durable.max_executors` allows.
-pub const EXECUTORS_MAX: usize = 128;
 
 /// What an executor is carrying out, as the in-flight file keeps it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Pod, Zeroable)]

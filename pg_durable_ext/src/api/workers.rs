@@ -68,7 +68,7 @@ fn rows() -> Vec<Row> {
                 catalog::database_name(pg_sys::Oid::from(worker.database.0)),
                 Some(worker.state.to_owned()),
                 target.map(|target| wake::instance_id(target.instance)),
-                branch.map(|_| pg_durable_graph::NodeId(worker.node).to_string()),
+                branch.and(worker.node).map(|node| pg_durable_graph::NodeId(node).to_string()),
                 clock::to_sql(worker.since),
                 Some(worker.steps as i64),
                 note,

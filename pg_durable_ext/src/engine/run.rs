@@ -231,7 +231,9 @@ impl Executor {
                     }),
                 );
                 let slot = self.slot;
-                let after = steps::sql::carry_out(instance, leaf, sql, || shmem::board().is_abandoned(slot));
+                let after = steps::sql::carry_out(instance, leaf, sql, || {
+                    shmem::board().executors.is_abandoned(slot)
+                });
                 inflight::note(self.slot, None);
                 self.interrupt_abandoned(instance);
                 self.clean_session();
@@ -268,7 +270,7 @@ impl Executor {
 
     fn yields(&self, instance: &Instance, branch: NodeId) -> bool {
         let board = shmem::board();
-        let (others_wait, retires) = (board.others_wait(self.slot), board.retires(self.slot));
+        let (others_wait, retires) = (board.others_wait(self.slot), board.executors.retires(self.slot));
         drop(board);
         if others_wait || retires {
             self.push(Target { instance: instance.number, branch: branch.0 }, Some(instance.load));

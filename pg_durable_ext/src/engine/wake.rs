@@ -59,7 +59,7 @@ pub fn interrupt(
     if let Some(mut board) = shmem::try_board() {
         // Under the lock, which an executor takes before it lets go of what it runs: the interruption cannot
         // hit what it runs next.
-        for pid in board.abandon(database, instance, except, concerns) {
+        for pid in board.executors.abandon(database, instance, except, concerns) {
             process::cancel_statement(pid);
         }
     }
@@ -77,7 +77,7 @@ pub fn extension_dropped() {
     after_commit(move || {
         send(|board| board.drop_database(database));
         if let Some(mut board) = shmem::try_board() {
-            for pid in board.abandon_all(database) {
+            for pid in board.executors.abandon_all(database) {
                 process::cancel_statement(pid);
             }
         }

@@ -24,7 +24,7 @@ pub fn run(slot: usize) {
     process::run_steps();
     process::before_exit(leave);
     let entered =
-        shmem::board().enter_executor(slot, process::my_pid(), latch::my_proc_number(), clock::now());
+        shmem::board().executors.enter(slot, process::my_pid(), latch::my_proc_number(), clock::now());
     let Some(tenant) = entered else { process::exit() };
     SLOT.set(Some(slot));
     inflight::forget_on_crash_of_others(slot);

@@ -216,11 +216,11 @@ impl Scheduler {
 
     fn start_executors(&mut self, now: i64) -> Option<i64> {
         self.starting.retain(|&slot, handle| {
-            let has_failed = handle.is_stopped() && shmem::board().is_starting(slot);
+            let has_failed = handle.is_stopped() && shmem::board().executors.is_starting(slot);
             if has_failed {
                 wake::send(|board| board.leave_executor(slot, now));
             }
-            !has_failed && shmem::board().is_starting(slot)
+            !has_failed && shmem::board().executors.is_starting(slot)
         });
         let limit = self.executors_max();
         let openings = wake::ask(|board| board.open_executors(self.database, limit, now));
@@ -312,7 +312,7 @@ impl Scheduler {
 
     /// Says in their rows which instances run, where a long first step has not come to it.
     fn mark_running(&self, now: i64) -> Option<i64> {
-        let (pending, ask_again) = shmem::board().take_pending(self.database, now);
+        let (pending, ask_again) = shmem::board().executors.take_pending(self.database, now);
         if !pending.is_empty() {
             in_transaction(|spi| {
                 for number in pending {
