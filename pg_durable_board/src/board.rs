@@ -7,8 +7,10 @@
 
 use bytemuck::Zeroable;
 
+use crate::databases::{Databases, Timer};
 use crate::executors::{Crew, ExecutorState, Executors, PENDING_US};
 use crate::ids::{DatabaseId, InstanceNumber, ProcNumber, RoleId, Tenant};
+use crate::items::{Item, Items, List};
 use crate::launcher::Launcher;
 use crate::launches::Launches;
 use crate::suspects::{InFlight, Suspects};
@@ -16,52 +18,14 @@ use crate::target::{Pusher, Taken, Target};
 use crate::waiters::Waiters;
 use crate::wake::Wake;
 
-const DATABASES_MAX: usize = 256;
 const QUEUES_MAX: usize = 256;
-const ITEMS_MAX: usize = 32 * 1024;
 /// How far down a queue an executor looks for more work of the instance it holds.
 const SAME_INSTANCE_LOOK_AHEAD: usize = 64;
 
 /// How long work waits before a role gets one more executor.
 const PATIENCE_US: i64 = 2_000;
 
-/// A durable wake-up on its way to the scheduler.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Timer {
-    /// Microseconds since 2000-01-01 UTC.
-    pub at: i64,
-    pub target: Target,
-    pub role: RoleId,
-}
-
-#[derive(Clone, Copy, Zeroable)]
-#[repr(C)]
-struct Item {
-    target: Target,
-    /// Ready work: since when. A timer: when it is due.
-    at: i64,
-    next: u32,
-    load: u32,
-    /// Ready work: 1 + the slot of the executor that queued it, or 0. A timer: the role.
-    pusher: u32,
-}
-
-impl Item {
-    fn pusher(&self) -> Option<Pusher> {
-        let slot = self.pusher.checked_sub(1);
-        slot.map(|slot| Pusher { slot: slot as usize, load: self.load })
-    }
-}
-
-#[derive(Clone, Copy, Zeroable)]
-#[repr(C)]
-struct List {
-    head: u32,
-    tail: u32,
-    len: u32,
-}
-
-#[derive(Clone, Copy, Zeroable)]
+#[derive(Zeroable)]
 #[repr(C)]
 struct Queue {
     tenant: Tenant,
@@ -71,28 +35,6 @@ struct Queue {
     failures: u32,
     /// When an executor was opened for it last.
     served_at: i64,
-}
-
-#[derive(Clone, Copy, Zeroable)]
-#[repr(C)]
-struct Database {
-    oid: DatabaseId,
-    scheduler_pid: i32,
-    scheduler_place: ProcNumber,
-    since: i64,
-    /// When the sleeping scheduler looks at the queues without being woken; 0 while it is awake.
-    looks_at: i64,
-    timers: List,
-    /// Something could not be put on the board: look at the tables again.
-    rescan: bool,
-    /// A start or signal sits in a prepared transaction.
-    sweep: bool,
-    /// The extension was dropped.
-    dropped: bool,
-    /// How often it was created or dropped.
-    changes: u32,
-    /// Its scheduler need not look for unfinished instances: there were none when the extension was created.
-    is_new: bool,
 }
 
 /// See the module.
@@ -107,13 +49,12 @@ pub struct Board {
     pub waiters: Waiters,
     /// Steps whose executors died.
     pub suspects: Suspects,
-    free_item: u32,
-    fresh_item: u32,
-    databases: [Database; DATABASES_MAX],
+    /// Databases and their schedulers.
+    pub databases: Databases,
     queues: [Queue; QUEUES_MAX],
     /// Executors and their leases.
     pub executors: Executors,
-    items: [Item; ITEMS_MAX],
+    items: Items,
 }
 
 /// An executor that the scheduler should start.
@@ -154,91 +95,40 @@ pub struct WorkerInfo {
 }
 
 impl Board {
-    /// The extension was created in this database. What a restore then puts into its tables is not run before
-    /// somebody says that all tables are there.
+    /// The extension was created in this database.
     pub fn create_database(&mut self, database: DatabaseId) -> Wake {
-        let is_new = self.database(database).is_none();
-        let wake = self.want_database(database);
-        if let Some(entry) = self.database(database) {
-            entry.is_new = is_new;
-        }
-        wake
-    }
-
-    /// Whether the scheduler that has just entered finds nothing in the tables; true once.
-    pub fn take_is_new(&mut self, database: DatabaseId) -> bool {
-        self.database(database).is_some_and(|entry| std::mem::take(&mut entry.is_new))
+        let is_wanted = self.databases.want_new(database);
+        if is_wanted { self.launcher.process.wake() } else { Wake::nobody() }
     }
 
     /// A scheduler is wanted in this database.
     pub fn want_database(&mut self, database: DatabaseId) -> Wake {
-        let mut wake = Wake::default();
-        let free = self.databases.iter().position(|entry| entry.oid == database);
-        let free = free.or_else(|| self.databases.iter().position(|entry| entry.oid == DatabaseId(0)));
-        if let Some(place) = free {
-            let entry = &mut self.databases[place];
-            entry.oid = database;
-            entry.dropped = false;
-            entry.changes += 1;
-            wake = wake.and(self.launcher.process.wake());
-        }
-        wake
-    }
-
-    /// The databases in which a scheduler is wanted and none runs.
-    pub fn databases_without_scheduler(&self) -> Vec<DatabaseId> {
-        self.databases
-            .iter()
-            .filter(|entry| entry.oid != DatabaseId(0) && entry.scheduler_pid == 0)
-            .map(|entry| entry.oid)
-            .collect()
+        let is_wanted = self.databases.want(database);
+        if is_wanted { self.launcher.process.wake() } else { Wake::nobody() }
     }
 
     // ---- schedulers ----
 
     /// This process is to be the scheduler of this database; false where one runs already.
     pub fn enter_scheduler(&mut self, database: DatabaseId, pid: i32, place: ProcNumber, now: i64) -> bool {
-        let Some(entry) = self.database(database) else { return false };
-        if entry.scheduler_pid != 0 {
-            return false;
+        let has_entered = self.databases.enter_scheduler(database, pid, place, now);
+        if has_entered {
+            // One that ended between reserving a slot and starting its process has left nobody to free it.
+            self.executors.free_reserved(database);
         }
-        (entry.scheduler_pid, entry.scheduler_place, entry.since) = (pid, place, now);
-        // One that ended between reserving a slot and starting its process has left nobody to free it.
-        self.executors.free_reserved(database);
-        true
+        has_entered
     }
 
     /// The scheduler with this pid leaves, if it is the one that serves the database.
     pub fn leave_scheduler(&mut self, database: DatabaseId, pid: i32) -> Wake {
-        let mut wake = Wake::default();
-        if let Some(entry) = self.database(database)
-            && entry.scheduler_pid == pid
-        {
-            entry.scheduler_pid = 0;
-            entry.looks_at = 0;
-        }
-        wake = wake.and(self.launcher.process.wake());
-        wake
-    }
-
-    /// Every scheduler is to look at its timers: the clock was moved.
-    pub fn wake_schedulers(&self) -> Wake {
-        let mut wake = Wake::default();
-        for entry in self.databases.iter().filter(|entry| entry.scheduler_pid != 0) {
-            wake.add(entry.scheduler_place);
-        }
-        wake
+        self.databases.leave_scheduler(database, pid);
+        self.launcher.process.wake()
     }
 
     /// A step has ended its own process.
     pub fn suspect(&mut self, step: InFlight) -> Wake {
         self.suspects.add(step);
-        self.wake_scheduler(step.database)
-    }
-
-    /// How often the extension of this database was created or dropped.
-    pub fn changes(&mut self, database: DatabaseId) -> u32 {
-        self.database(database).map_or(0, |entry| entry.changes)
+        self.databases.wake_scheduler(step.database)
     }
 
     /// Settles whether the database is served by what its catalogs said at a time when there had been so many
@@ -249,138 +139,35 @@ impl Board {
         changes: u32,
         has_extension: bool,
     ) -> (Option<bool>, Wake) {
-        if self.changes(database) != changes {
-            return (None, Wake::default());
+        if self.databases.changes(database) != changes {
+            return (None, Wake::nobody());
         }
         if !has_extension {
             return (Some(false), self.forget_database(database));
         }
-        if let Some(entry) = self.database(database) {
-            entry.dropped = false;
-        }
-        (Some(true), Wake::default())
+        self.databases.keep(database);
+        (Some(true), Wake::nobody())
     }
 
     /// The database is no longer served.
     pub fn forget_database(&mut self, database: DatabaseId) -> Wake {
-        if let Some(entry) = self.database(database) {
-            let timers = entry.timers;
-            *entry = Database::zeroed();
-            self.release_list(timers);
-        }
-        for place in 0..QUEUES_MAX {
-            if self.queues[place].tenant.database == database {
-                let list = self.queues[place].list;
-                self.queues[place] = Queue::zeroed();
-                self.release_list(list);
-            }
+        self.databases.forget(&mut self.items, database);
+        for queue in self.queues.iter_mut().filter(|queue| queue.tenant.database == database) {
+            self.items.clear(&mut queue.list);
+            *queue = Queue::zeroed();
         }
         self.executors.retire_all(database).and(self.launcher.process.wake())
     }
 
-    /// The extension of this database has been dropped.
-    pub fn drop_database(&mut self, database: DatabaseId) -> Wake {
-        let mut wake = Wake::default();
-        if let Some(entry) = self.database(database) {
-            entry.dropped = true;
-            entry.changes += 1;
-            if entry.scheduler_pid != 0 {
-                wake.add(entry.scheduler_place);
-            }
-        }
-        wake
-    }
-
-    /// Whether the extension of this database was dropped.
-    pub fn is_dropped(&mut self, database: DatabaseId) -> bool {
-        self.database(database).is_none_or(|entry| entry.dropped)
-    }
-
-    /// Whether the tables have to be looked at again.
-    pub fn wants_rescan(&mut self, database: DatabaseId) -> bool {
-        self.database(database).is_some_and(|entry| entry.rescan)
-    }
-
-    /// The tables are about to be looked at.
-    pub fn take_rescan(&mut self, database: DatabaseId) {
-        if let Some(entry) = self.database(database) {
-            entry.rescan = false;
-        }
-    }
-
-    /// Asks the scheduler to look at the tables again.
-    pub fn request_rescan(&mut self, database: DatabaseId) -> Wake {
-        let mut wake = Wake::default();
-        if let Some(entry) = self.database(database) {
-            entry.rescan = true;
-            if entry.scheduler_pid != 0 {
-                wake.add(entry.scheduler_place);
-            }
-        }
-        wake
-    }
-
-    /// Some prepared transaction holds a start or signal.
-    pub fn expect_prepared(&mut self, database: DatabaseId) -> Wake {
-        let mut wake = Wake::default();
-        if let Some(entry) = self.database(database) {
-            entry.sweep = true;
-            if entry.scheduler_pid != 0 {
-                wake.add(entry.scheduler_place);
-            }
-        }
-        wake
-    }
-
-    /// Whether to sweep; with `false` given, stops sweeping.
-    pub fn sweeps(&mut self, database: DatabaseId, keep: bool) -> bool {
-        self.database(database).is_some_and(|entry| {
-            entry.sweep &= keep;
-            entry.sweep
-        })
-    }
-
-    /// The scheduler is about to sleep until then, or is awake (`None`).
-    pub fn note_look(&mut self, database: DatabaseId, at: Option<i64>) {
-        if let Some(entry) = self.database(database) {
-            entry.looks_at = at.unwrap_or_default();
-        }
-    }
-
     /// The timers that were set since the last call.
     pub fn take_timers(&mut self, database: DatabaseId) -> Vec<Timer> {
-        let Some(entry) = self.database(database) else { return Vec::new() };
-        let timers = std::mem::replace(&mut entry.timers, List::zeroed());
-        let mut taken = Vec::with_capacity(timers.len as usize);
-        let mut at = timers.head;
-        while at != 0 {
-            let item = self.items[at as usize];
-            taken.push(Timer { at: item.at, target: item.target, role: RoleId(item.pusher) });
-            at = item.next;
-        }
-        self.release_list(timers);
-        taken
+        self.databases.take_timers(&mut self.items, database)
     }
 
     /// Hands a timer to the scheduler.
     pub fn set_timer(&mut self, tenant: Tenant, target: Target, at: i64) -> Wake {
-        let Tenant { database, role } = tenant;
-        let mut wake = Wake::default();
-        let Some(place) = self.databases.iter().position(|entry| entry.oid == database) else {
-            return wake;
-        };
-        match self.new_item(Item { target, at, next: 0, load: 0, pusher: role.0 }) {
-            Some(item) => {
-                let mut list = self.databases[place].timers;
-                self.append(&mut list, item);
-                self.databases[place].timers = list;
-            }
-            None => self.databases[place].rescan = true,
-        }
-        if self.databases[place].scheduler_pid != 0 {
-            wake.add(self.databases[place].scheduler_place);
-        }
-        wake
+        let timer = Timer { at, target, role: tenant.role };
+        self.databases.set_timer(&mut self.items, tenant.database, timer)
     }
 
     /// Which executors to start now, and when to ask again. Others may have to leave for them.
@@ -389,21 +176,22 @@ impl Board {
         let mut wake = Wake::default();
         let mut waiting: Vec<usize> = (0..QUEUES_MAX)
             .filter(|&place| {
-                self.queues[place].tenant.database == database && self.queues[place].list.len > 0
+                self.queues[place].tenant.database == database && !self.queues[place].list.is_empty()
             })
             .collect();
         // The one that was served longest ago has the first claim on what is free.
         waiting.sort_by_key(|&place| self.queues[place].served_at);
         for place in waiting {
-            let queue = self.queues[place];
+            let queue = &self.queues[place];
+            let (tenant, len) = (queue.tenant, queue.list.len() as usize);
             if queue.blocked_until > now {
                 openings.later(queue.blocked_until);
                 continue;
             }
-            let Crew { all, ready } = self.executors.crew(queue.tenant);
+            let Crew { all, ready } = self.executors.crew(tenant);
             if all > 0 {
-                let waiting_since = self.items[queue.list.head as usize].at;
-                if ready >= queue.list.len as usize {
+                let waiting_since = self.items.iter(&queue.list).next().map_or(now, |first| first.ready_at);
+                if ready >= len {
                     continue;
                 }
                 if waiting_since + PATIENCE_US > now {
@@ -417,14 +205,14 @@ impl Board {
                 }
             }
             if !self.executors.has_room(all, limit) {
-                wake = wake.and(self.executors.make_room(queue.tenant, all == 0, now));
+                wake = wake.and(self.executors.make_room(tenant, all == 0, now));
                 openings.later(now + 50_000);
                 continue;
             }
-            let Some(slot) = self.executors.reserve(queue.tenant, now) else { continue };
+            let Some(slot) = self.executors.reserve(tenant, now) else { continue };
             self.queues[place].served_at = now;
-            openings.start.push(Opening { slot, tenant: queue.tenant });
-            if queue.list.len > 1 {
+            openings.start.push(Opening { slot, tenant });
+            if len > 1 {
                 openings.later(now + PATIENCE_US);
             }
         }
@@ -441,42 +229,34 @@ impl Board {
     /// Forgets ready work of a role that cannot run.
     pub fn clear_role(&mut self, tenant: Tenant) {
         if let Some(place) = self.queue_place(tenant) {
-            let list = std::mem::replace(&mut self.queues[place].list, List::zeroed());
-            self.release_list(list);
+            self.items.clear(&mut self.queues[place].list);
         }
     }
 
     /// How much work of this database is ready.
     pub fn queued(&self, database: DatabaseId) -> u32 {
         let of_database = self.queues.iter().filter(|queue| queue.tenant.database == database);
-        of_database.map(|queue| queue.list.len).sum()
+        of_database.map(|queue| queue.list.len()).sum()
     }
 
     // ---- ready work ----
 
-    /// Puts a target into the queue of its role. Where the board is full the scheduler looks at the tables later.
+    /// Puts a target into the queue of its tenant. Where the board is full the scheduler looks at the tables later.
     pub fn push(&mut self, tenant: Tenant, target: Target, pusher: Option<Pusher>, now: i64) -> Wake {
         let database = tenant.database;
         // Nobody would ever take it. A database whose scheduler is yet to come is scanned by it.
-        if self.database(database).is_none() {
+        if !self.databases.is_served(database) {
             return Wake::nobody();
         }
-        let (pusher, load) = pusher.map_or((0, 0), |pusher| (pusher.slot as u32 + 1, pusher.load));
+        let item = Item { target, role: tenant.role, ready_at: now, pusher };
         let place = self.queue_place_or_new(tenant);
-        let item = self.new_item(Item { target, at: now, next: 0, load, pusher });
-        let (Some(place), Some(item)) = (place, item) else {
-            if let Some(item) = item {
-                self.release_item(item);
-            }
-            return self.request_rescan(database);
-        };
-        let mut list = self.queues[place].list;
-        self.append(&mut list, item);
-        self.queues[place].list = list;
-        let roused = self.executors.rouse(tenant);
-        roused.unwrap_or_else(|| {
+        let pushed = place.map(|place| self.items.append(&mut self.queues[place].list, &item));
+        if !matches!(pushed, Some(Ok(()))) {
+            return self.databases.request_rescan(database);
+        }
+        self.executors.rouse(tenant).unwrap_or_else(|| {
             // It waits that long before it starts one more executor in any case.
-            self.wake_scheduler_by(database, now + PATIENCE_US)
+            self.databases.wake_scheduler_by(database, now + PATIENCE_US)
         })
     }
 
@@ -490,35 +270,23 @@ impl Board {
             self.executors.stay_idle(slot, now);
             return (Taken::Nothing, wake);
         };
-        (Taken::Work(self.executors.lease(slot, item.target, item.pusher(), now)), wake)
+        (Taken::Work(self.executors.lease(slot, item.target, item.pusher, now)), wake)
     }
 
     /// Takes what nobody holds from a queue. Who holds what comes before it is told to look again.
     fn next_for(&mut self, tenant: Tenant, prefer: Option<InstanceNumber>) -> Option<Item> {
         let database = tenant.database;
         let place = self.queue_place(tenant)?;
-        if let Some(instance) = prefer {
-            let mut before = 0;
-            let mut at = self.queues[place].list.head;
-            for _ in 0..SAME_INSTANCE_LOOK_AHEAD {
-                if at == 0 {
-                    break;
-                }
-                let item = self.items[at as usize];
-                if item.target.instance == instance && !self.executors.is_held(database, item.target) {
-                    self.unlink(place, before, at);
-                    return Some(item);
-                }
-                (before, at) = (at, item.next);
-            }
+        let list = &mut self.queues[place].list;
+        if let Some(instance) = prefer
+            && let Some(item) = self.items.take_where(list, SAME_INSTANCE_LOOK_AHEAD, |item| {
+                item.target.instance == instance && !self.executors.is_held(database, item.target)
+            })
+        {
+            return Some(item);
         }
         loop {
-            let at = self.queues[place].list.head;
-            if at == 0 {
-                return None;
-            }
-            let item = self.items[at as usize];
-            self.unlink(place, 0, at);
+            let item = self.items.take_first(list)?;
             if !self.executors.leave_note(database, item.target) {
                 return Some(item);
             }
@@ -569,24 +337,14 @@ impl Board {
 
     fn has_queued(&self, tenant: Tenant, instance: InstanceNumber, is_sibling: impl Fn(u32) -> bool) -> bool {
         let Some(place) = self.queue_place(tenant) else { return false };
-        let mut at = self.queues[place].list.head;
-        for _ in 0..SAME_INSTANCE_LOOK_AHEAD {
-            if at == 0 {
-                return false;
-            }
-            let item = &self.items[at as usize];
-            if item.target.instance == instance && is_sibling(item.target.branch) {
-                return true;
-            }
-            at = item.next;
-        }
-        false
+        let mut near = self.items.iter(&self.queues[place].list).take(SAME_INSTANCE_LOOK_AHEAD);
+        near.any(|item| item.target.instance == instance && is_sibling(item.target.branch))
     }
 
     /// Whether other work of the executor's role waits and nobody is free for it.
     pub fn others_wait(&self, slot: usize) -> bool {
         let tenant = self.executors.tenant(slot);
-        self.queue_place(tenant).is_some_and(|place| self.queues[place].list.len > 0)
+        self.queue_place(tenant).is_some_and(|place| !self.queues[place].list.is_empty())
             && !self.executors.has_idle(tenant)
     }
 
@@ -618,7 +376,7 @@ impl Board {
                 wake.and(self.waiters.note_ended(tenant.database, target.instance))
             }
             // Work may have been queued on the strength of this executor being there.
-            None => self.wake_scheduler(tenant.database),
+            None => self.databases.wake_scheduler(tenant.database),
         }
     }
 
@@ -632,7 +390,7 @@ impl Board {
             return (true, Wake::nobody());
         }
         let database = self.executors.tenant(slot).database;
-        (true, self.wake_scheduler_by(database, now + PENDING_US))
+        (true, self.databases.wake_scheduler_by(database, now + PENDING_US))
     }
 
     // ---- monitoring ----
@@ -655,13 +413,13 @@ impl Board {
         if self.launcher.process.is_there() {
             workers.push(empty.clone());
         }
-        for entry in self.databases.iter().filter(|entry| entry.scheduler_pid != 0) {
+        for entry in self.databases.served().filter(|entry| entry.scheduler.is_there()) {
             workers.push(WorkerInfo {
                 kind: "scheduler",
-                pid: entry.scheduler_pid,
-                database: entry.oid,
-                since: entry.since,
-                queued: self.queued(entry.oid),
+                pid: entry.scheduler.pid,
+                database: entry.id,
+                since: entry.scheduler.since,
+                queued: self.queued(entry.id),
                 ..empty.clone()
             });
         }
@@ -689,26 +447,6 @@ impl Board {
 
     // ---- lists ----
 
-    fn database(&mut self, database: DatabaseId) -> Option<&mut Database> {
-        self.databases.iter_mut().find(|entry| entry.oid == database)
-    }
-
-    fn wake_scheduler(&mut self, database: DatabaseId) -> Wake {
-        self.wake_scheduler_by(database, i64::MIN)
-    }
-
-    /// Wakes the scheduler unless it sleeps and will look at the board by then.
-    fn wake_scheduler_by(&mut self, database: DatabaseId, at: i64) -> Wake {
-        let mut wake = Wake::nobody();
-        if let Some(entry) = self.database(database)
-            && entry.scheduler_pid != 0
-            && (entry.looks_at == 0 || entry.looks_at > at)
-        {
-            wake.add(entry.scheduler_place);
-        }
-        wake
-    }
-
     fn queue_place(&self, tenant: Tenant) -> Option<usize> {
         self.queues.iter().position(|queue| queue.tenant == tenant)
     }
@@ -718,64 +456,8 @@ impl Board {
             return Some(place);
         }
         let free = self.queues.iter().position(|queue| queue.tenant.database == DatabaseId(0));
-        let free = free.or_else(|| self.queues.iter().position(|queue| queue.list.len == 0))?;
+        let free = free.or_else(|| self.queues.iter().position(|queue| queue.list.is_empty()))?;
         self.queues[free] = Queue { tenant, ..Queue::zeroed() };
         Some(free)
-    }
-
-    fn append(&mut self, list: &mut List, item: u32) {
-        if list.tail == 0 {
-            list.head = item;
-        } else {
-            self.items[list.tail as usize].next = item;
-        }
-        list.tail = item;
-        list.len += 1;
-    }
-
-    fn unlink(&mut self, place: usize, before: u32, at: u32) {
-        let next = self.items[at as usize].next;
-        if before != 0 {
-            self.items[before as usize].next = next;
-        }
-        let list = &mut self.queues[place].list;
-        if before == 0 {
-            list.head = next;
-        }
-        if list.tail == at {
-            list.tail = before;
-        }
-        list.len -= 1;
-        self.release_item(at);
-    }
-
-    /// Items are numbered from 1, so that 0 in zeroed memory means none.
-    fn new_item(&mut self, item: Item) -> Option<u32> {
-        let number = if self.free_item != 0 {
-            let number = self.free_item;
-            self.free_item = self.items[number as usize].next;
-            number
-        } else if (self.fresh_item as usize) < ITEMS_MAX - 1 {
-            self.fresh_item += 1;
-            self.fresh_item
-        } else {
-            return None;
-        };
-        self.items[number as usize] = item;
-        Some(number)
-    }
-
-    fn release_item(&mut self, number: u32) {
-        self.items[number as usize].next = self.free_item;
-        self.free_item = number;
-    }
-
-    fn release_list(&mut self, list: List) {
-        let mut at = list.head;
-        while at != 0 {
-            let next = self.items[at as usize].next;
-            self.release_item(at);
-            at = next;
-        }
     }
 }

@@ -3,8 +3,10 @@
 #![forbid(unsafe_code)]
 
 mod board;
+mod databases;
 mod executors;
 mod ids;
+mod items;
 mod launcher;
 mod launches;
 mod process;
@@ -13,7 +15,8 @@ mod target;
 mod waiters;
 mod wake;
 
-pub use board::{Board, Opening, Openings, Timer, WorkerInfo};
+pub use board::{Board, Opening, Openings, WorkerInfo};
+pub use databases::{Databases, Timer};
 pub use executors::{EXECUTORS_MAX, Executors};
 pub use ids::{DatabaseId, InstanceNumber, ProcNumber, RoleId, Tenant};
 pub use launcher::Launcher;

@@ -27,6 +27,6 @@ fn clock_advance(duration: Interval) -> Result<Option<TimestampWithTimeZone>, Er
     }
     let micros = u64::try_from(graph::micros(&duration)).map_err(|_| ClockError::Backwards)?;
     let now = i64::try_from(micros).ok().and_then(clock::advance).ok_or(ClockError::TooFar)?;
-    wake::send(|board| board.wake_schedulers());
+    wake::send(|board| board.databases.wake_schedulers());
     Ok(clock::to_sql(now))
 }

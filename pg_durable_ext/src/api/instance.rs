@@ -90,7 +90,7 @@ fn instance_run(instance_id: Option<&str>) -> Result<String, ErrorReport> {
             Ok(format!("Triggered run for instance: {id}"))
         }
         None => {
-            wake::send(|board| board.request_rescan(wake::here()));
+            wake::send(|board| board.databases.request_rescan(wake::here()));
             Ok("Triggered run for all pending instances".to_owned())
         }
     }

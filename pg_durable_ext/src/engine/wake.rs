@@ -75,7 +75,7 @@ pub fn after_create() {
 pub fn extension_dropped() {
     let database = here();
     after_commit(move || {
-        send(|board| board.drop_database(database));
+        send(|board| board.databases.note_drop(database));
         if let Some(mut board) = shmem::try_board() {
             for pid in board.executors.abandon_all(database) {
                 process::cancel_statement(pid);
@@ -91,7 +91,7 @@ fn after_commit(action: impl Fn() + 'static) {
 /// The transaction was prepared: nobody tells when it commits.
 pub fn expect_prepared() {
     let database = here();
-    send(|board| board.expect_prepared(database));
+    send(|board| board.databases.expect_prepared(database));
 }
 
 /// Does something to the board and wakes whom that concerns.

@@ -48,7 +48,7 @@ pub fn run() {
 
 /// Starts what is missing; says when to look again.
 fn start_schedulers(started: &mut HashMap<DatabaseId, (Handle, i64)>) -> Option<Duration> {
-    let missing = shmem::board().databases_without_scheduler();
+    let missing = shmem::board().databases.without_scheduler();
     if missing.is_empty() {
         return None;
     }

@@ -82,19 +82,19 @@ pub fn run(database: DatabaseId) {
     if has_prepared_transactions() {
         wake::expect_prepared();
     }
-    if !shmem::board().take_is_new(database) {
+    if !shmem::board().databases.take_is_new(database) {
         scheduler.scan();
     }
     loop {
         latch::check_interrupts();
-        if shmem::board().is_dropped(database) && !is_served(database) {
+        if shmem::board().databases.is_dropped(database) && !is_served(database) {
             process::exit();
         }
         let next_at = scheduler.pass();
         activity::report_statistics(false);
-        shmem::board().note_look(database, next_at);
+        shmem::board().databases.note_look(database, next_at);
         latch::wait(next_at.map(|at| Duration::from_micros((at - clock::now()).max(0) as u64)));
-        shmem::board().note_look(database, None);
+        shmem::board().databases.note_look(database, None);
     }
 }
 
@@ -166,13 +166,13 @@ impl Scheduler {
     /// the wish for another one.
     fn scan_again(&mut self, now: i64) -> Option<i64> {
         const PAUSE_US: i64 = 250_000;
-        if !self.backlog.is_empty() || !shmem::board().wants_rescan(self.database) {
+        if !self.backlog.is_empty() || !shmem::board().databases.wants_rescan(self.database) {
             return None;
         }
         if now < self.scanned_at + PAUSE_US {
             return Some(self.scanned_at + PAUSE_US);
         }
-        shmem::board().take_rescan(self.database);
+        shmem::board().databases.begin_rescan(self.database);
         self.scanned_at = now;
         self.scan();
         None
@@ -325,14 +325,14 @@ impl Scheduler {
 
     /// Looks for instances whose start was part of a prepared transaction, while there may be such.
     fn sweep(&mut self, now: i64) -> Option<i64> {
-        if !shmem::board().sweeps(self.database, true) {
+        if !shmem::board().databases.sweeps(self.database) {
             return None;
         }
         if now < self.sweep_at {
             return Some(self.sweep_at);
         }
         // Stopped before the look: one that is prepared from now on starts it anew.
-        shmem::board().sweeps(self.database, false);
+        shmem::board().databases.stop_sweeping(self.database);
         let goes_on = has_prepared_transactions();
         if goes_on {
             wake::expect_prepared();
@@ -396,7 +396,7 @@ fn in_transaction<T>(work: impl FnOnce(&Session) -> T) -> T {
 /// Whether the extension is there. The answer holds also where it is created or dropped during the look.
 fn is_served(database: DatabaseId) -> bool {
     loop {
-        let changes = shmem::board().changes(database);
+        let changes = shmem::board().databases.changes(database);
         let has_extension = has_extension();
         let decided = wake::ask(|board| board.decide_served(database, changes, has_extension));
         if let Some(is_served) = decided {

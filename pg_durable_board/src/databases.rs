@@ -1,0 +1,239 @@
+//! Databases: where the extension is, and what their schedulers are told.
+//!
+//! An entry of database 0 is free; no two are of the same database. A scheduler is wanted in every database that has an
+//! entry, and at most one process serves it.
+
+use bytemuck::Zeroable;
+
+use crate::ids::{DatabaseId, ProcNumber, RoleId};
+use crate::items::{Item, Items, List};
+use crate::process::Process;
+use crate::target::Target;
+use crate::wake::Wake;
+
+const DATABASES_MAX: usize = 256;
+
+/// See the module.
+#[derive(Zeroable)]
+#[repr(C)]
+pub struct Databases {
+    databases: [Database; DATABASES_MAX],
+}
+
+#[derive(Zeroable)]
+#[repr(C)]
+pub(crate) struct Database {
+    pub id: DatabaseId,
+    pub scheduler: Process,
+    /// When the sleeping scheduler looks at the queues without being woken; 0 while it is awake.
+    looks_at: i64,
+    timers: List,
+    /// How often the extension was created or dropped.
+    changes: u32,
+    /// Something could not be put on the board: look at the tables again.
+    rescan: bool,
+    /// A start or signal sits in a prepared transaction.
+    sweep: bool,
+    /// The extension was dropped.
+    dropped: bool,
+    /// Its scheduler need not look for unfinished instances: there were none when the extension was created.
+    is_new: bool,
+}
+
+/// A durable wake-up on its way to the scheduler.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timer {
+    /// Microseconds since 2000-01-01 UTC.
+    pub at: i64,
+    /// What is ready then.
+    pub target: Target,
+    /// Who carries it out.
+    pub role: RoleId,
+}
+
+impl Databases {
+    /// The databases in which a scheduler is wanted and none runs.
+    pub fn without_scheduler(&self) -> Vec<DatabaseId> {
+        self.served().filter(|entry| !entry.scheduler.is_there()).map(|entry| entry.id).collect()
+    }
+
+    /// Every scheduler is to look at its timers: the clock was moved.
+    pub fn wake_schedulers(&self) -> Wake {
+        self.served().map(|entry| entry.scheduler.wake()).fold(Wake::nobody(), Wake::and)
+    }
+
+    /// Whether the scheduler that has just entered finds nothing in the tables; true once.
+    pub fn take_is_new(&mut self, database: DatabaseId) -> bool {
+        self.of_mut(database).is_some_and(|entry| std::mem::take(&mut entry.is_new))
+    }
+
+    /// How often the extension of this database was created or dropped.
+    pub fn changes(&self, database: DatabaseId) -> u32 {
+        self.of(database).map_or(0, |entry| entry.changes)
+    }
+
+    /// The extension of this database has been dropped.
+    pub fn note_drop(&mut self, database: DatabaseId) -> Wake {
+        self.tell(database, |entry| {
+            entry.dropped = true;
+            entry.changes += 1;
+        })
+    }
+
+    /// Whether the extension of this database was dropped.
+    pub fn is_dropped(&self, database: DatabaseId) -> bool {
+        self.of(database).is_none_or(|entry| entry.dropped)
+    }
+
+    /// Asks the scheduler to look at the tables again.
+    pub fn request_rescan(&mut self, database: DatabaseId) -> Wake {
+        self.tell(database, |entry| entry.rescan = true)
+    }
+
+    /// Whether the tables have to be looked at again.
+    pub fn wants_rescan(&self, database: DatabaseId) -> bool {
+        self.of(database).is_some_and(|entry| entry.rescan)
+    }
+
+    /// The tables are about to be looked at.
+    pub fn begin_rescan(&mut self, database: DatabaseId) {
+        if let Some(entry) = self.of_mut(database) {
+            entry.rescan = false;
+        }
+    }
+
+    /// Some prepared transaction holds a start or signal.
+    pub fn expect_prepared(&mut self, database: DatabaseId) -> Wake {
+        self.tell(database, |entry| entry.sweep = true)
+    }
+
+    /// Whether prepared transactions are to be swept for.
+    pub fn sweeps(&self, database: DatabaseId) -> bool {
+        self.of(database).is_some_and(|entry| entry.sweep)
+    }
+
+    /// The last sweep, unless somebody expects more from prepared transactions.
+    pub fn stop_sweeping(&mut self, database: DatabaseId) {
+        if let Some(entry) = self.of_mut(database) {
+            entry.sweep = false;
+        }
+    }
+
+    /// The scheduler is about to sleep until then, or is awake (`None`).
+    pub fn note_look(&mut self, database: DatabaseId, at: Option<i64>) {
+        if let Some(entry) = self.of_mut(database) {
+            entry.looks_at = at.unwrap_or_default();
+        }
+    }
+
+    pub(crate) fn is_served(&self, database: DatabaseId) -> bool {
+        self.of(database).is_some()
+    }
+
+    /// The databases in which a scheduler is wanted.
+    pub(crate) fn served(&self) -> impl Iterator<Item = &Database> {
+        self.databases.iter().filter(|entry| entry.id != DatabaseId(0))
+    }
+
+    /// A scheduler is wanted in this database; false where there is no room for it.
+    pub(crate) fn want(&mut self, database: DatabaseId) -> bool {
+        let position = |id| self.databases.iter().position(|entry| entry.id == id);
+        let Some(place) = position(database).or_else(|| position(DatabaseId(0))) else { return false };
+        let entry = &mut self.databases[place];
+        entry.id = database;
+        entry.dropped = false;
+        entry.changes += 1;
+        true
+    }
+
+    /// [`want`](Self::want) for a database in which the extension was created just now. What a restore then puts into
+    /// its tables is not run before somebody says that all tables are there.
+    pub(crate) fn want_new(&mut self, database: DatabaseId) -> bool {
+        let is_new = !self.is_served(database);
+        let is_wanted = self.want(database);
+        if let Some(entry) = self.of_mut(database) {
+            entry.is_new = is_new;
+        }
+        is_wanted
+    }
+
+    /// The extension of this database is there.
+    pub(crate) fn keep(&mut self, database: DatabaseId) {
+        if let Some(entry) = self.of_mut(database) {
+            entry.dropped = false;
+        }
+    }
+
+    /// No scheduler is wanted in this database any more.
+    pub(crate) fn forget(&mut self, items: &mut Items, database: DatabaseId) {
+        if let Some(entry) = self.of_mut(database) {
+            items.clear(&mut entry.timers);
+            *entry = Database::zeroed();
+        }
+    }
+
+    /// This process is to be the scheduler; false where none is wanted, or one runs.
+    pub(crate) fn enter_scheduler(
+        &mut self,
+        database: DatabaseId,
+        pid: i32,
+        place: ProcNumber,
+        now: i64,
+    ) -> bool {
+        let free = self.of_mut(database).filter(|entry| !entry.scheduler.is_there());
+        free.map(|entry| entry.scheduler = Process { pid, place, since: now }).is_some()
+    }
+
+    /// The process with this pid leaves, if it is the scheduler.
+    pub(crate) fn leave_scheduler(&mut self, database: DatabaseId, pid: i32) {
+        if let Some(entry) = self.of_mut(database).filter(|entry| entry.scheduler.pid == pid) {
+            entry.scheduler = Process::zeroed();
+            entry.looks_at = 0;
+        }
+    }
+
+    pub(crate) fn wake_scheduler(&self, database: DatabaseId) -> Wake {
+        self.of(database).map_or_else(Wake::nobody, |entry| entry.scheduler.wake())
+    }
+
+    /// Wakes the scheduler unless it sleeps and will look at the board by then.
+    pub(crate) fn wake_scheduler_by(&self, database: DatabaseId, at: i64) -> Wake {
+        let is_late = |entry: &&Database| entry.looks_at == 0 || entry.looks_at > at;
+        self.of(database).filter(is_late).map_or_else(Wake::nobody, |entry| entry.scheduler.wake())
+    }
+
+    /// Hands a timer to the scheduler, or, where no item is free, has it look for all timers.
+    pub(crate) fn set_timer(&mut self, items: &mut Items, database: DatabaseId, timer: Timer) -> Wake {
+        let item = Item { target: timer.target, role: timer.role, ready_at: timer.at, pusher: None };
+        self.tell(database, |entry| {
+            if items.append(&mut entry.timers, &item).is_err() {
+                entry.rescan = true;
+            }
+        })
+    }
+
+    /// The timers that were set since the last call.
+    pub(crate) fn take_timers(&mut self, items: &mut Items, database: DatabaseId) -> Vec<Timer> {
+        let Some(entry) = self.of_mut(database) else { return Vec::new() };
+        let mut timers = Vec::with_capacity(entry.timers.len() as usize);
+        let timer = |item: Item| Timer { at: item.ready_at, target: item.target, role: item.role };
+        timers.extend(items.iter(&entry.timers).map(timer));
+        items.clear(&mut entry.timers);
+        timers
+    }
+
+    /// Notes something for the scheduler, and wakes it.
+    fn tell(&mut self, database: DatabaseId, note: impl FnOnce(&mut Database)) -> Wake {
+        let Some(entry) = self.of_mut(database) else { return Wake::nobody() };
+        note(entry);
+        entry.scheduler.wake()
+    }
+
+    fn of(&self, database: DatabaseId) -> Option<&Database> {
+        self.databases.iter().find(|entry| entry.id == database)
+    }
+
+    fn of_mut(&mut self, database: DatabaseId) -> Option<&mut Database> {
+        self.databases.iter_mut().find(|entry| entry.id == database)
+    }
+}
