@@ -1,5 +1,6 @@
 //! The board of pg_durable: what all processes of the engine share, free of PostgreSQL.
 
+#![warn(missing_docs)]
 #![forbid(unsafe_code)]
 
 mod board;
@@ -10,18 +11,22 @@ mod items;
 mod launcher;
 mod launches;
 mod process;
+mod queues;
 mod suspects;
 mod target;
 mod waiters;
 mod wake;
+mod workers;
 
-pub use board::{Board, Opening, Openings, WorkerInfo};
+pub use board::{Board, Opening, Openings};
 pub use databases::{Databases, Timer};
 pub use executors::{EXECUTORS_MAX, Executors};
 pub use ids::{DatabaseId, InstanceNumber, ProcNumber, RoleId, Tenant};
 pub use launcher::Launcher;
 pub use launches::Launches;
+pub use queues::Queues;
 pub use suspects::{InFlight, Suspects};
 pub use target::{Pusher, Taken, Target, Work};
 pub use waiters::{Awaited, Waiters};
 pub use wake::Wake;
+pub use workers::{WorkerInfo, WorkerKind};

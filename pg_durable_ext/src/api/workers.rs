@@ -1,6 +1,6 @@
 //! `df.workers()`.
 
-use pg_durable_board::Target;
+use pg_durable_board::{Target, WorkerKind};
 use pgrx::datum::TimestampWithTimeZone;
 use pgrx::prelude::*;
 
@@ -51,21 +51,22 @@ fn rows() -> Vec<Row> {
         .into_iter()
         .map(|worker| {
             let note = match worker.kind {
-                "launcher" => launcher_note(exhausted_at),
-                "scheduler" if worker.queued > 0 => {
-                    Some(format!("{} ready, waiting for an executor", worker.queued))
+                WorkerKind::Launcher => launcher_note(exhausted_at),
+                WorkerKind::Scheduler { queued } => {
+                    (queued > 0).then(|| format!("{queued} ready, waiting for an executor"))
                 }
-                _ => None,
+                WorkerKind::Executor => None,
             };
-            let role = pg_sys::Oid::from(worker.role.0);
+            let role = worker.role.map(|role| pg_sys::Oid::from(role.0));
+            let database = worker.database.map(|database| pg_sys::Oid::from(database.0));
             // Of others' instances nobody learns the ids here.
-            let target = worker.target.filter(|_| catalog::acts_as(role));
+            let target = worker.target.filter(|_| role.is_some_and(catalog::acts_as));
             let branch = target.filter(|target| target.branch != Target::EVERY_BRANCH);
             (
-                Some(worker.kind.to_owned()),
+                Some(worker.kind.as_str().to_owned()),
                 Some(worker.pid),
-                catalog::role_name(role),
-                catalog::database_name(pg_sys::Oid::from(worker.database.0)),
+                role.and_then(catalog::role_name),
+                database.and_then(catalog::database_name),
                 Some(worker.state.to_owned()),
                 target.map(|target| wake::instance_id(target.instance)),
                 branch.and(worker.node).map(|node| pg_durable_graph::NodeId(node).to_string()),

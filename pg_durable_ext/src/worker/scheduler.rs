@@ -206,7 +206,7 @@ impl Scheduler {
         if self.backlog.is_empty() {
             return;
         }
-        let room = BOARD_SHARE.saturating_sub(shmem::board().queued(self.database));
+        let room = BOARD_SHARE.saturating_sub(shmem::board().queues.queued(self.database));
         for _ in 0..room {
             let Some((instance, role)) = self.backlog.pop_front() else { return };
             let target = Target { instance, branch: NodeId::ROOT.0 };
@@ -234,7 +234,7 @@ impl Scheduler {
             if self.start_executor(opening).is_err() {
                 wake::send(|board| board.leave_executor(opening.slot, now));
                 shmem::board().launcher.note_exhausted(now);
-                shmem::board().block_role(opening.tenant, now + BLOCKED_US);
+                shmem::board().queues.block(opening.tenant, now + BLOCKED_US);
                 ask_again = Some(now + BLOCKED_US);
                 self.warn_of_exhaustion(now);
             }
@@ -286,7 +286,7 @@ impl Scheduler {
     }
 
     fn fail_instances_of(&mut self, role: RoleId, failure: &Failure) {
-        shmem::board().clear_role(self.tenant(role));
+        shmem::board().clear_queue(self.tenant(role));
         for id in in_transaction(|spi| instances::unfinished_of_role(spi, Oid::from(role.0))) {
             let text = format!("Instance {id}: {}", failure.message);
             pgrx::log!("pg_durable: {text}");
