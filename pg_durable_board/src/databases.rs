@@ -237,3 +237,197 @@ impl Databases {
         self.databases.iter_mut().find(|entry| entry.id == database)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::random::Random;
+
+    const HERE: DatabaseId = DatabaseId(1);
+
+    fn woken(wake: Wake) -> Vec<ProcNumber> {
+        wake.into_iter().collect()
+    }
+
+    fn timer(at: i64) -> Timer {
+        Timer { at, target: Target { instance: at as u64, branch: 1 }, role: RoleId(7) }
+    }
+
+    /// What a database is, told naively.
+    #[derive(Default)]
+    struct Naive {
+        scheduler: Option<i32>,
+        looks_at: Option<i64>,
+        timers: Vec<Timer>,
+        changes: u32,
+        rescan: bool,
+        sweep: bool,
+        dropped: bool,
+        is_new: bool,
+    }
+
+    impl Naive {
+        fn wake(&self) -> Vec<ProcNumber> {
+            self.scheduler.into_iter().collect()
+        }
+    }
+
+    /// Databases, and what naive entries say.
+    struct Model {
+        databases: Box<Databases>,
+        items: Box<Items>,
+        naive: BTreeMap<DatabaseId, Naive>,
+    }
+
+    impl Model {
+        /// Databases and schedulers come and go.
+        fn change(&mut self, random: &mut Random, database: DatabaseId, says: &str) {
+            let Model { databases, items, naive } = self;
+            let pid = 1 + random.below(3) as i32;
+            match random.below(8) {
+                kind @ 0..3 => {
+                    let is_new = !naive.contains_key(&database);
+                    let is_wanted =
+                        if kind == 0 { databases.want_new(database) } else { databases.want(database) };
+                    assert!(is_wanted, "{says}");
+                    let entry = naive.entry(database).or_default();
+                    (entry.dropped, entry.changes) = (false, entry.changes + 1);
+                    if kind == 0 {
+                        entry.is_new = is_new;
+                    }
+                }
+                3 => {
+                    databases.forget(items, database);
+                    naive.remove(&database);
+                }
+                4..6 => {
+                    let entered = databases.enter_scheduler(database, pid, pid, 0);
+                    let entry = naive.get_mut(&database).filter(|entry| entry.scheduler.is_none());
+                    assert_eq!(entered, entry.is_some(), "{says}");
+                    if let Some(entry) = entry {
+                        entry.scheduler = Some(pid);
+                    }
+                }
+                _ => {
+                    databases.leave_scheduler(database, pid);
+                    let entry = naive.get_mut(&database);
+                    if let Some(entry) = entry.filter(|entry| entry.scheduler == Some(pid)) {
+                        (entry.scheduler, entry.looks_at) = (None, None);
+                    }
+                }
+            }
+        }
+
+        /// A scheduler is told something.
+        fn tell(&mut self, random: &mut Random, database: DatabaseId, says: &str) {
+            let Model { databases, items, naive } = self;
+            let mut told = |wake: Wake, note: &dyn Fn(&mut Naive)| {
+                let expected = naive.get_mut(&database).map(|entry| {
+                    note(entry);
+                    entry.wake()
+                });
+                assert_eq!(woken(wake), expected.unwrap_or_default(), "{says}");
+            };
+            match random.below(5) {
+                0 => told(databases.note_drop(database), &|entry| {
+                    (entry.dropped, entry.changes) = (true, entry.changes + 1);
+                }),
+                1 => told(databases.request_rescan(database), &|entry| entry.rescan = true),
+                2 => told(databases.expect_prepared(database), &|entry| entry.sweep = true),
+                _ => {
+                    let timer = timer(random.below(1_000) as i64);
+                    told(databases.set_timer(items, database, timer), &|entry| entry.timers.push(timer));
+                }
+            }
+        }
+
+        /// A scheduler does what it was told.
+        fn act(&mut self, random: &mut Random, database: DatabaseId, says: &str) {
+            let Model { databases, items, naive } = self;
+            match random.below(4) {
+                0 => {
+                    let at = random.one_in(2).then(|| 1 + random.below(10) as i64);
+                    databases.note_look(database, at);
+                    naive.entry(database).and_modify(|entry| entry.looks_at = at);
+                }
+                1 => {
+                    let taken = databases.take_timers(items, database);
+                    let timers = naive.get_mut(&database).map(|entry| std::mem::take(&mut entry.timers));
+                    assert_eq!(taken, timers.unwrap_or_default(), "{says}");
+                }
+                2 => {
+                    databases.begin_rescan(database);
+                    databases.stop_sweeping(database);
+                    databases.keep(database);
+                    naive.entry(database).and_modify(|entry| {
+                        (entry.rescan, entry.sweep, entry.dropped) = (false, false, false);
+                    });
+                }
+                _ => {
+                    let is_new = naive.get_mut(&database).map(|entry| std::mem::take(&mut entry.is_new));
+                    assert_eq!(databases.take_is_new(database), is_new.unwrap_or(false), "{says}");
+                }
+            }
+        }
+
+        fn check(&self, random: &mut Random, database: DatabaseId, says: &str) {
+            let Model { databases, naive, .. } = self;
+            let known = naive.get(&database);
+            let is = |what: &dyn Fn(&Naive) -> bool| known.is_some_and(what);
+            assert_eq!(databases.is_served(database), known.is_some(), "{says}");
+            assert_eq!(databases.changes(database), known.map_or(0, |entry| entry.changes), "{says}");
+            assert_eq!(databases.wants_rescan(database), is(&|entry| entry.rescan), "{says}");
+            assert_eq!(databases.sweeps(database), is(&|entry| entry.sweep), "{says}");
+            assert_eq!(databases.is_dropped(database), known.is_none_or(|entry| entry.dropped), "{says}");
+            let by = random.below(12) as i64;
+            let sleeps_on = known.filter(|entry| entry.looks_at.is_none_or(|at| at > by));
+            let expected = sleeps_on.map(Naive::wake).unwrap_or_default();
+            assert_eq!(woken(databases.wake_scheduler_by(database, by)), expected, "{says}");
+            let mut without = databases.without_scheduler();
+            without.sort();
+            let lonely = naive.iter().filter(|(_, entry)| entry.scheduler.is_none());
+            assert!(lonely.map(|(&id, _)| id).eq(without), "{says}");
+            let mut all = woken(databases.wake_schedulers());
+            all.sort();
+            let mut expected: Vec<_> = naive.values().filter_map(|entry| entry.scheduler).collect();
+            expected.sort();
+            assert_eq!(all, expected, "{says}");
+        }
+    }
+
+    #[test]
+    fn databases_are_what_naive_entries_are() {
+        const SEED: u64 = 4;
+        let mut random = Random::new(SEED);
+        let mut model = Model {
+            databases: bytemuck::zeroed_box(),
+            items: bytemuck::zeroed_box(),
+            naive: BTreeMap::new(),
+        };
+        for n in 0..100_000 {
+            let says = format!("seed {SEED}, operation {n}");
+            let database = DatabaseId(1 + random.below(6) as u32);
+            match random.below(8) {
+                0 => model.change(&mut random, database, &says),
+                1..5 => model.tell(&mut random, database, &says),
+                5..7 => model.act(&mut random, database, &says),
+                _ => model.check(&mut random, database, &says),
+            }
+        }
+    }
+
+    #[test]
+    fn one_database_too_many_is_not_served() {
+        let mut databases: Box<Databases> = bytemuck::zeroed_box();
+        for id in 1..=DATABASES_MAX as u32 {
+            assert!(databases.want(DatabaseId(id)));
+        }
+        let other = DatabaseId(DATABASES_MAX as u32 + 1);
+        assert!(!databases.want(other) && !databases.want_new(other) && !databases.is_served(other));
+        assert!(databases.want(HERE), "one that is there is wanted again");
+        databases.forget(&mut bytemuck::zeroed_box(), HERE);
+        assert!(databases.want(other) && databases.is_served(other));
+    }
+}

@@ -400,3 +400,317 @@ impl Executors {
         self.slots.iter().position(holds)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::ids::RoleId;
+    use crate::random::Random;
+
+    fn tenant(database: u32, role: u32) -> Tenant {
+        Tenant { database: DatabaseId(database), role: RoleId(role) }
+    }
+
+    fn target(instance: u64, branch: u32) -> Target {
+        Target { instance, branch }
+    }
+
+    fn woken(wake: Wake) -> Vec<ProcNumber> {
+        wake.into_iter().collect()
+    }
+
+    /// An executor in `slot` that has connected; its pid is 1000 + the slot, its place 100 + the slot.
+    fn connect(executors: &mut Executors, slot: usize, now: i64) {
+        executors.enter(slot, 1000 + slot as i32, 100 + slot as i32, now).unwrap();
+        executors.note_connected(slot);
+    }
+
+    fn executor(executors: &mut Executors, tenant: Tenant, now: i64) -> usize {
+        let slot = executors.reserve(tenant, now).unwrap();
+        connect(executors, slot, now);
+        slot
+    }
+
+    /// What an executor is, told naively.
+    #[derive(Debug, Clone)]
+    struct Naive {
+        tenant: Tenant,
+        has_come: bool,
+        /// What it carries out or carried out last, and whether it still does.
+        target: Option<(Target, bool)>,
+        node: Option<u32>,
+        is_wanted: bool,
+        is_abandoned: bool,
+        is_stale: bool,
+        retires: bool,
+    }
+
+    impl Naive {
+        fn lease(&self) -> Option<Target> {
+            self.target.filter(|(_, holds)| *holds).map(|(target, _)| target)
+        }
+    }
+
+    /// Executors, and what a naive table of them says.
+    struct Model {
+        executors: Box<Executors>,
+        naive: BTreeMap<usize, Naive>,
+    }
+
+    impl Model {
+        fn holder(&self, database: DatabaseId, target: Target) -> Option<usize> {
+            let mut all = self.naive.iter();
+            all.find(|(_, one)| one.tenant.database == database && one.lease() == Some(target))
+                .map(|(&slot, _)| slot)
+        }
+
+        fn check(&self, says: &str) {
+            let mut leases = Vec::new();
+            for (&slot, one) in &self.naive {
+                let executor = &self.executors.slots[slot];
+                assert_eq!(executor.tenant, one.tenant, "{says}");
+                assert_eq!(executor.lease(), one.lease(), "{says}");
+                assert_eq!(executor.node(), one.node.filter(|_| one.lease().is_some()), "{says}");
+                let told = (executor.look_again, executor.abandoned, executor.retire);
+                assert_eq!(told, (one.is_wanted, one.is_abandoned, one.retires), "{says}");
+                assert_eq!(self.executors.is_starting(slot), !one.has_come, "{says}");
+                leases.extend(one.lease().map(|target| (one.tenant.database, target)));
+            }
+            assert_eq!(self.executors.iter().count(), self.naive.len(), "{says}");
+            let held = leases.len();
+            leases.sort();
+            leases.dedup();
+            assert_eq!(leases.len(), held, "{says}: a target is held twice");
+        }
+
+        /// Does something to `slot`, which may be free.
+        fn act(&mut self, random: &mut Random, says: &str) {
+            let Model { executors, naive } = self;
+            let slot = random.below(20);
+            let (instance, branch) = (1 + random.below(3) as u64, random.below(4) as u32);
+            let (of, target) = (tenant(1 + random.below(2) as u32, 1), target(instance, branch));
+            let known = naive.get(&slot).cloned();
+            match (random.below(10), known) {
+                (0 | 1, _) if naive.len() < 20 => {
+                    let slot = executors.reserve(of, 5).unwrap();
+                    let new = Naive {
+                        tenant: of,
+                        has_come: false,
+                        target: None,
+                        node: None,
+                        is_wanted: false,
+                        is_abandoned: false,
+                        is_stale: false,
+                        retires: false,
+                    };
+                    assert!(naive.insert(slot, new).is_none(), "{says}: the slot was not free");
+                }
+                (2, Some(one)) if !one.has_come => {
+                    connect(executors, slot, 5);
+                    naive.get_mut(&slot).unwrap().has_come = true;
+                }
+                (2 | 3, _) => {
+                    let except = random.one_in(2).then_some(slot);
+                    self.abandon(of.database, instance, except, says);
+                }
+                (4 | 5, Some(one)) if one.has_come => {
+                    let holder = self.holder(one.tenant.database, target);
+                    self.lease(random, slot, holder, target, says);
+                }
+                (6, Some(one)) if one.lease().is_some() => {
+                    let began = executors.begin_node(slot, branch, false, 5);
+                    assert_eq!(began, !one.is_abandoned, "{says}");
+                    if began {
+                        naive.get_mut(&slot).unwrap().node = Some(branch);
+                    }
+                }
+                (7, Some(one)) if one.has_come => {
+                    let wanted = one.lease().filter(|_| one.is_wanted);
+                    assert_eq!(executors.let_go(slot), wanted, "{says}");
+                    let one = naive.get_mut(&slot).unwrap();
+                    one.target = one.target.map(|(target, _)| (target, false));
+                    (one.is_wanted, one.is_abandoned) = (false, false);
+                }
+                (8, one) if random.one_in(3) => {
+                    let left = executors.leave(slot);
+                    assert_eq!(
+                        left.as_ref().and_then(|left| left.lease),
+                        one.as_ref().and_then(Naive::lease)
+                    );
+                    let was_starting = one.as_ref().map(|one| !one.has_come);
+                    assert_eq!(left.map(|left| left.was_starting), was_starting, "{says}");
+                    naive.remove(&slot);
+                }
+                (9, _) if random.one_in(20) => {
+                    drop(executors.retire_all(of.database));
+                    let concerned = naive.values_mut().filter(|one| one.tenant.database == of.database);
+                    concerned.for_each(|one| one.retires = true);
+                    executors.free_reserved(of.database);
+                    naive.retain(|_, one| one.has_come || one.tenant.database != of.database);
+                }
+                _ => {
+                    let has_branch = executors.has_branch(of.database, instance, |branch| branch < 2);
+                    let held = naive.values().filter(|one| one.tenant.database == of.database);
+                    let mut held = held.filter_map(Naive::lease);
+                    let expected = held.any(|held| held.instance == instance && held.branch < 2);
+                    assert_eq!(has_branch, expected, "{says}");
+                }
+            }
+        }
+
+        fn abandon(
+            &mut self,
+            database: DatabaseId,
+            instance: InstanceNumber,
+            except: Option<usize>,
+            says: &str,
+        ) {
+            let pids = self.executors.abandon(database, instance, except, |branch| branch < 2);
+            let mut expected = Vec::new();
+            for (&slot, one) in &mut self.naive {
+                let Some((target, holds)) = one.target else { continue };
+                let is_of = one.tenant.database == database && target.instance == instance;
+                if Some(slot) == except || !is_of {
+                    continue;
+                }
+                one.is_stale = true;
+                if holds && target.branch < 2 {
+                    one.is_abandoned = true;
+                    expected.push(1000 + slot as i32);
+                }
+            }
+            assert_eq!(pids, expected, "{says}");
+        }
+
+        /// Leases or exchanges for `target`, as the board does it.
+        fn lease(
+            &mut self,
+            random: &mut Random,
+            slot: usize,
+            holder: Option<usize>,
+            target: Target,
+            says: &str,
+        ) {
+            let Model { executors, naive } = self;
+            let database = naive[&slot].tenant.database;
+            assert_eq!(executors.is_held(database, target), holder.is_some(), "{says}");
+            assert_eq!(executors.leave_note(database, target), holder.is_some(), "{says}");
+            if let Some(holder) = holder {
+                naive.get_mut(&holder).unwrap().is_wanted = true;
+                return;
+            }
+            let one = naive.get_mut(&slot).unwrap();
+            match one.lease() {
+                Some(before) => {
+                    let wanted = executors.exchange(slot, target).map(|(target, _)| target);
+                    assert_eq!(wanted, one.is_wanted.then_some(before), "{says}");
+                }
+                None => {
+                    let pusher = Pusher { slot: random.below(20), load: random.next() as u32 };
+                    let work = executors.lease(slot, target, Some(pusher), 5);
+                    let was_at_hand = one.target.is_some_and(|(last, _)| last.instance == target.instance);
+                    let is_good = pusher.slot == slot && !(one.is_stale && was_at_hand);
+                    assert_eq!(work, Work { target, load: is_good.then_some(pusher.load) }, "{says}");
+                    (one.is_stale, one.node) = (false, None);
+                }
+            }
+            (one.target, one.is_wanted) = (Some((target, true)), false);
+        }
+    }
+
+    #[test]
+    fn leases_are_what_a_naive_table_says() {
+        const SEED: u64 = 5;
+        let mut random = Random::new(SEED);
+        let mut model = Model { executors: bytemuck::zeroed_box(), naive: BTreeMap::new() };
+        for n in 0..100_000 {
+            let says = format!("seed {SEED}, operation {n}");
+            model.act(&mut random, &says);
+            model.check(&says);
+        }
+    }
+
+    #[test]
+    fn each_idle_executor_is_roused_once() {
+        let mut executors: Box<Executors> = bytemuck::zeroed_box();
+        let of = tenant(1, 1);
+        let slots: Vec<_> = (0..3).map(|_| executor(&mut executors, of, 0)).collect();
+        executor(&mut executors, tenant(1, 2), 0);
+        executor(&mut executors, tenant(2, 1), 0);
+        executors.lease(slots[0], target(1, 1), None, 0);
+        let rouse = |executors: &mut Executors| executors.rouse(of).map(woken);
+        assert_eq!(rouse(&mut executors), Some(vec![101]));
+        assert_eq!(rouse(&mut executors), Some(vec![102]));
+        assert_eq!(rouse(&mut executors), None);
+        executors.stay_idle(slots[1], 0);
+        assert_eq!(rouse(&mut executors), Some(vec![101]), "it has asked for work in vain");
+    }
+
+    #[test]
+    fn room_is_kept_for_those_who_have_none() {
+        let check = |in_use: usize, of_this_tenant, limit, expected| {
+            let mut executors: Box<Executors> = bytemuck::zeroed_box();
+            for _ in 0..in_use {
+                executors.reserve(tenant(1, 1), 0).unwrap();
+            }
+            let has_room = executors.has_room(of_this_tenant, limit);
+            assert_eq!(has_room, expected, "{in_use} of {limit}, {of_this_tenant} of the tenant's");
+        };
+        check(0, 0, 1, true);
+        check(1, 0, 1, false);
+        check(1, 1, 2, false);
+        check(1, 0, 2, true);
+        check(5, 1, 8, true);
+        check(6, 1, 8, false);
+        check(7, 0, 8, true);
+        check(8, 0, 8, false);
+    }
+
+    #[test]
+    fn the_idle_make_room_before_the_busy_who_had_their_turn() {
+        let mut executors: Box<Executors> = bytemuck::zeroed_box();
+        let (busy, idle) = (tenant(1, 1), tenant(1, 2));
+        let slot = executor(&mut executors, busy, 0);
+        executors.lease(slot, target(1, 1), None, 0);
+        executor(&mut executors, idle, 0);
+        let other = tenant(2, 1);
+        let mut make_room = |of, has_none, now| woken(executors.make_room(of, has_none, now));
+        assert_eq!(make_room(idle, true, TURN_US - 1), [], "its turn is not over");
+        assert_eq!(make_room(other, false, TURN_US), [101]);
+        assert_eq!(make_room(other, false, TURN_US), [], "a busy one leaves for those who have none only");
+        assert_eq!(make_room(other, true, TURN_US), [100]);
+        assert_eq!(make_room(other, true, TURN_US), [], "nobody is asked twice");
+        assert!(executors.retires(0) && executors.retires(1));
+        assert_eq!(executors.crew(busy), Crew::default(), "who leaves does not count");
+    }
+
+    #[test]
+    fn instances_that_are_pending_for_long_are_told_once() {
+        let mut executors: Box<Executors> = bytemuck::zeroed_box();
+        let of = tenant(1, 1);
+        for (instance, since) in [(1, 0), (2, 10), (3, 20)] {
+            let slot = executor(&mut executors, of, 0);
+            executors.lease(slot, target(instance, 1), None, 0);
+            assert!(executors.begin_node(slot, 1, true, 1 + since));
+        }
+        let mut take = |now| executors.take_pending(of.database, now);
+        assert_eq!(take(PENDING_US), (vec![], Some(1 + PENDING_US)));
+        assert_eq!(take(11 + PENDING_US), (vec![1, 2], Some(21 + PENDING_US)));
+        assert_eq!(take(11 + PENDING_US), (vec![], Some(21 + PENDING_US)));
+        assert!(executors.begin_node(2, 2, false, 15), "a checkpoint has said so");
+        assert_eq!(executors.take_pending(of.database, i64::MAX), (vec![], None));
+    }
+
+    #[test]
+    fn one_executor_too_many_finds_no_slot() {
+        let mut executors: Box<Executors> = bytemuck::zeroed_box();
+        for slot in 0..EXECUTORS_MAX {
+            assert_eq!(executors.reserve(tenant(1, 1), 0), Some(slot));
+        }
+        assert_eq!(executors.reserve(tenant(1, 1), 0), None);
+        assert!(executors.leave(7).is_some());
+        assert_eq!(executors.reserve(tenant(1, 1), 0), Some(7));
+    }
+}

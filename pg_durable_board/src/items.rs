@@ -184,3 +184,118 @@ impl Items {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+
+    use super::*;
+    use crate::random::Random;
+
+    const ROOM: usize = ITEMS_MAX - 1;
+
+    fn item(random: &mut Random) -> Item {
+        let pusher = Pusher { slot: random.below(128), load: random.next() as u32 };
+        Item {
+            target: Target { instance: random.next(), branch: random.next() as u32 },
+            role: RoleId(random.next() as u32),
+            ready_at: random.next() as i64,
+            pusher: random.one_in(2).then_some(pusher),
+        }
+    }
+
+    /// Each number is in one list, and each list is as long as it says and ends where it says.
+    fn check_places(items: &Items, lists: &[List]) {
+        let mut seen = vec![false; items.fresh as usize + 1];
+        let mut follow = |head: u32| {
+            let (mut at, mut last, mut len) = (head, 0, 0);
+            while at != 0 {
+                assert!(!std::mem::replace(&mut seen[at as usize], true), "{at} is in two lists");
+                (last, at, len) = (at, items.places[at as usize].next, len + 1);
+            }
+            (last, len)
+        };
+        for list in lists {
+            assert_eq!(follow(list.head), (list.tail, list.len));
+        }
+        follow(items.free);
+        assert!(seen[1..].iter().all(|&seen| seen), "an item is lost");
+    }
+
+    #[test]
+    fn lists_are_what_naive_lists_are() {
+        const SEED: u64 = 1;
+        let mut random = Random::new(SEED);
+        let mut items: Box<Items> = bytemuck::zeroed_box();
+        let mut lists: Vec<List> = (0..5).map(|_| List::zeroed()).collect();
+        let mut naive = vec![VecDeque::new(); 5];
+        let mut was_full = 0;
+        for n in 0..100_000 {
+            let says = format!("seed {SEED}, operation {n}");
+            let at = random.below(5);
+            let (list, expected) = (&mut lists[at], &mut naive[at]);
+            match random.below(20) {
+                // By turns it becomes fuller and emptier.
+                0..8 if n % 20_000 < 10_000 => {
+                    for _ in 0..random.below(50) {
+                        let item = item(&mut random);
+                        match items.append(list, &item) {
+                            Ok(()) => expected.push_back(item),
+                            Err(Full) => was_full += 1,
+                        }
+                    }
+                }
+                0..12 => {
+                    for _ in 0..random.below(20) {
+                        assert_eq!(items.take_first(list), expected.pop_front(), "{says}");
+                    }
+                }
+                12..18 => {
+                    let (within, odd) = (random.below(30), random.next() % 2);
+                    let is_wanted = |item: &Item| item.target.instance % 3 == odd;
+                    let place = expected.iter().take(within).position(is_wanted);
+                    let taken = place.and_then(|place| expected.remove(place));
+                    assert_eq!(items.take_where(list, within, is_wanted), taken, "{says}");
+                }
+                18 if random.one_in(50) => {
+                    items.clear(list);
+                    expected.clear();
+                }
+                _ => assert!(items.iter(list).take(100).eq(expected.iter().take(100).copied()), "{says}"),
+            }
+            assert_eq!(
+                (lists[at].len() as usize, lists[at].is_empty()),
+                (naive[at].len(), naive[at].is_empty())
+            );
+            let in_use: usize = naive.iter().map(VecDeque::len).sum();
+            assert!(in_use <= ROOM && (was_full == 0 || items.fresh as usize == ROOM), "{says}");
+            if n % 5_000 == 0 {
+                check_places(&items, &lists);
+                for (list, naive) in lists.iter().zip(&naive) {
+                    assert!(items.iter(list).eq(naive.iter().copied()), "{says}");
+                }
+            }
+        }
+        assert!(was_full > 0, "seed {SEED}: the pool was never full");
+    }
+
+    #[test]
+    fn a_full_pool_has_room_for_what_was_taken() {
+        let mut items: Box<Items> = bytemuck::zeroed_box();
+        let (mut first, mut second) = (List::zeroed(), List::zeroed());
+        let item = item(&mut Random::new(0));
+        for _ in 0..ROOM {
+            items.append(&mut first, &item).unwrap();
+        }
+        assert!(items.append(&mut second, &item).is_err());
+        assert_eq!(items.take_first(&mut first), Some(item));
+        items.append(&mut second, &item).unwrap();
+        assert!(items.append(&mut first, &item).is_err());
+        items.clear(&mut first);
+        assert!(first.is_empty() && second.len() == 1);
+        for _ in 1..ROOM {
+            items.append(&mut first, &item).unwrap();
+        }
+        check_places(&items, &[first, second]);
+    }
+}

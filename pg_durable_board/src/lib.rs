@@ -12,6 +12,8 @@ mod launcher;
 mod launches;
 mod process;
 mod queues;
+#[cfg(test)]
+mod random;
 mod suspects;
 mod target;
 mod waiters;

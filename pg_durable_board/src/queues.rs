@@ -192,3 +192,162 @@ impl Queue {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, VecDeque};
+
+    use super::*;
+    use crate::ids::RoleId;
+    use crate::random::Random;
+
+    struct Bench {
+        queues: Box<Queues>,
+        items: Box<Items>,
+    }
+
+    impl Bench {
+        fn new() -> Bench {
+            Bench { queues: bytemuck::zeroed_box(), items: bytemuck::zeroed_box() }
+        }
+
+        fn push(&mut self, tenant: Tenant, item: Item) -> Result<(), Full> {
+            self.queues.push(&mut self.items, tenant, &item)
+        }
+    }
+
+    fn tenant(database: u32, role: u32) -> Tenant {
+        Tenant { database: DatabaseId(database), role: RoleId(role) }
+    }
+
+    fn item(instance: u64, branch: u32, ready_at: i64) -> Item {
+        Item { target: Target { instance, branch }, role: RoleId(0), ready_at, pusher: None }
+    }
+
+    #[test]
+    fn queues_are_what_naive_lists_are() {
+        const SEED: u64 = 2;
+        let mut random = Random::new(SEED);
+        let mut bench = Bench::new();
+        let mut naive: BTreeMap<Tenant, VecDeque<Item>> = BTreeMap::new();
+        for n in 0..100_000 {
+            let says = format!("seed {SEED}, operation {n}");
+            let tenant = tenant(1 + random.below(3) as u32, random.below(4) as u32);
+            let expected = naive.entry(tenant).or_default();
+            let (instance, odd) = (random.below(5) as u64, random.below(2) as u32);
+            let near = |items: &VecDeque<Item>| {
+                let is_it = |item: &Item| item.target.instance == instance && item.target.branch % 2 == odd;
+                items.iter().take(SAME_INSTANCE_LOOK_AHEAD).position(is_it)
+            };
+            let Bench { queues, items } = &mut bench;
+            match random.below(12) {
+                0..5 => {
+                    let item = item(instance, random.below(100) as u32, n);
+                    queues.push(items, tenant, &item).unwrap();
+                    expected.push_back(item);
+                }
+                5..8 => assert_eq!(queues.take_first(items, tenant), expected.pop_front(), "{says}"),
+                8 => {
+                    let taken = near(expected).and_then(|place| expected.remove(place));
+                    let may_be_taken = |target: Target| target.branch % 2 == odd;
+                    let found = queues.take_of_instance(items, tenant, instance, may_be_taken);
+                    assert_eq!(found, taken, "{says}");
+                }
+                9 => {
+                    let found = queues.has_branch(items, tenant, instance, |branch| branch % 2 == odd);
+                    assert_eq!(found, near(expected).is_some(), "{says}");
+                }
+                10 if random.one_in(100) => {
+                    queues.clear(items, tenant);
+                    expected.clear();
+                }
+                11 if random.one_in(100) => {
+                    queues.forget_database(items, tenant.database);
+                    naive.retain(|of, _| of.database != tenant.database);
+                }
+                _ => {
+                    let of_database = naive.iter().filter(|(of, _)| of.database == tenant.database);
+                    let (mut queued, mut waiting) = (0, Vec::new());
+                    for (&of, items) in of_database.filter(|(_, items)| !items.is_empty()) {
+                        queued += items.len() as u32;
+                        waiting.push(of);
+                    }
+                    let mut found = queues.waiting(tenant.database);
+                    found.sort();
+                    assert_eq!((queues.queued(tenant.database), found), (queued, waiting), "{says}");
+                    let has_work = naive.get(&tenant).is_some_and(|items| !items.is_empty());
+                    assert_eq!(queues.has_work(tenant), has_work, "{says}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn who_was_served_longest_ago_comes_first() {
+        let mut bench = Bench::new();
+        for role in 1..=3 {
+            bench.push(tenant(1, role), item(1, 1, 0)).unwrap();
+        }
+        assert!(!bench.queues.note_served(tenant(1, 1), 20));
+        assert!(!bench.queues.note_served(tenant(1, 3), 10));
+        let waiting = bench.queues.waiting(DatabaseId(1));
+        assert_eq!(waiting, [tenant(1, 2), tenant(1, 3), tenant(1, 1)]);
+        bench.push(tenant(1, 1), item(1, 1, 0)).unwrap();
+        assert!(bench.queues.note_served(tenant(1, 1), 30), "there is work for another one");
+    }
+
+    #[test]
+    fn a_queue_wants_one_executor_at_a_time_and_has_patience() {
+        let check = |queued: usize, all, ready, waited_us, expected| {
+            let mut bench = Bench::new();
+            let (of, now) = (tenant(1, 1), 1_000_000);
+            for _ in 0..queued {
+                bench.push(of, item(1, 1, now - waited_us)).unwrap();
+            }
+            let wants = bench.queues.wants(&bench.items, of, Crew { all, ready }, now);
+            assert_eq!(wants, expected, "{queued} queued, {all} there, {ready} ready, {waited_us} µs");
+        };
+        let soon = |us| Wants::Later(1_000_000 + us);
+        check(0, 0, 0, 0, Wants::Nothing);
+        check(1, 0, 0, 0, Wants::Executor);
+        check(1, 1, 1, 9_000, Wants::Nothing);
+        check(1, 1, 0, 0, soon(PATIENCE_US));
+        check(1, 1, 0, 500, soon(PATIENCE_US - 500));
+        check(1, 1, 0, PATIENCE_US, Wants::Executor);
+        check(2, 1, 1, PATIENCE_US, soon(PATIENCE_US));
+        check(2, 5, 0, PATIENCE_US, Wants::Executor);
+    }
+
+    #[test]
+    fn a_tenant_whose_executors_fail_waits_longer_each_time() {
+        let mut bench = Bench::new();
+        let of = tenant(1, 1);
+        bench.push(of, item(1, 1, 0)).unwrap();
+        let wants = |bench: &Bench, now| bench.queues.wants(&bench.items, of, Crew::default(), now);
+        for secs in [2, 4, 8, 16, 32, 32] {
+            bench.queues.note_failure(of, 0);
+            assert_eq!(wants(&bench, secs * 1_000_000 - 1), Wants::Later(secs * 1_000_000));
+            assert_eq!(wants(&bench, secs * 1_000_000), Wants::Executor);
+        }
+        bench.queues.note_connected(of);
+        bench.queues.note_failure(of, 0);
+        assert_eq!(wants(&bench, 0), Wants::Later(2_000_000));
+        bench.queues.block(of, 7);
+        assert_eq!(wants(&bench, 0), Wants::Later(7));
+    }
+
+    #[test]
+    fn one_tenant_too_many_gets_the_place_of_one_without_work() {
+        let mut bench = Bench::new();
+        for role in 0..QUEUES_MAX as u32 {
+            bench.push(tenant(1, role), item(1, 1, 0)).unwrap();
+        }
+        assert!(bench.push(tenant(2, 0), item(1, 1, 0)).is_err());
+        bench.queues.take_first(&mut bench.items, tenant(1, 7)).unwrap();
+        bench.queues.block(tenant(1, 7), i64::MAX);
+        bench.push(tenant(2, 0), item(1, 1, 0)).unwrap();
+        assert!(bench.push(tenant(1, 7), item(1, 1, 0)).is_err());
+        let wants = bench.queues.wants(&bench.items, tenant(2, 0), Crew::default(), 0);
+        assert_eq!(wants, Wants::Executor, "what was remembered of the other one is forgotten");
+    }
+}

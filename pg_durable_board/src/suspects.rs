@@ -51,3 +51,31 @@ impl Suspects {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn step(database: u32, node: u32) -> InFlight {
+        InFlight { instance: 5, generation: 1, database: DatabaseId(database), node }
+    }
+
+    #[test]
+    fn suspects_are_taken_once_by_their_database() {
+        let mut suspects: Box<Suspects> = bytemuck::zeroed_box();
+        suspects.initialise(vec![step(1, 1), step(2, 2), step(1, 3)]);
+        suspects.add(step(2, 4));
+        assert_eq!(suspects.take(DatabaseId(1)), [step(1, 1), step(1, 3)]);
+        assert_eq!(suspects.take(DatabaseId(1)), []);
+        assert_eq!(suspects.take(DatabaseId(2)), [step(2, 2), step(2, 4)]);
+    }
+
+    #[test]
+    fn one_suspect_too_many_goes_free() {
+        let mut suspects: Box<Suspects> = bytemuck::zeroed_box();
+        for node in 0..=EXECUTORS_MAX as u32 {
+            suspects.add(step(1, node));
+        }
+        assert_eq!(suspects.take(DatabaseId(1)).len(), EXECUTORS_MAX);
+    }
+}

@@ -45,3 +45,18 @@ impl IntoIterator for Wake {
         self.first.into_iter().chain(self.others)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_are_woken_in_the_order_in_which_they_were_named() {
+        let mut wake = Wake::nobody();
+        assert_eq!(wake, Wake::default());
+        wake.add(4);
+        wake.add(2);
+        let wake = Wake::nobody().and(wake).and(Wake::one(4)).and(Wake::nobody());
+        assert_eq!(wake.into_iter().collect::<Vec<_>>(), [4, 2, 4]);
+    }
+}
