@@ -1,0 +1,94 @@
+//! Databases: who serves them, and what their schedulers are told.
+
+use pg_durable_board::{InFlight, Timer};
+
+use crate::bench::{ALICE, BOB, Bench, HERE, LAUNCHER, SCHEDULER, THERE, target, woken};
+
+#[test]
+fn a_timer_reaches_the_scheduler_once() {
+    let mut bench = Bench::new();
+    let timers = [(ALICE, 5, 900), (BOB, 6, 700), (ALICE, 5, 900)];
+    for (tenant, instance, at) in timers {
+        assert_eq!(woken(bench.set_timer(tenant, target(instance, 1), at)), [SCHEDULER]);
+    }
+    let expected = timers.map(|(of, instance, at)| Timer { at, target: target(instance, 1), role: of.role });
+    assert_eq!(bench.take_timers(THERE), []);
+    assert_eq!(bench.take_timers(HERE), expected, "in the order in which they were set");
+    assert_eq!(bench.take_timers(HERE), []);
+}
+
+#[test]
+fn a_database_is_served_by_one_scheduler() {
+    let mut bench = Bench::new();
+    let now = bench.now;
+    assert_eq!(bench.databases.without_scheduler(), []);
+    assert!(!bench.enter_scheduler(HERE, 9, 9, now));
+    assert_eq!(woken(bench.leave_scheduler(HERE, 9)), [LAUNCHER], "it was not the one");
+    assert!(!bench.enter_scheduler(HERE, 9, 9, now));
+    assert_eq!(woken(bench.leave_scheduler(HERE, SCHEDULER)), [LAUNCHER]);
+    assert_eq!(bench.databases.without_scheduler(), [HERE]);
+    assert!(!bench.enter_scheduler(THERE, 9, 9, now), "nobody wants one there");
+    assert!(bench.enter_scheduler(HERE, 9, 9, now));
+}
+
+#[test]
+fn what_changed_during_the_look_is_looked_at_again() {
+    let mut bench = Bench::new();
+    let changes = bench.databases.changes(HERE);
+    drop(bench.databases.note_drop(HERE));
+    assert!(bench.databases.is_dropped(HERE));
+    assert_eq!(bench.decide_served(HERE, changes, true).0, None);
+    let changes = bench.databases.changes(HERE);
+    assert_eq!(bench.decide_served(HERE, changes, true).0, Some(true));
+    assert!(!bench.databases.is_dropped(HERE));
+    let (is_served, wake) = bench.decide_served(HERE, changes, false);
+    assert_eq!((is_served, woken(wake)), (Some(false), vec![LAUNCHER]));
+    assert!(bench.databases.is_dropped(HERE), "it is not known any more");
+}
+
+#[test]
+fn what_is_left_of_a_database_that_is_not_served_is_forgotten() {
+    let mut bench = Bench::new();
+    bench.push(ALICE, 5, 1);
+    drop(bench.set_timer(ALICE, target(5, 2), 7));
+    drop(bench.forget_database(HERE));
+    bench.serve(HERE, SCHEDULER);
+    assert_eq!(bench.queues.queued(HERE), 0);
+    assert_eq!(bench.take_timers(HERE), []);
+}
+
+#[test]
+fn a_new_extension_has_nothing_to_be_looked_for() {
+    let mut bench = Bench::new();
+    assert_eq!(woken(bench.create_database(THERE)), [LAUNCHER]);
+    assert!(bench.databases.take_is_new(THERE));
+    assert!(!bench.databases.take_is_new(THERE), "the next scheduler looks");
+    drop(bench.create_database(HERE));
+    assert!(!bench.databases.take_is_new(HERE), "it was there already");
+}
+
+#[test]
+fn what_the_scheduler_is_asked_for_wakes_it_and_is_done_once() {
+    let mut bench = Bench::new();
+    assert_eq!(woken(bench.databases.request_rescan(HERE)), [SCHEDULER]);
+    assert!(bench.databases.wants_rescan(HERE));
+    bench.databases.begin_rescan(HERE);
+    assert!(!bench.databases.wants_rescan(HERE));
+    assert_eq!(woken(bench.databases.expect_prepared(HERE)), [SCHEDULER]);
+    assert!(bench.databases.sweeps(HERE) && bench.databases.sweeps(HERE), "until it is told to stop");
+    bench.databases.stop_sweeping(HERE);
+    assert!(!bench.databases.sweeps(HERE));
+    assert_eq!(woken(bench.databases.wake_schedulers()), [SCHEDULER]);
+    drop(bench.leave_scheduler(HERE, SCHEDULER));
+    assert_eq!(woken(bench.databases.request_rescan(HERE)), [], "nobody sleeps there");
+}
+
+#[test]
+fn a_step_that_ended_its_process_is_told_to_the_scheduler_once() {
+    let mut bench = Bench::new();
+    let step = InFlight { instance: 5, generation: 1, database: HERE, node: 3 };
+    assert_eq!(woken(bench.suspect(step)), [SCHEDULER]);
+    assert_eq!(bench.suspects.take(THERE), []);
+    assert_eq!(bench.suspects.take(HERE), [step]);
+    assert_eq!(bench.suspects.take(HERE), []);
+}
