@@ -306,8 +306,13 @@ impl Board {
                 // It may have ended the instance and not come to saying so: whoever waits looks at the row.
                 wake.and(self.waiters.note_ended(tenant.database, target.instance))
             }
-            // Work may have been queued on the strength of this executor being there.
-            None => self.databases.wake_scheduler(tenant.database),
+            // Work may have been queued on the strength of this executor being there: another one that sleeps takes it, or
+            // one is started.
+            None => {
+                let has_work = self.queues.has_work(tenant);
+                let roused = has_work.then(|| self.executors.rouse(tenant)).flatten();
+                roused.unwrap_or_default().and(self.databases.wake_scheduler(tenant.database))
+            }
         }
     }
 

@@ -94,6 +94,24 @@ fn an_executor_that_cannot_start_is_tried_again_later() {
 }
 
 #[test]
+fn who_ends_before_it_takes_its_work_leaves_it_to_another_sleeper() {
+    let mut bench = Bench::new();
+    let [first, second] = bench.sleepers(ALICE);
+    assert_eq!(bench.push(ALICE, 5, 1), [place(first)]);
+    assert_eq!(bench.leave(first), [place(second), SCHEDULER]);
+    assert_eq!(bench.take(second), work(5, 1));
+    assert_eq!(bench.leave(second), [SCHEDULER], "what it held is started for");
+}
+
+#[test]
+fn who_ends_without_work_wakes_no_sleeper() {
+    let mut bench = Bench::new();
+    let [first, _second] = bench.sleepers(ALICE);
+    bench.push(BOB, 5, 1);
+    assert_eq!(bench.leave(first), [SCHEDULER]);
+}
+
+#[test]
 fn a_slot_whose_process_never_came_is_free_when_the_next_scheduler_comes() {
     let mut bench = Bench::new();
     bench.push(ALICE, 5, 1);
