@@ -7,12 +7,17 @@ use std::fs::OpenOptions;
 use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
+use bytemuck::AnyBitPattern;
 use pg_durable_board::{EXECUTORS_MAX, InFlight};
 
 /// `pg_stat_tmp` is in the data directory and left out of base backups.
 const PATH: &str = "pg_stat_tmp/pg_durable.inflight";
 
 type Slots = [InFlight; EXECUTORS_MAX];
+
+const fn is_any_bytes<T: AnyBitPattern>() {}
+/// Whatever the file holds is a `Slots`.
+const _: () = is_any_bytes::<Slots>();
 
 static SLOTS: AtomicPtr<Slots> = AtomicPtr::new(std::ptr::null_mut());
 
@@ -26,7 +31,7 @@ pub fn take_suspects() -> Vec<InFlight> {
     let known = SLOTS.load(Ordering::Relaxed);
     let is_new_server = known.is_null();
     let Some(slots) = (if is_new_server { map() } else { Some(known) }) else { return Vec::new() };
-    // SAFETY: the mapping holds exactly one `Slots`, plain data for which every bit pattern is valid, and no
+    // SAFETY: the mapping holds exactly one `Slots`, which any bytes are (see the type), and no
     // executor runs yet.
     unsafe {
         let suspects: Vec<_> = (*slots).iter().filter(|slot| slot.instance != 0).copied().collect();
