@@ -1,7 +1,6 @@
 //! What can be wrong with a graph, and where in it.
 
-use crate::graph::{MAX_DEPTH, MAX_NODES};
-use crate::json::MAX_PARAM_DEPTH;
+use crate::limits::{MAX_DEPTH, MAX_NODES, MAX_PARAM_DEPTH, PARAMS_MAX};
 use crate::schedule::ScheduleError;
 
 /// A graph that is refused: the problem, and the node that has it.
@@ -216,7 +215,7 @@ pub enum Problem {
         count: usize,
     },
     /// More values than a statement can bind.
-    #[error("params has {0} values, more than the {max} that a statement can bind", max = crate::kind::PARAMS_MAX)]
+    #[error("params has {0} values, more than the {PARAMS_MAX} that a statement can bind")]
     TooManyParams(usize),
     /// A value with arrays or objects inside each other without end.
     #[error("params holds a value that is nested more than {MAX_PARAM_DEPTH} levels deep")]

@@ -1,8 +1,10 @@
 //! The graph as a tree of text, for `df.explain`.
 
-use crate::graph::{Graph, NodeId};
+use crate::graph::Graph;
 use crate::json::Children;
 use crate::kind::{Condition, NodeKind};
+use crate::node_id::NodeId;
+use crate::shorten::shorten;
 
 /// What an instance's tree shows behind a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,15 +81,6 @@ fn status_symbol(status: &str) -> &'static str {
         "running" => "⏳",
         _ => "○",
     }
-}
-
-/// At most `max` characters on one line; what is longer ends in `...`.
-pub(crate) fn shorten(text: &str, max: usize) -> String {
-    let shortened = match text.char_indices().nth(max) {
-        None => text.to_owned(),
-        Some(_) => text.chars().take(max - 3).chain("...".chars()).collect(),
-    };
-    shortened.replace(['\n', '\r', '\t'], " ")
 }
 
 fn pad(lines: &[String]) -> String {

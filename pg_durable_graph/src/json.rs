@@ -14,17 +14,13 @@ use serde_json::Value;
 
 use crate::config::push_json_string;
 use crate::error::{GraphError, Problem};
-use crate::graph::{Graph, MAX_NODES, Node, NodeId, depth_below, path_of};
+use crate::graph::{Graph, Node, depth_below, path_of};
 use crate::kind::{
     Break, Condition, If, Join, Loop, Member, NodeKind, Race, Signal, Sleep, Sql, Then, WaitSchedule,
 };
+use crate::limits::{MAX_BRACKETS, MAX_DEPTH, MAX_NODES, MAX_PARAM_DEPTH};
 use crate::name::check_result_name;
-
-/// Brackets that may be open at once: a node opens one for itself and, in `extra_nodes`, one for the array.
-const MAX_BRACKETS: usize = 2 * MAX_NODES + 16;
-
-/// How deep the arrays and objects of a bound value may be nested: what drops or prints one recurses.
-pub(crate) const MAX_PARAM_DEPTH: usize = 100;
+use crate::node_id::NodeId;
 
 /// What text turned out to be; see [`read`].
 pub(crate) enum Wire {
@@ -607,7 +603,7 @@ fn build(mut arena: Vec<Raw>, root: usize) -> Result<Graph, GraphError> {
             }
             None => 0,
         };
-        if depth > crate::graph::MAX_DEPTH {
+        if depth > MAX_DEPTH {
             return Err(fail(Problem::TooDeep));
         }
         if let Some((parent, nth, _)) = next.under {

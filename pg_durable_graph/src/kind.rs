@@ -19,14 +19,14 @@ pub use repeat::Loop;
 pub use schedule::WaitSchedule;
 pub use signal::Signal;
 pub use sleep::Sleep;
-pub use sql::{Delivery, PARAMS_MAX, Sql};
+pub use sql::{Delivery, Sql};
 pub use then::Then;
 
 use std::borrow::Cow;
 
 use crate::config;
 use crate::error::Problem;
-use crate::graph::NodeId;
+use crate::node_id::NodeId;
 
 /// The kinds of node. Children are fields, so that every walker sees them.
 #[derive(Debug, Clone, PartialEq)]

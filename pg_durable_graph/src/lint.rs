@@ -8,8 +8,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::Problem;
-use crate::graph::{Graph, NodeId};
+use crate::graph::Graph;
 use crate::kind::{Condition, NodeKind, Signal, WaitSchedule};
+use crate::node_id::NodeId;
 use crate::seconds;
 use crate::template::{Context, INPUT, Reference, Template};
 

@@ -33,8 +33,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::graph::{Graph, NodeId};
+use crate::graph::Graph;
 use crate::kind::{Condition, NodeKind};
+use crate::node_id::NodeId;
 use crate::outcome::{Column, Outcome};
 use crate::status::NodeStatus;
 use crate::truth;

@@ -6,9 +6,10 @@ use serde::Deserialize;
 
 use crate::config::push_json_string;
 use crate::error::Problem;
-use crate::graph::{Graph, Node, NodeId};
+use crate::graph::{Graph, Node};
 use crate::json::Children;
 use crate::kind::{Break, Condition, If, Join, Loop, NodeKind, Race, Signal, Sleep, Sql, Then, WaitSchedule};
+use crate::node_id::NodeId;
 
 /// One row: what of `df.nodes` never changes.
 #[derive(Debug, Clone, PartialEq)]

@@ -2,7 +2,7 @@
 
 use crate::config;
 use crate::error::Problem;
-use crate::graph::NodeId;
+use crate::node_id::NodeId;
 
 /// Carries out `then` or `otherwise`; its result is that branch's.
 #[derive(Debug, Clone, PartialEq)]

@@ -2,7 +2,7 @@
 
 use crate::config;
 use crate::error::Problem;
-use crate::explain::shorten;
+use crate::shorten::shorten;
 
 /// Ends the nearest LOOP around it, also through JOIN and RACE branches.
 #[derive(Debug, Clone, PartialEq)]

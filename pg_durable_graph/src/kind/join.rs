@@ -1,8 +1,8 @@
 //! JOIN: several branches at once, all of them wanted.
 
 use crate::error::Problem;
-use crate::graph::NodeId;
 use crate::kind::refuse_embedded;
+use crate::node_id::NodeId;
 
 /// Completes when every branch has; its result is the array of theirs, in order.
 #[derive(Debug, Clone, PartialEq)]

@@ -1,8 +1,8 @@
 //! RACE: several branches at once, the first one wins.
 
 use crate::error::Problem;
-use crate::graph::NodeId;
 use crate::kind::refuse_embedded;
+use crate::node_id::NodeId;
 
 /// Completes with its first completed branch; the others are cancelled.
 #[derive(Debug, Clone, PartialEq)]

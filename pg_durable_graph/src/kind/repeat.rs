@@ -1,8 +1,8 @@
 //! LOOP: a body again and again.
 
 use crate::error::Problem;
-use crate::graph::NodeId;
 use crate::kind::refuse_embedded;
+use crate::node_id::NodeId;
 
 /// Carries out `body`, then looks at `condition` and starts the next generation while it is true.
 #[derive(Debug, Clone, PartialEq)]

@@ -3,13 +3,10 @@
 use serde_json::Value;
 
 use crate::error::Problem;
-use crate::explain::shorten;
-use crate::json::MAX_PARAM_DEPTH;
 use crate::lexer::{Lexer, TokenKind};
+use crate::limits::{MAX_PARAM_DEPTH, PARAMS_MAX};
+use crate::shorten::shorten;
 use crate::template::{Piece, Template};
-
-/// The most values that one step binds, as for a statement of a client's.
-pub const PARAMS_MAX: usize = 65_535;
 
 /// Runs SQL as the submitting role, in one transaction with its checkpoint.
 #[derive(Debug, Clone, PartialEq)]

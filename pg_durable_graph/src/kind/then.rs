@@ -1,6 +1,6 @@
 //! THEN: one node after the other.
 
-use crate::graph::NodeId;
+use crate::node_id::NodeId;
 
 /// Carries out `first`, then `next`; its result is that of `next`.
 #[derive(Debug, Clone, PartialEq)]
