@@ -17,13 +17,14 @@ pub struct Node {
 
 /// A tree of nodes in pre-order: the root first, every parent before its children.
 ///
-/// A `Graph` never changes after it was built, so the derived tables (parents, branches, loops) are made once.
+/// A `Graph` never changes after it was built, so the derived tables (parents, branches, loops, ends) are made once.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Graph {
     nodes: Vec<Node>,
     parents: Vec<Option<NodeId>>,
     branches: Vec<NodeId>,
     loops: Vec<Option<NodeId>>,
+    ends: Vec<u32>,
 }
 
 impl Graph {
@@ -43,7 +44,13 @@ impl Graph {
                 loops[child.index()] = if opens_loop { Some(parent) } else { loops[index] };
             });
         }
-        Graph { nodes, parents, branches, loops }
+        let mut ends: Vec<u32> = (1..=nodes.len() as u32).collect();
+        for (index, parent) in parents.iter().enumerate().rev() {
+            if let Some(parent) = parent {
+                ends[parent.index()] = ends[parent.index()].max(ends[index]);
+            }
+        }
+        Graph { nodes, parents, branches, loops, ends }
     }
 
     /// The graph with other texts: `map` is given every SQL text and break value, in which variables may stand.
@@ -104,14 +111,41 @@ impl Graph {
 
     /// Whether `inner` is `outer` or lies below it.
     pub fn is_within(&self, inner: NodeId, outer: NodeId) -> bool {
-        let mut at = Some(inner);
-        while let Some(node) = at {
-            if node == outer {
-                return true;
-            }
-            at = self.parent(node);
-        }
-        false
+        outer <= inner && inner.0 < self.ends[outer.index()]
+    }
+
+    /// Where each subtree ends: in pre-order it is a span of ids.
+    pub(crate) fn ends(&self) -> &[u32] {
+        &self.ends
+    }
+
+    /// Whether a BREAK ends this loop.
+    pub fn has_break(&self, around: NodeId) -> bool {
+        self.iter().any(|(id, node)| {
+            matches!(node.kind, NodeKind::Break(_)) && self.enclosing_loop(id) == Some(around)
+        })
+    }
+
+    /// The loops that only a cancellation ends and that never wait: without a pause they would spin.
+    pub(crate) fn throttled_loops(&self) -> Vec<NodeId> {
+        self.iter()
+            .filter(|(_, node)| matches!(&node.kind, NodeKind::Loop(repeat) if repeat.condition.is_none()))
+            .map(|(id, _)| id)
+            .filter(|&id| !self.has_break(id) && !self.waits_within(id))
+            .collect()
+    }
+
+    fn waits_within(&self, outer: NodeId) -> bool {
+        self.iter().any(|(id, node)| match node.kind {
+            NodeKind::Sleep(_) | NodeKind::WaitSchedule(_) | NodeKind::Signal(_) => self.is_within(id, outer),
+            NodeKind::Sql(_)
+            | NodeKind::Break(_)
+            | NodeKind::Then(_)
+            | NodeKind::If(_)
+            | NodeKind::Join(_)
+            | NodeKind::Race(_)
+            | NodeKind::Loop(_) => false,
+        })
     }
 
     /// Where the node stands in the wire form: `root`, `root.left.condition_node`, `root.extra_nodes[0]`.

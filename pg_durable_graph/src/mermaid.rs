@@ -102,7 +102,7 @@ impl Chart<'_> {
                     None => {
                         self.connect(id, body.exits, &box_id);
                         self.connect(id, leave(Some("again")), &body.entry);
-                        let exits = if self.has_break(id) { leave(Some("break")) } else { Vec::new() };
+                        let exits = if graph.has_break(id) { leave(Some("break")) } else { Vec::new() };
                         Flow { entry: body.entry, exits }
                     }
                 }
@@ -136,12 +136,6 @@ impl Chart<'_> {
             self.connect(id, branch.exits, &end);
         }
         Flow { entry: box_id, exits: vec![Exit { from: end, label: None }] }
-    }
-
-    fn has_break(&self, around: NodeId) -> bool {
-        self.graph.iter().any(|(id, node)| {
-            matches!(node.kind, NodeKind::Break(_)) && self.graph.enclosing_loop(id) == Some(around)
-        })
     }
 
     fn connect(&mut self, order: NodeId, exits: Vec<Exit>, to: &str) {

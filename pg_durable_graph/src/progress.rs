@@ -202,8 +202,8 @@ impl Progress {
     /// An instance as its node rows describe it. `states` are in the order of the graph's nodes.
     pub fn new(graph: Arc<Graph>, states: Vec<NodeState>, loop_min_interval: Instant) -> Progress {
         assert_eq!(graph.len(), states.len(), "one state for each node");
-        let throttled = throttled_loops(&graph);
-        let ends = ends(&graph);
+        let throttled = graph.throttled_loops();
+        let ends = graph.ends().to_vec();
         let named = graph.iter().filter(|(_, node)| node.result_name.is_some()).map(|(id, _)| id).collect();
         let is_break = |kind: &NodeKind| matches!(kind, NodeKind::Break(_));
         let breaks = graph.iter().filter(|(_, node)| is_break(&node.kind)).map(|(id, _)| id).collect();
@@ -955,38 +955,4 @@ impl Progress {
 pub fn now() -> Instant {
     const POSTGRES_EPOCH_UNIX_SECS: i64 = 946_684_800;
     chrono::Utc::now().timestamp_micros() - POSTGRES_EPOCH_UNIX_SECS * 1_000_000
-}
-
-/// The loops that only a cancellation ends and that never wait: without a pause they would spin.
-fn throttled_loops(graph: &Graph) -> Vec<NodeId> {
-    graph
-        .iter()
-        .filter(|(_, node)| matches!(&node.kind, NodeKind::Loop(repeat) if repeat.condition.is_none()))
-        .map(|(id, _)| id)
-        .filter(|&id| {
-            !graph.iter().any(|(inner, node)| match node.kind {
-                NodeKind::Break(_) => graph.enclosing_loop(inner) == Some(id),
-                NodeKind::Sleep(_) | NodeKind::WaitSchedule(_) | NodeKind::Signal(_) => {
-                    graph.is_within(inner, id)
-                }
-                NodeKind::Sql(_)
-                | NodeKind::Then(_)
-                | NodeKind::If(_)
-                | NodeKind::Join(_)
-                | NodeKind::Race(_)
-                | NodeKind::Loop(_) => false,
-            })
-        })
-        .collect()
-}
-
-/// Where each subtree ends, which in pre-order is a span of ids.
-fn ends(graph: &Graph) -> Vec<u32> {
-    let mut ends: Vec<u32> = (1..=graph.len() as u32).collect();
-    for (id, _) in graph.iter().rev() {
-        if let Some(parent) = graph.parent(id) {
-            ends[parent.index()] = ends[parent.index()].max(ends[id.index()]);
-        }
-    }
-    ends
 }

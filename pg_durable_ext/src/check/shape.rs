@@ -134,7 +134,7 @@ impl<'a> Shapes<'a> {
             NodeKind::If(branch) => self.common(&[branch.then, branch.otherwise]),
             NodeKind::Race(race) => self.common(&race.branches),
             NodeKind::Join(_) => Shape::Document(json!([])),
-            NodeKind::Loop(_) if self.has_break(node) => Shape::Open,
+            NodeKind::Loop(_) if self.graph.has_break(node) => Shape::Open,
             NodeKind::Loop(repeat) => self.of_node(repeat.body),
             NodeKind::Sleep(_) => Shape::Document(json!({"slept": true, "seconds": 1})),
             NodeKind::WaitSchedule(_) => Shape::Document(json!({"scheduled": true})),
@@ -149,10 +149,5 @@ impl<'a> Shapes<'a> {
         let mut shapes = branches.iter().map(|branch| self.of_node(*branch));
         let first = shapes.next().unwrap_or(Shape::Open);
         if shapes.all(|shape| shape == first) { first } else { Shape::Open }
-    }
-
-    fn has_break(&self, around: NodeId) -> bool {
-        let is_break = |node: NodeId| matches!(self.graph.kind(node), NodeKind::Break(_));
-        self.graph.iter().any(|(node, _)| is_break(node) && self.graph.enclosing_loop(node) == Some(around))
     }
 }
