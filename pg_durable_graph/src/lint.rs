@@ -10,8 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::error::Problem;
 use crate::graph::Graph;
 use crate::kind::{Condition, NodeKind, Signal, WaitSchedule};
+use crate::limits::SPAN_MAX;
 use crate::node_id::NodeId;
-use crate::seconds;
 use crate::template::{Context, INPUT, Reference, Template};
 
 /// Something wrong with one node.
@@ -170,7 +170,7 @@ impl<'a> Linter<'a> {
                 Some(scope)
             }
             NodeKind::Sleep(sleep) => {
-                let fits = sleep.duration <= seconds::MAX;
+                let fits = sleep.duration <= SPAN_MAX;
                 self.check(id, if fits { Ok(()) } else { Err(Problem::SleepTooLong) });
                 Some(scope)
             }

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-/// The longest span we accept: 100 years of 365.25 days.
-pub(crate) const MAX: Duration = Duration::from_secs(3_155_760_000);
+use crate::limits::SPAN_MAX;
 
 /// Why a text is not a span.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -33,7 +32,7 @@ pub(crate) fn parse(text: &str) -> Result<Duration, Bad> {
     let duration = Duration::new(whole, micros * 1000);
     if text.starts_with('-') && !duration.is_zero() {
         Err(Bad::Negative)
-    } else if duration > MAX {
+    } else if duration > SPAN_MAX {
         Err(Bad::TooLong)
     } else {
         Ok(duration)
@@ -75,7 +74,7 @@ mod tests {
             ("-0", Ok(Duration::ZERO)),
             ("0.0000001", Err(Bad::TooFine)),
             ("0.5000000", Ok(Duration::from_millis(500))),
-            ("3155760000", Ok(MAX)),
+            ("3155760000", Ok(SPAN_MAX)),
             ("3155760001", Err(Bad::TooLong)),
             ("99999999999999999999999999", Err(Bad::TooLong)),
         ] {

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use pg_durable_graph::limits::SPAN_MAX;
 use pg_durable_graph::{Fragment, GraphError, Problem, fragment};
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
@@ -29,9 +30,6 @@ pub enum BuildError {
     #[error("Timeout must be positive")]
     TimeoutNotPositive,
 }
-
-/// The longest sleep.
-const SLEEP_MAX: Duration = Duration::from_secs(100 * 366 * 86_400);
 
 thread_local! {
     /// The last pieces that these functions gave out. A chain of operators hands each to the next, which need
@@ -119,7 +117,7 @@ pub fn micros(duration: &Interval) -> i128 {
 }
 
 fn sleep(duration: Duration) -> Result<String, ErrorReport> {
-    if duration > SLEEP_MAX {
+    if duration > SPAN_MAX {
         return Err(BuildError::SleepTooLong.into());
     }
     Ok(give(Fragment::sleep(duration)))

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::config;
 use crate::error::Problem;
+use crate::limits::SPAN_MAX;
 use crate::seconds::{self, Bad};
 
 /// Consumes the oldest signal of this name, or waits for one.
@@ -26,7 +27,7 @@ impl Signal {
         }
         match timeout {
             Some(timeout) if timeout.as_micros() == 0 => Err(Problem::TimeoutNotPositive),
-            Some(timeout) if timeout > seconds::MAX => Err(Problem::TimeoutTooLong),
+            Some(timeout) if timeout > SPAN_MAX => Err(Problem::TimeoutTooLong),
             Some(_) | None => Ok(Signal { name, timeout }),
         }
     }
