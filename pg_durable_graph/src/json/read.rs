@@ -1,0 +1,333 @@
+//! Reading the wire form.
+
+use serde::de::DeserializeSeed;
+use serde_json::Value;
+
+use super::raw::{Child, ChildSeed, Extra, Params, Raw, Text};
+use crate::error::{GraphError, Problem};
+use crate::graph::{Graph, Node, depth_below, path_of};
+use crate::kind::{
+    Break, Condition, If, Join, Loop, Member, NodeKind, Race, Signal, Sleep, Sql, Then, WaitSchedule,
+};
+use crate::limits::{MAX_BRACKETS, MAX_DEPTH, MAX_NODES};
+use crate::name::check_result_name;
+use crate::node_id::NodeId;
+
+/// What text turned out to be; see [`read`].
+pub(crate) enum Wire {
+    /// A graph.
+    Graph(Graph),
+    /// Text that is not Durofut JSON at all, and so is taken for SQL.
+    Sql,
+}
+
+impl Graph {
+    /// Reads what `df.start` takes: Durofut JSON, or else plain SQL, which becomes one SQL node.
+    pub fn from_json(text: &str) -> Result<Graph, GraphError> {
+        match read(text)? {
+            Wire::Graph(graph) => Ok(graph),
+            Wire::Sql => Ok(Graph::leaf(NodeKind::Sql(Sql::new(text)))),
+        }
+    }
+
+    /// Reads Durofut JSON that is parsed already. Here a value without `node_type` is an error.
+    pub fn from_value(value: &Value) -> Result<Graph, GraphError> {
+        let mut arena = Vec::new();
+        let read = ChildSeed { arena: &mut arena }.deserialize(serde_stacker::Deserializer::new(value));
+        let malformed = |reason: String| Problem::Malformed { node_type: String::new(), reason };
+        match read.map_err(|error| malformed(error.to_string()))? {
+            Child::Node(root) => build(arena, root),
+            Child::Absent | Child::NotObject => Err(Problem::ChildNotObject.into()),
+        }
+    }
+}
+
+/// Reads text that may be Durofut JSON.
+pub(crate) fn read(text: &str) -> Result<Wire, GraphError> {
+    if !text.trim_start().starts_with('{') {
+        return Ok(Wire::Sql);
+    }
+    if brackets(text) > MAX_BRACKETS {
+        return Err(Problem::TooDeep.into());
+    }
+    let mut arena = Vec::new();
+    let mut json = serde_json::Deserializer::from_str(text);
+    json.disable_recursion_limit();
+    let root = ChildSeed { arena: &mut arena }.deserialize(serde_stacker::Deserializer::new(&mut json));
+    match (root, json.end()) {
+        (Ok(Child::Node(root)), Ok(())) if matches!(arena[root].node_type, Text::Given(_)) => {
+            build(arena, root).map(Wire::Graph)
+        }
+        // Not JSON, JSON with a rest, or an object that does not claim to be a node.
+        _ => Ok(Wire::Sql),
+    }
+}
+
+/// How many brackets are open at once at most. Strings are skipped; whether the text is JSON does not matter.
+pub(super) fn brackets(text: &str) -> usize {
+    let (mut depth, mut deepest) = (0_usize, 0);
+    let mut bytes = text.bytes();
+    let mut in_string = false;
+    while let Some(byte) = bytes.next() {
+        match (in_string, byte) {
+            (true, b'\\') => {
+                bytes.next();
+            }
+            (_, b'"') => in_string = !in_string,
+            (false, b'{' | b'[') => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            (false, b'}' | b']') => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
+}
+
+/// A node that waits to be built, and where its id then belongs.
+struct Pending {
+    raw: usize,
+    /// The parent's id, the child's number there and its member.
+    under: Option<(NodeId, usize, Member)>,
+    depth: usize,
+}
+
+/// Turns the objects, which are in post-order, into a checked graph in pre-order.
+fn build(mut arena: Vec<Raw>, root: usize) -> Result<Graph, GraphError> {
+    let mut nodes: Vec<Node> = Vec::with_capacity(arena.len());
+    let mut places: Vec<Option<(NodeId, Member)>> = Vec::with_capacity(arena.len());
+    let mut pending = vec![Pending { raw: root, under: None, depth: 0 }];
+    while let Some(next) = pending.pop() {
+        let id = NodeId(nodes.len() as u32);
+        places.push(next.under.map(|(parent, _, member)| (parent, member)));
+        let fail = |problem| GraphError::at(path_in(&places, id), problem);
+        if nodes.len() == MAX_NODES {
+            return Err(Problem::TooManyNodes.into());
+        }
+
+        let raw = std::mem::take(&mut arena[next.raw]);
+        let (node, children) = node_of(raw, next.under.is_none()).map_err(fail)?;
+        let is_then = matches!(node.kind, NodeKind::Then(_));
+        let depth = match next.under {
+            Some((parent, _, _)) => {
+                depth_below(next.depth, matches!(nodes[parent.index()].kind, NodeKind::Then(_)), is_then)
+            }
+            None => 0,
+        };
+        if depth > MAX_DEPTH {
+            return Err(fail(Problem::TooDeep));
+        }
+        if let Some((parent, nth, _)) = next.under {
+            *nodes[parent.index()].kind.child_mut(nth).expect("the kind was made with this child") = id;
+        }
+        for (nth, raw) in children.into_iter().enumerate().rev() {
+            let member = node.kind.member(nth);
+            pending.push(Pending { raw, under: Some((id, nth, member)), depth });
+        }
+        nodes.push(node);
+    }
+    Ok(Graph::from_preorder(nodes))
+}
+
+fn path_in(places: &[Option<(NodeId, Member)>], id: NodeId) -> String {
+    let mut members = Vec::new();
+    let mut at = id;
+    while let Some((parent, member)) = places[at.index()] {
+        members.push(member);
+        at = parent;
+    }
+    path_of(members)
+}
+
+/// Checks one object and makes its node, with the children's ids still to be set. Returns the children in the
+/// order of [`NodeKind::children`].
+fn node_of(raw: Raw, is_root: bool) -> Result<(Node, Vec<usize>), Problem> {
+    let node_type = match &raw.node_type {
+        Text::Given(text) => text.clone(),
+        Text::Absent => return Err(malformed(is_root, "", "missing field `node_type`")),
+        Text::Other => return Err(malformed(is_root, "", "node_type must be a string")),
+    };
+    let query = raw.query.optional(is_root, &node_type, "query")?;
+    let result_name = raw.result_name.optional(is_root, &node_type, "result_name")?;
+    if let Some(name) = &result_name {
+        check_result_name(name)?;
+    }
+    let left = raw.left.optional(Problem::ChildNotObject)?;
+    let right = raw.right.optional(Problem::ChildNotObject)?;
+    let condition = raw.condition.optional(Problem::ConditionNotObject)?;
+    let extra = raw.extra.entries()?;
+    let params = raw.params.entries()?;
+    let members = Members { left, right, condition, extra, query };
+    let (mut kind, children) = members.kind(&node_type)?;
+    if !params.is_empty() {
+        let node_type = kind.name();
+        let NodeKind::Sql(sql) = &mut kind else {
+            return Err(Problem::NotAllowed { member: "params", node_type });
+        };
+        sql.params = params;
+        sql.check()?;
+    }
+    Ok((Node { kind, result_name }, children))
+}
+
+fn malformed(is_root: bool, node_type: &str, reason: &str) -> Problem {
+    if is_root {
+        Problem::Malformed { node_type: node_type.to_owned(), reason: reason.to_owned() }
+    } else {
+        Problem::Child(reason.to_owned())
+    }
+}
+
+impl Text {
+    fn optional(self, is_root: bool, node_type: &str, member: &str) -> Result<Option<String>, Problem> {
+        match self {
+            Text::Absent => Ok(None),
+            Text::Given(text) => Ok(Some(text)),
+            Text::Other => Err(malformed(is_root, node_type, &format!("{member} must be a string"))),
+        }
+    }
+}
+
+impl Child {
+    fn optional(self, otherwise: Problem) -> Result<Option<usize>, Problem> {
+        match self {
+            Child::Absent => Ok(None),
+            Child::Node(raw) => Ok(Some(raw)),
+            Child::NotObject => Err(otherwise),
+        }
+    }
+}
+
+impl Extra {
+    fn entries(self) -> Result<Vec<usize>, Problem> {
+        match self {
+            Extra::Absent => Ok(Vec::new()),
+            Extra::NotArray => Err(Problem::ExtraNotObject),
+            Extra::Given(children) => children
+                .into_iter()
+                .map(|child| child.optional(Problem::ExtraNotObject)?.ok_or(Problem::ExtraNotObject))
+                .collect(),
+        }
+    }
+}
+
+impl Params {
+    fn entries(self) -> Result<Vec<Value>, Problem> {
+        match self {
+            Params::Absent => Ok(Vec::new()),
+            Params::Given(values) => Ok(values),
+            Params::NotArray => Err(Problem::ParamsNotArray),
+            Params::TooDeep => Err(Problem::ParamsTooDeep),
+        }
+    }
+}
+
+/// The members of one object, each of the right type, not yet checked against the node's type.
+struct Members {
+    left: Option<usize>,
+    right: Option<usize>,
+    condition: Option<usize>,
+    extra: Vec<usize>,
+    query: Option<String>,
+}
+
+impl Members {
+    fn kind(self, node_type: &str) -> Result<(NodeKind, Vec<usize>), Problem> {
+        match node_type {
+            "SQL" => self.leaf("SQL", |query| Ok(NodeKind::Sql(Sql::new(query)))),
+            "BREAK" => self.leaf("BREAK", |query| Break::from_query(&query).map(NodeKind::Break)),
+            "SLEEP" => self.leaf("SLEEP", |query| Sleep::from_query(&query).map(NodeKind::Sleep)),
+            "WAIT_SCHEDULE" => self
+                .leaf("WAIT_SCHEDULE", |query| WaitSchedule::from_query(&query).map(NodeKind::WaitSchedule)),
+            "SIGNAL" => self.leaf("SIGNAL", |query| Signal::from_query(&query).map(NodeKind::Signal)),
+            "THEN" => self.then(),
+            "IF" => self.branch(),
+            "LOOP" => self.repeat(),
+            "JOIN" => {
+                self.query.as_deref().map_or(Ok(()), Join::check_query)?;
+                self.branches("JOIN", |branches| NodeKind::Join(Join { branches }))
+            }
+            "RACE" => {
+                self.query.as_deref().map_or(Ok(()), Race::check_query)?;
+                self.branches("RACE", |branches| NodeKind::Race(Race { branches }))
+            }
+            "HTTP" | "HTTP_MULTIPART" => Err(Problem::Unavailable(node_type.to_owned())),
+            _ => Err(Problem::UnknownType(node_type.to_owned())),
+        }
+    }
+
+    fn leaf(
+        self,
+        node_type: &'static str,
+        kind: impl FnOnce(String) -> Result<NodeKind, Problem>,
+    ) -> Result<(NodeKind, Vec<usize>), Problem> {
+        self.refuse(node_type, &["left_node", "right_node", "condition_node", "extra_nodes"])?;
+        let query = self.query.ok_or(Problem::Required { member: "query", node_type })?;
+        Ok((kind(query)?, Vec::new()))
+    }
+
+    fn then(self) -> Result<(NodeKind, Vec<usize>), Problem> {
+        self.refuse("THEN", &["condition_node", "extra_nodes", "query"])?;
+        let (left, right) = self.pair("THEN")?;
+        Ok((NodeKind::Then(Then { first: NodeId::ROOT, next: NodeId::ROOT }), vec![left, right]))
+    }
+
+    fn branch(self) -> Result<(NodeKind, Vec<usize>), Problem> {
+        self.refuse("IF", &["extra_nodes"])?;
+        let has_rows = If::has_rows_from_query(self.query.as_deref())?;
+        let (then, otherwise) = self.pair("IF")?;
+        let with = |condition| NodeKind::If(If { condition, then: NodeId::ROOT, otherwise: NodeId::ROOT });
+        match (has_rows, self.condition) {
+            (None, Some(condition)) => {
+                Ok((with(Condition::Node(NodeId::ROOT)), vec![condition, then, otherwise]))
+            }
+            (Some(name), None) => Ok((with(Condition::HasRows(name)), vec![then, otherwise])),
+            (None, None) => Err(Problem::Required { member: "condition_node", node_type: "IF" }),
+            (Some(_), Some(_)) => Err(Problem::Config {
+                node_type: "IF",
+                reason: "has a condition of its own beside condition_node".to_owned(),
+            }),
+        }
+    }
+
+    fn repeat(self) -> Result<(NodeKind, Vec<usize>), Problem> {
+        self.refuse("LOOP", &["right_node", "extra_nodes"])?;
+        self.query.as_deref().map_or(Ok(()), Loop::check_query)?;
+        let body = self.left.ok_or(Problem::Required { member: "left_node", node_type: "LOOP" })?;
+        let kind =
+            NodeKind::Loop(Loop { body: NodeId::ROOT, condition: self.condition.map(|_| NodeId::ROOT) });
+        Ok((kind, std::iter::once(body).chain(self.condition).collect()))
+    }
+
+    fn branches(
+        self,
+        node_type: &'static str,
+        kind: impl FnOnce(Vec<NodeId>) -> NodeKind,
+    ) -> Result<(NodeKind, Vec<usize>), Problem> {
+        self.refuse(node_type, &["condition_node"])?;
+        let (left, right) = self.pair(node_type)?;
+        let branches: Vec<usize> = [left, right].into_iter().chain(self.extra).collect();
+        Ok((kind(vec![NodeId::ROOT; branches.len()]), branches))
+    }
+
+    fn pair(&self, node_type: &'static str) -> Result<(usize, usize), Problem> {
+        let left = self.left.ok_or(Problem::Required { member: "left_node", node_type })?;
+        let right = self.right.ok_or(Problem::Required { member: "right_node", node_type })?;
+        Ok((left, right))
+    }
+
+    fn refuse(&self, node_type: &'static str, members: &[&'static str]) -> Result<(), Problem> {
+        let given = [
+            ("left_node", self.left.is_some()),
+            ("right_node", self.right.is_some()),
+            ("condition_node", self.condition.is_some()),
+            ("extra_nodes", !self.extra.is_empty()),
+            ("query", self.query.is_some()),
+        ];
+        match given.into_iter().find(|(member, is_given)| *is_given && members.contains(member)) {
+            Some((member, _)) => Err(Problem::NotAllowed { member, node_type }),
+            None => Ok(()),
+        }
+    }
+}

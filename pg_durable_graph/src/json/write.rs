@@ -1,0 +1,186 @@
+//! Writing the wire form.
+
+use serde::Serialize;
+use serde::ser::{SerializeMap, Serializer};
+use serde_json::Value;
+
+use crate::config::push_json_string;
+use crate::graph::Graph;
+use crate::kind::{Condition, Join, NodeKind, Race};
+use crate::node_id::NodeId;
+
+impl Graph {
+    /// Writes the graph in wire form, compactly and in a fixed order of members.
+    pub fn to_json(&self) -> String {
+        enum Piece {
+            Text(&'static str),
+            Node(NodeId),
+            Tail(NodeId),
+        }
+        let mut out = String::new();
+        // The last piece is written next, so each node pushes its parts in reverse.
+        let mut pieces = vec![Piece::Node(NodeId::ROOT)];
+        while let Some(piece) = pieces.pop() {
+            match piece {
+                Piece::Text(text) => out.push_str(text),
+                Piece::Node(id) => {
+                    out.push_str(r#"{"node_type":""#);
+                    out.push_str(self.kind(id).name());
+                    out.push('"');
+                    pieces.push(Piece::Tail(id));
+                    let start = pieces.len();
+                    let children = Children::of(self.kind(id));
+                    for (member, child) in children.single() {
+                        pieces.extend([Piece::Text(member.key()), Piece::Node(child)]);
+                    }
+                    for (nth, child) in children.extra.iter().enumerate() {
+                        let before = if nth == 0 { r#","extra_nodes":["# } else { "," };
+                        pieces.extend([Piece::Text(before), Piece::Node(*child)]);
+                    }
+                    if !children.extra.is_empty() {
+                        pieces.push(Piece::Text("]"));
+                    }
+                    pieces[start..].reverse();
+                }
+                Piece::Tail(id) => {
+                    if let Some(query) = self.kind(id).query() {
+                        out.push_str(r#","query":"#);
+                        push_json_string(&mut out, &query);
+                    }
+                    if let Some(params) = self.kind(id).params() {
+                        push_params(&mut out, params);
+                    }
+                    if let Some(name) = &self.node(id).result_name {
+                        out.push_str(r#","result_name":"#);
+                        push_json_string(&mut out, name);
+                    }
+                    out.push('}');
+                }
+            }
+        }
+        out
+    }
+}
+
+/// The wire form as an object. A serializer that builds a tree (such as `serde_json::to_value`) is left with one
+/// as deep as the graph is long; [`Graph::to_json`] is not.
+impl Serialize for Graph {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Nested { graph: self, id: NodeId::ROOT }.serialize(serializer)
+    }
+}
+
+struct Nested<'a> {
+    graph: &'a Graph,
+    id: NodeId,
+}
+
+impl Serialize for Nested<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        stacker::maybe_grow(64 * 1024, 2 * 1024 * 1024, || self.serialize_node(serializer))
+    }
+}
+
+impl Nested<'_> {
+    fn serialize_node<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let nested = |id| Nested { graph: self.graph, id };
+        let node = self.graph.node(self.id);
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("node_type", node.kind.name())?;
+        let children = Children::of(&node.kind);
+        for (member, child) in children.single() {
+            map.serialize_entry(member.name(), &nested(child))?;
+        }
+        if !children.extra.is_empty() {
+            let extra: Vec<_> = children.extra.iter().map(|child| nested(*child)).collect();
+            map.serialize_entry("extra_nodes", &extra)?;
+        }
+        if let Some(query) = node.kind.query() {
+            map.serialize_entry("query", &query)?;
+        }
+        if let Some(params) = node.kind.params() {
+            map.serialize_entry("params", params)?;
+        }
+        if let Some(name) = &node.result_name {
+            map.serialize_entry("result_name", name)?;
+        }
+        map.end()
+    }
+}
+
+/// A node's children by their members of the wire form.
+#[derive(Default)]
+pub(crate) struct Children<'a> {
+    pub left: Option<NodeId>,
+    pub right: Option<NodeId>,
+    pub condition: Option<NodeId>,
+    pub extra: &'a [NodeId],
+}
+
+impl<'a> Children<'a> {
+    pub fn of(kind: &'a NodeKind) -> Children<'a> {
+        let none = Children::default();
+        match kind {
+            NodeKind::Then(then) => Children { left: Some(then.first), right: Some(then.next), ..none },
+            NodeKind::If(branch) => {
+                let condition = match branch.condition {
+                    Condition::Node(condition) => Some(condition),
+                    Condition::HasRows(_) => None,
+                };
+                Children { left: Some(branch.then), right: Some(branch.otherwise), condition, ..none }
+            }
+            NodeKind::Join(Join { branches }) | NodeKind::Race(Race { branches }) => Children {
+                left: branches.first().copied(),
+                right: branches.get(1).copied(),
+                extra: branches.get(2..).unwrap_or_default(),
+                ..none
+            },
+            NodeKind::Loop(repeat) => {
+                Children { left: Some(repeat.body), condition: repeat.condition, ..none }
+            }
+            NodeKind::Sql(_)
+            | NodeKind::Break(_)
+            | NodeKind::Sleep(_)
+            | NodeKind::WaitSchedule(_)
+            | NodeKind::Signal(_) => none,
+        }
+    }
+
+    /// The members that hold one child, in the order in which they are written.
+    fn single(&self) -> impl Iterator<Item = (Single, NodeId)> {
+        [(Single::Left, self.left), (Single::Right, self.right), (Single::Condition, self.condition)]
+            .into_iter()
+            .filter_map(|(member, child)| Some((member, child?)))
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Single {
+    Left,
+    Right,
+    Condition,
+}
+
+impl Single {
+    fn name(self) -> &'static str {
+        match self {
+            Single::Left => "left_node",
+            Single::Right => "right_node",
+            Single::Condition => "condition_node",
+        }
+    }
+
+    fn key(self) -> &'static str {
+        match self {
+            Single::Left => r#","left_node":"#,
+            Single::Right => r#","right_node":"#,
+            Single::Condition => r#","condition_node":"#,
+        }
+    }
+}
+
+/// Writes the member `params`, with the comma before it.
+pub(crate) fn push_params(out: &mut String, params: &[Value]) {
+    out.push_str(r#","params":"#);
+    out.push_str(&serde_json::to_string(params).expect("a value is always JSON"));
+}
