@@ -160,8 +160,8 @@ fn sections(kind: &NodeKind) -> Vec<(String, NodeId)> {
     let children = Children::of(kind);
     let titled = |title: &str, child: Option<NodeId>| child.map(|child| (title.to_owned(), child));
     match kind {
-        NodeKind::If(branch) => {
-            let condition = match branch.condition {
+        NodeKind::If(choice) => {
+            let condition = match choice.condition {
                 Condition::Node(condition) => Some(condition),
                 Condition::HasRows(_) => None,
             };

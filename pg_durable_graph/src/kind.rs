@@ -1,25 +1,17 @@
 //! What a node can be: one variant and one file a kind.
 
-mod branch;
-mod end;
+mod choice;
 mod join;
+mod leaf;
 mod race;
 mod repeat;
-mod schedule;
-mod signal;
-mod sleep;
-mod sql;
 mod then;
 
-pub use branch::{Condition, If};
-pub use end::Break;
+pub use choice::{Condition, If};
 pub use join::Join;
+pub use leaf::{Break, Delivery, Signal, Sleep, Sql, WaitSchedule};
 pub use race::Race;
 pub use repeat::Loop;
-pub use schedule::WaitSchedule;
-pub use signal::Signal;
-pub use sleep::Sleep;
-pub use sql::{Delivery, Sql};
 pub use then::Then;
 
 use std::borrow::Cow;
@@ -58,9 +50,9 @@ impl NodeKind {
     pub fn children(&self) -> Vec<NodeId> {
         match self {
             NodeKind::Then(then) => vec![then.first, then.next],
-            NodeKind::If(branch) => match branch.condition {
-                Condition::Node(condition) => vec![condition, branch.then, branch.otherwise],
-                Condition::HasRows(_) => vec![branch.then, branch.otherwise],
+            NodeKind::If(choice) => match choice.condition {
+                Condition::Node(condition) => vec![condition, choice.then, choice.otherwise],
+                Condition::HasRows(_) => vec![choice.then, choice.otherwise],
             },
             NodeKind::Join(join) => join.branches.clone(),
             NodeKind::Race(race) => race.branches.clone(),
@@ -100,12 +92,12 @@ impl NodeKind {
                 visit(then.first);
                 visit(then.next);
             }
-            NodeKind::If(branch) => {
-                if let Condition::Node(condition) = branch.condition {
+            NodeKind::If(choice) => {
+                if let Condition::Node(condition) = choice.condition {
                     visit(condition);
                 }
-                visit(branch.then);
-                visit(branch.otherwise);
+                visit(choice.then);
+                visit(choice.otherwise);
             }
             NodeKind::Join(Join { branches }) | NodeKind::Race(Race { branches }) => {
                 branches.iter().copied().for_each(visit);
@@ -126,12 +118,12 @@ impl NodeKind {
     pub(crate) fn child_mut(&mut self, nth: usize) -> Option<&mut NodeId> {
         match self {
             NodeKind::Then(then) => [&mut then.first, &mut then.next].into_iter().nth(nth),
-            NodeKind::If(branch) => {
-                let condition = match &mut branch.condition {
+            NodeKind::If(choice) => {
+                let condition = match &mut choice.condition {
                     Condition::Node(condition) => Some(condition),
                     Condition::HasRows(_) => None,
                 };
-                condition.into_iter().chain([&mut branch.then, &mut branch.otherwise]).nth(nth)
+                condition.into_iter().chain([&mut choice.then, &mut choice.otherwise]).nth(nth)
             }
             NodeKind::Join(Join { branches }) | NodeKind::Race(Race { branches }) => branches.get_mut(nth),
             NodeKind::Loop(repeat) => {
@@ -172,7 +164,7 @@ impl NodeKind {
     pub(crate) fn query(&self) -> Option<Cow<'_, str>> {
         match self {
             NodeKind::Sql(sql) => Some(Cow::Borrowed(&sql.query)),
-            NodeKind::If(branch) => branch.query().map(Cow::Owned),
+            NodeKind::If(choice) => choice.query().map(Cow::Owned),
             NodeKind::Break(end) => Some(Cow::Owned(end.query())),
             NodeKind::Sleep(sleep) => Some(Cow::Owned(sleep.query())),
             NodeKind::WaitSchedule(schedule) => Some(Cow::Owned(schedule.query())),

@@ -115,16 +115,16 @@ impl<'a> Linter<'a> {
         let graph = self.graph;
         let mut after = match graph.kind(id) {
             NodeKind::Then(_) => self.sequence(id, scope),
-            NodeKind::If(branch) => {
-                let scope = match &branch.condition {
+            NodeKind::If(choice) => {
+                let scope = match &choice.condition {
                     Condition::Node(condition) => self.walk(*condition, scope)?,
                     Condition::HasRows(name) => {
                         self.check_name(id, &scope, name, name);
                         scope
                     }
                 };
-                let then = self.walk(branch.then, scope.clone());
-                let otherwise = self.walk(branch.otherwise, scope);
+                let then = self.walk(choice.then, scope.clone());
+                let otherwise = self.walk(choice.otherwise, scope);
                 Scope::meet(then.into_iter().chain(otherwise).collect(), id)
             }
             NodeKind::Join(join) => self.join(&join.branches, scope),

@@ -64,9 +64,9 @@ impl Chart<'_> {
                 self.connect(id, first.exits, &next.entry);
                 Flow { entry: first.entry, exits: next.exits }
             }
-            NodeKind::If(branch) => {
+            NodeKind::If(choice) => {
                 self.decision(id, &box_id);
-                let entry = match branch.condition {
+                let entry = match choice.condition {
                     Condition::Node(condition) => {
                         let condition = take(condition);
                         self.connect(id, condition.exits, &box_id);
@@ -74,7 +74,7 @@ impl Chart<'_> {
                     }
                     Condition::HasRows(_) => box_id.clone(),
                 };
-                let (then, otherwise) = (take(branch.then), take(branch.otherwise));
+                let (then, otherwise) = (take(choice.then), take(choice.otherwise));
                 self.connect(id, leave(Some("yes")), &then.entry);
                 self.connect(id, leave(Some("no")), &otherwise.entry);
                 Flow { entry, exits: then.exits.into_iter().chain(otherwise.exits).collect() }

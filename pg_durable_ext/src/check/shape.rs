@@ -100,9 +100,9 @@ impl<'a> Shapes<'a> {
                 // Branches beside each other.
                 NodeKind::Join(_) | NodeKind::Race(_) if is_meeting => return None,
                 NodeKind::Race(_) => always = false,
-                NodeKind::If(branch) => {
+                NodeKind::If(choice) => {
                     let is_condition =
-                        matches!(branch.condition, Condition::Node(condition) if condition == inner);
+                        matches!(choice.condition, Condition::Node(condition) if condition == inner);
                     if is_meeting && !is_condition {
                         return None;
                     }
@@ -131,7 +131,7 @@ impl<'a> Shapes<'a> {
         }
         match self.graph.kind(node) {
             NodeKind::Sql(_) => self.steps.get(&node).cloned().unwrap_or(Shape::Open),
-            NodeKind::If(branch) => self.common(&[branch.then, branch.otherwise]),
+            NodeKind::If(choice) => self.common(&[choice.then, choice.otherwise]),
             NodeKind::Race(race) => self.common(&race.branches),
             NodeKind::Join(_) => Shape::Document(json!([])),
             NodeKind::Loop(_) if self.graph.has_break(node) => Shape::Open,

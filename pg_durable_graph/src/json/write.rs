@@ -122,12 +122,12 @@ impl<'a> Children<'a> {
         let none = Children::default();
         match kind {
             NodeKind::Then(then) => Children { left: Some(then.first), right: Some(then.next), ..none },
-            NodeKind::If(branch) => {
-                let condition = match branch.condition {
+            NodeKind::If(choice) => {
+                let condition = match choice.condition {
                     Condition::Node(condition) => Some(condition),
                     Condition::HasRows(_) => None,
                 };
-                Children { left: Some(branch.then), right: Some(branch.otherwise), condition, ..none }
+                Children { left: Some(choice.then), right: Some(choice.otherwise), condition, ..none }
             }
             NodeKind::Join(Join { branches }) | NodeKind::Race(Race { branches }) => Children {
                 left: branches.first().copied(),

@@ -4,7 +4,7 @@ use crate::config;
 use crate::error::Problem;
 use crate::node_id::NodeId;
 
-/// Carries out `then` or `otherwise`; its result is that branch's.
+/// Carries out `then` or `otherwise`; its result is that of the one that it chose.
 #[derive(Debug, Clone, PartialEq)]
 pub struct If {
     /// What decides.
