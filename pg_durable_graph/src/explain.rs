@@ -215,7 +215,7 @@ mod tests {
     fn explain_draws_a_tree() {
         let sql = Fragment::sql;
         check(&sql("SELECT 1"), &["SQL: SELECT 1"]);
-        let branch = Fragment::branch(&sql("SELECT true"), &sql("SELECT 1"), &sql("SELECT 0"));
+        let branch = Fragment::if_else(&sql("SELECT true"), &sql("SELECT 1"), &sql("SELECT 0"));
         check(
             &Fragment::then(&branch.named("b").unwrap(), &sql("SELECT 2")),
             &[

@@ -128,7 +128,7 @@ impl Fragment {
     }
 
     /// `then` or `otherwise`, by the truth of what `condition` leaves.
-    pub fn branch(condition: &Fragment, then: &Fragment, otherwise: &Fragment) -> Fragment {
+    pub fn if_else(condition: &Fragment, then: &Fragment, otherwise: &Fragment) -> Fragment {
         Writer::new("IF")
             .child("left_node", then)
             .child("right_node", otherwise)
@@ -137,7 +137,7 @@ impl Fragment {
     }
 
     /// `then` or `otherwise`, by whether the named result has rows.
-    pub fn branch_on_rows(name: &str, then: &Fragment, otherwise: &Fragment) -> Fragment {
+    pub fn if_rows(name: &str, then: &Fragment, otherwise: &Fragment) -> Fragment {
         let mut query = String::from(r#"{"condition_type":"result_has_rows","result_name":"#);
         push_json_string(&mut query, name);
         query.push('}');
@@ -198,7 +198,7 @@ struct PartialIf {
 /// Completes what [`partial_if`] left: `partial !> otherwise`.
 pub fn complete_if(partial: &str, otherwise: &str) -> Result<Fragment, GraphError> {
     match serde_json::from_str::<PartialIf>(partial) {
-        Ok(partial) if partial.is_partial => Ok(Fragment::branch(
+        Ok(partial) if partial.is_partial => Ok(Fragment::if_else(
             &Fragment::coerce(&partial.condition)?,
             &Fragment::coerce(&partial.then_branch)?,
             &Fragment::coerce(otherwise)?,
@@ -279,11 +279,11 @@ mod tests {
         check(Fragment::end(None), r#"{"node_type":"BREAK","query":"{\"break_value\":null}"}"#);
         check(Fragment::end(Some("x")), r#"{"node_type":"BREAK","query":"{\"break_value\":\"x\"}"}"#);
         check(
-            Fragment::branch(&a, &b, &c),
+            Fragment::if_else(&a, &b, &c),
             &format!(r#"{{"node_type":"IF","left_node":{jb},"right_node":{jc},"condition_node":{ja}}}"#),
         );
         check(
-            Fragment::branch_on_rows("n", &b, &c),
+            Fragment::if_rows("n", &b, &c),
             &format!(
                 r#"{{"node_type":"IF","left_node":{jb},"right_node":{jc},"query":"{{\"condition_type\":\"result_has_rows\",\"result_name\":\"n\"}}"}}"#
             ),
@@ -380,7 +380,7 @@ mod tests {
         );
         assert_eq!(
             complete_if(&partial, "c"),
-            Ok(Fragment::branch(&sql("SELECT 'a'"), &sql("b"), &sql("c")))
+            Ok(Fragment::if_else(&sql("SELECT 'a'"), &sql("b"), &sql("c")))
         );
     }
 }

@@ -42,7 +42,7 @@ mod tests {
         let spliced = {
             let sql = Fragment::sql;
             Fragment::then(
-                &Fragment::branch(
+                &Fragment::if_else(
                     &sql("c"),
                     &Fragment::join(&[sql("1"), sql("2"), sql("3")]).unwrap(),
                     &Fragment::repeat(&Fragment::end(None), Some(&sql("w"))),

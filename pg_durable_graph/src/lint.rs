@@ -389,7 +389,7 @@ mod tests {
             assert_eq!(graph.needs_input(), expected, "{}", graph.to_json());
             assert_eq!(graph.lint(), []);
         }
-        let on_rows = Fragment::branch_on_rows("input", &Fragment::sql("1"), &Fragment::sql("2"));
+        let on_rows = Fragment::if_rows("input", &Fragment::sql("1"), &Fragment::sql("2"));
         check(Graph::from_json(on_rows.as_str()).unwrap(), &["root: input is not the name of any result"]);
     }
 

@@ -222,7 +222,7 @@ mod tests {
             &Fragment::then(&sql("SELECT \"a\" <b>").named("x").unwrap(), &sql("c")),
             &["flowchart TD", "n1[\"SQL: SELECT #34;a#34; #60;b#62; → x\"]", "n2[\"SQL: c\"]", "n1 --> n2"],
         );
-        let branch = Fragment::branch(&sql("c"), &sql("t"), &Fragment::end(None));
+        let branch = Fragment::if_else(&sql("c"), &sql("t"), &Fragment::end(None));
         check(
             &Fragment::then(&Fragment::repeat(&branch, None), &sql("z")),
             &[

@@ -231,8 +231,8 @@ mod tests {
         let sql = Fragment::sql;
         let steps = [
             sql("SELECT 1").named("one").unwrap(),
-            Fragment::branch(&sql("c"), &sql("t"), &Fragment::sleep(Duration::from_millis(500))),
-            Fragment::branch_on_rows("one", &sql("t"), &sql("e")),
+            Fragment::if_else(&sql("c"), &sql("t"), &Fragment::sleep(Duration::from_millis(500))),
+            Fragment::if_rows("one", &sql("t"), &sql("e")),
             Fragment::repeat(&Fragment::end(Some("v")), None),
             Fragment::repeat(&sql("body"), Some(&sql("while"))),
             Fragment::join(&[sql("1"), sql("2")]).unwrap(),

@@ -152,12 +152,12 @@ fn graph_break(value: Option<&str>) -> String {
 
 #[pg_extern]
 fn graph_if(condition: &str, then_branch: &str, else_branch: &str) -> Result<String, ErrorReport> {
-    Ok(give(Fragment::branch(&piece(condition)?, &piece(then_branch)?, &piece(else_branch)?)))
+    Ok(give(Fragment::if_else(&piece(condition)?, &piece(then_branch)?, &piece(else_branch)?)))
 }
 
 #[pg_extern]
 fn graph_if_rows(result_name: &str, then_branch: &str, else_branch: &str) -> Result<String, ErrorReport> {
-    Ok(give(Fragment::branch_on_rows(result_name, &piece(then_branch)?, &piece(else_branch)?)))
+    Ok(give(Fragment::if_rows(result_name, &piece(then_branch)?, &piece(else_branch)?)))
 }
 
 #[pg_extern]

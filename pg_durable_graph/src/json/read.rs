@@ -242,7 +242,7 @@ impl Members {
                 .leaf("WAIT_SCHEDULE", |query| WaitSchedule::from_query(&query).map(NodeKind::WaitSchedule)),
             "SIGNAL" => self.leaf("SIGNAL", |query| Signal::from_query(&query).map(NodeKind::Signal)),
             "THEN" => self.then(),
-            "IF" => self.branch(),
+            "IF" => self.choice(),
             "LOOP" => self.repeat(),
             "JOIN" => {
                 self.query.as_deref().map_or(Ok(()), Join::check_query)?;
@@ -273,7 +273,7 @@ impl Members {
         Ok((NodeKind::Then(Then { first: NodeId::ROOT, next: NodeId::ROOT }), vec![left, right]))
     }
 
-    fn branch(self) -> Result<(NodeKind, Vec<usize>), Problem> {
+    fn choice(self) -> Result<(NodeKind, Vec<usize>), Problem> {
         self.refuse("IF", &["extra_nodes"])?;
         let has_rows = If::has_rows_from_query(self.query.as_deref())?;
         let (then, otherwise) = self.pair("IF")?;
