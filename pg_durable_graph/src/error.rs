@@ -39,7 +39,7 @@ impl GraphError {
     /// What to do about it, where the message alone does not say.
     pub fn hint(&self) -> Option<&'static str> {
         match &self.problem {
-            Problem::UnknownType(_) => Some("The name of a node type is written in capitals."),
+            Problem::UnknownType { .. } => Some("The name of a node type is written in capitals."),
             Problem::Unavailable(_) => {
                 Some("Call the service outside the workflow and hand the answer in with df.signal().")
             }
@@ -96,10 +96,13 @@ impl From<Problem> for GraphError {
 #[non_exhaustive]
 pub enum Problem {
     /// A `node_type` that nobody knows.
-    #[error(
-        "Unknown node_type '{0}'. Valid types: SQL, THEN, IF, JOIN, LOOP, BREAK, RACE, SLEEP, WAIT_SCHEDULE, HTTP, HTTP_MULTIPART, SIGNAL"
-    )]
-    UnknownType(String),
+    #[error("Unknown node_type '{node_type}'. Valid types: {valid}")]
+    UnknownType {
+        /// What the object says it is.
+        node_type: String,
+        /// What there is.
+        valid: String,
+    },
     /// A `node_type` of the reference system that this version cannot carry out.
     #[error("node type {0} is not available in this version of pg_durable")]
     Unavailable(String),

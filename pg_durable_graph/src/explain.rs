@@ -185,12 +185,7 @@ fn sections(kind: &NodeKind) -> Vec<(String, NodeId)> {
             .map(|(nth, child)| (format!("║ branch {}:", nth + 1), child))
             .collect(),
         // A THEN never gets here: its steps are drawn in its place.
-        NodeKind::Then(_)
-        | NodeKind::Sql(_)
-        | NodeKind::Break(_)
-        | NodeKind::Sleep(_)
-        | NodeKind::WaitSchedule(_)
-        | NodeKind::Signal(_) => Vec::new(),
+        NodeKind::Then(_) | NodeKind::Leaf(_) => Vec::new(),
     }
 }
 
@@ -200,6 +195,7 @@ mod tests {
 
     use super::*;
     use crate::fragment::Fragment;
+    use crate::kind::{Break, Sleep};
 
     fn graph(fragment: &Fragment) -> Graph {
         Graph::from_json(fragment.as_str()).unwrap()
@@ -230,7 +226,8 @@ mod tests {
             ],
         );
         let sequence = Fragment::then(&sql("a"), &Fragment::then(&sql("b"), &sql("c")));
-        let race = Fragment::race(&[sequence, Fragment::sleep(Duration::from_secs(30))]).unwrap();
+        let race =
+            Fragment::race(&[sequence, Fragment::leaf(Sleep { duration: Duration::from_secs(30) })]).unwrap();
         check(
             &Fragment::repeat(&race.named("r").unwrap(), Some(&sql("w"))),
             &[
@@ -249,7 +246,7 @@ mod tests {
         );
         check(
             &Fragment::then(
-                &Fragment::repeat(&Fragment::end(None), None),
+                &Fragment::repeat(&Fragment::leaf(Break { value: None }), None),
                 &sql("VACUUM").named("v").unwrap(),
             ),
             &["LOOP (infinite)", "    ↻ body:", "      └─BREAK", "    → SQL: VACUUM [at least once] |=> 'v'"],

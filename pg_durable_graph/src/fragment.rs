@@ -3,16 +3,13 @@
 //! `a ~> b ~> c …` calls a function for every operator, each with all of what came before. So a [`Fragment`] is
 //! made from others by splicing text; only what a user wrote is parsed.
 
-use std::time::Duration;
-
 use serde::Deserialize;
-use serde_json::Value;
 
 use crate::config::push_json_string;
 use crate::error::{GraphError, Problem};
 use crate::graph::Graph;
 use crate::json::{self, Wire};
-use crate::kind::{Break, Signal, Sleep, Sql, WaitSchedule};
+use crate::kind::{Leaf, Sql};
 use crate::name::{check_result_name, is_name};
 
 /// The text of a valid graph, as [`Graph::to_json`] writes it.
@@ -30,7 +27,7 @@ impl Fragment {
             Ok(Wire::Graph(graph)) => Ok(Fragment(graph.to_json())),
             Ok(Wire::Sql) => Ok(Fragment::sql(text)),
             Err(error) => {
-                if let (Problem::UnknownType(_), Some("root")) = (error.problem(), error.path()) {
+                if let (Problem::UnknownType { .. }, Some("root")) = (error.problem(), error.path()) {
                     return Ok(Fragment::sql(text));
                 }
                 if let Problem::Malformed { reason, .. } = error.problem() {
@@ -56,20 +53,19 @@ impl Fragment {
         self.0
     }
 
-    /// A step that runs SQL.
-    pub fn sql(query: &str) -> Fragment {
-        Writer::new("SQL").query(query).finish()
+    /// A node without children.
+    pub fn leaf(leaf: impl Into<Leaf>) -> Fragment {
+        let leaf = leaf.into();
+        let mut writer = Writer::new(leaf.name()).query(&leaf.query());
+        if !leaf.params().is_empty() {
+            json::push_params(&mut writer.0, leaf.params());
+        }
+        writer.finish()
     }
 
-    /// A step that runs SQL whose `$1`, `$2`, … stand for these values. Fails where the text has a `$n` beyond them.
-    pub fn bound(query: &str, params: &[Value]) -> Result<Fragment, GraphError> {
-        if params.is_empty() {
-            return Ok(Fragment::sql(query));
-        }
-        let sql = Sql::bound(query, params.to_vec())?;
-        let mut writer = Writer::new("SQL").query(&sql.query);
-        json::push_params(&mut writer.0, &sql.params);
-        Ok(writer.finish())
+    /// A step that runs SQL, which is what text is that says nothing else.
+    pub fn sql(query: &str) -> Fragment {
+        Fragment::leaf(Sql::new(query))
     }
 
     /// `first`, then `next`.
@@ -102,17 +98,6 @@ impl Fragment {
         named.unwrap_or(open)
     }
 
-    /// Waits for a span of time, kept to the microsecond.
-    pub fn sleep(duration: Duration) -> Fragment {
-        Writer::new("SLEEP").query(&Sleep { duration }.query()).finish()
-    }
-
-    /// Waits for the next tick of a cron expression; `timezone` is an IANA name, `None` is UTC.
-    pub fn wait_for_schedule(cron_expr: &str, timezone: Option<&str>) -> Result<Fragment, GraphError> {
-        let schedule = WaitSchedule::new(cron_expr, timezone.map(str::to_owned))?;
-        Ok(Writer::new("WAIT_SCHEDULE").query(&schedule.query()).finish())
-    }
-
     /// Repeats `body` while `condition` is true after it, or for ever.
     pub fn repeat(body: &Fragment, condition: Option<&Fragment>) -> Fragment {
         let writer = Writer::new("LOOP").child("left_node", body);
@@ -120,11 +105,6 @@ impl Fragment {
             Some(condition) => writer.child("condition_node", condition).finish(),
             None => writer.finish(),
         }
-    }
-
-    /// Leaves the loop around it, with this value.
-    pub fn end(value: Option<&str>) -> Fragment {
-        Writer::new("BREAK").query(&Break { value: value.map(str::to_owned) }.query()).finish()
     }
 
     /// `then` or `otherwise`, by the truth of what `condition` leaves.
@@ -167,11 +147,6 @@ impl Fragment {
             writer.0.push(']');
         }
         Ok(writer.finish())
-    }
-
-    /// Waits for a signal; `None` waits for ever.
-    pub fn signal(name: &str, timeout: Option<Duration>) -> Result<Fragment, GraphError> {
-        Ok(Writer::new("SIGNAL").query(&Signal::new(name, timeout)?.query()).finish())
     }
 }
 
@@ -244,7 +219,10 @@ impl Writer {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::kind::{Break, Signal, Sleep, WaitSchedule};
 
     fn sql(query: &str) -> Fragment {
         Fragment::sql(query)
@@ -266,9 +244,12 @@ mod tests {
             Fragment::then(&a, &b),
             &format!(r#"{{"node_type":"THEN","left_node":{ja},"right_node":{jb}}}"#),
         );
-        check(Fragment::sleep(Duration::from_secs(60)), r#"{"node_type":"SLEEP","query":"60"}"#);
         check(
-            Fragment::wait_for_schedule("*/5 * * * *", None).unwrap(),
+            Fragment::leaf(Sleep { duration: Duration::from_secs(60) }),
+            r#"{"node_type":"SLEEP","query":"60"}"#,
+        );
+        check(
+            Fragment::leaf(WaitSchedule::new("*/5 * * * *", None).unwrap()),
             r#"{"node_type":"WAIT_SCHEDULE","query":"{\"cron_expr\":\"*/5 * * * *\"}"}"#,
         );
         check(Fragment::repeat(&a, None), &format!(r#"{{"node_type":"LOOP","left_node":{ja}}}"#));
@@ -276,8 +257,14 @@ mod tests {
             Fragment::repeat(&a, Some(&b)),
             &format!(r#"{{"node_type":"LOOP","left_node":{ja},"condition_node":{jb}}}"#),
         );
-        check(Fragment::end(None), r#"{"node_type":"BREAK","query":"{\"break_value\":null}"}"#);
-        check(Fragment::end(Some("x")), r#"{"node_type":"BREAK","query":"{\"break_value\":\"x\"}"}"#);
+        check(
+            Fragment::leaf(Break { value: None }),
+            r#"{"node_type":"BREAK","query":"{\"break_value\":null}"}"#,
+        );
+        check(
+            Fragment::leaf(Break { value: Some("x".to_owned()) }),
+            r#"{"node_type":"BREAK","query":"{\"break_value\":\"x\"}"}"#,
+        );
         check(
             Fragment::if_else(&a, &b, &c),
             &format!(r#"{{"node_type":"IF","left_node":{jb},"right_node":{jc},"condition_node":{ja}}}"#),
@@ -299,7 +286,7 @@ mod tests {
             &format!(r#"{{"node_type":"RACE","left_node":{ja},"right_node":{jb}}}"#),
         );
         check(
-            Fragment::signal("go", Some(Duration::from_millis(1500))).unwrap(),
+            Fragment::leaf(Signal::new("go", Some(Duration::from_millis(1500))).unwrap()),
             r#"{"node_type":"SIGNAL","query":"{\"signal_name\":\"go\",\"timeout_seconds\":1.5}"}"#,
         );
     }
@@ -347,6 +334,8 @@ mod tests {
 
     #[test]
     fn bad_operands_are_refused() {
+        let signal =
+            |name: &str, timeout| Signal::new(name, timeout).map(Fragment::leaf).map_err(GraphError::from);
         for (result, message) in [
             (
                 Fragment::coerce(r#"{"node_type":"SQL","query":1}"#),
@@ -357,8 +346,8 @@ mod tests {
                 sql("a").named("a-b"),
                 "df.as: result name 'a-b' is not a valid identifier — must match [a-zA-Z_][a-zA-Z0-9_]*",
             ),
-            (Fragment::signal("", None), "Signal name cannot be empty"),
-            (Fragment::signal("a", Some(Duration::ZERO)), "Timeout must be positive"),
+            (signal("", None), "Signal name cannot be empty"),
+            (signal("a", Some(Duration::ZERO)), "Timeout must be positive"),
             (Fragment::join(&[sql("a")]), "JOIN needs at least two branches"),
             (Fragment::race(&[]), "RACE needs at least two branches"),
             (complete_if("SELECT 1", "x"), "Invalid if-then-else: left side of !> must be a ?> expression"),

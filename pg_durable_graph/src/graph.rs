@@ -1,7 +1,7 @@
 //! The validated graph: an arena of nodes, parents before children.
 
 use crate::error::{GraphError, Problem};
-use crate::kind::{Condition, If, Join, Loop, Member, NodeKind, Race, Then};
+use crate::kind::{Condition, If, Join, Leaf, Loop, Member, NodeKind, Race, Then};
 use crate::limits::{MAX_DEPTH, MAX_NODES};
 use crate::name::check_result_name;
 use crate::node_id::NodeId;
@@ -53,20 +53,11 @@ impl Graph {
         Graph { nodes, parents, branches, loops, ends }
     }
 
-    /// The graph with other texts: `map` is given every SQL text and break value, in which variables may stand.
+    /// The graph with other texts: `map` is given every text of a leaf in which variables may stand.
     pub fn map_texts(mut self, mut map: impl FnMut(&str) -> String) -> Graph {
         for node in &mut self.nodes {
-            match &mut node.kind {
-                NodeKind::Sql(sql) => sql.query = map(&sql.query),
-                NodeKind::Break(end) => end.value = end.value.as_deref().map(&mut map),
-                NodeKind::Then(_)
-                | NodeKind::If(_)
-                | NodeKind::Join(_)
-                | NodeKind::Race(_)
-                | NodeKind::Loop(_)
-                | NodeKind::Sleep(_)
-                | NodeKind::WaitSchedule(_)
-                | NodeKind::Signal(_) => {}
+            for text in node.kind.texts_mut() {
+                *text = map(text);
             }
         }
         self
@@ -121,9 +112,11 @@ impl Graph {
 
     /// Whether a BREAK ends this loop.
     pub fn has_break(&self, around: NodeId) -> bool {
-        self.iter().any(|(id, node)| {
-            matches!(node.kind, NodeKind::Break(_)) && self.enclosing_loop(id) == Some(around)
-        })
+        self.iter().any(|(id, node)| node.kind.breaks() && self.enclosing_loop(id) == Some(around))
+    }
+
+    fn has_wait(&self, around: NodeId) -> bool {
+        self.iter().any(|(id, node)| node.kind.waits() && self.is_within(id, around))
     }
 
     /// The loops that only a cancellation ends and that never wait: without a pause they would spin.
@@ -131,21 +124,8 @@ impl Graph {
         self.iter()
             .filter(|(_, node)| matches!(&node.kind, NodeKind::Loop(repeat) if repeat.condition.is_none()))
             .map(|(id, _)| id)
-            .filter(|&id| !self.has_break(id) && !self.waits_within(id))
+            .filter(|&id| !self.has_break(id) && !self.has_wait(id))
             .collect()
-    }
-
-    fn waits_within(&self, outer: NodeId) -> bool {
-        self.iter().any(|(id, node)| match node.kind {
-            NodeKind::Sleep(_) | NodeKind::WaitSchedule(_) | NodeKind::Signal(_) => self.is_within(id, outer),
-            NodeKind::Sql(_)
-            | NodeKind::Break(_)
-            | NodeKind::Then(_)
-            | NodeKind::If(_)
-            | NodeKind::Join(_)
-            | NodeKind::Race(_)
-            | NodeKind::Loop(_) => false,
-        })
     }
 
     /// Where the node stands in the wire form: `root`, `root.left.condition_node`, `root.extra_nodes[0]`.
@@ -172,15 +152,11 @@ impl Graph {
         while let Some(at) = open.pop() {
             match self.kind(at) {
                 NodeKind::Then(then) => open.extend([then.next, then.first]),
-                NodeKind::Sql(_)
+                NodeKind::Leaf(_)
                 | NodeKind::If(_)
                 | NodeKind::Join(_)
                 | NodeKind::Race(_)
-                | NodeKind::Loop(_)
-                | NodeKind::Break(_)
-                | NodeKind::Sleep(_)
-                | NodeKind::WaitSchedule(_)
-                | NodeKind::Signal(_) => steps.push(at),
+                | NodeKind::Loop(_) => steps.push(at),
             }
         }
         steps
@@ -226,12 +202,8 @@ pub(crate) fn path_of(members: Vec<Member>) -> String {
 /// the limits, which [`Graph::check_limits`] does once at the end.
 impl Graph {
     /// A graph of one node.
-    ///
-    /// # Panics
-    /// When the kind has children.
-    pub fn leaf(kind: NodeKind) -> Graph {
-        assert!(kind.children().is_empty(), "a leaf has no children");
-        Graph::from_preorder(vec![Node { kind, result_name: None }])
+    pub fn leaf(leaf: impl Into<Leaf>) -> Graph {
+        Graph::from_preorder(vec![Node { kind: NodeKind::Leaf(leaf.into()), result_name: None }])
     }
 
     /// `first`, then `next`.
@@ -361,7 +333,7 @@ mod tests {
     use crate::kind::Sql;
 
     fn sql(query: &str) -> Graph {
-        Graph::leaf(NodeKind::Sql(Sql::new(query)))
+        Graph::leaf(Sql::new(query))
     }
 
     #[test]

@@ -21,10 +21,10 @@ mod tests {
     use crate::error::GraphError;
     use crate::fragment::Fragment;
     use crate::graph::Graph;
-    use crate::kind::{Break, NodeKind, Sleep, Sql};
+    use crate::kind::{Break, Sleep, Sql};
 
     fn sql(query: &str) -> Graph {
-        Graph::leaf(NodeKind::Sql(Sql::new(query)))
+        Graph::leaf(Sql::new(query))
     }
 
     #[test]
@@ -33,11 +33,11 @@ mod tests {
             Graph::if_else(
                 sql("c"),
                 Graph::join(vec![sql("1"), sql("2"), sql("3")]).unwrap(),
-                Graph::repeat(Graph::leaf(NodeKind::Break(Break { value: None })), Some(sql("w"))),
+                Graph::repeat(Graph::leaf(Break { value: None }), Some(sql("w"))),
             )
             .named("x")
             .unwrap(),
-            Graph::leaf(NodeKind::Sleep(Sleep { duration: Duration::from_millis(1500) })),
+            Graph::leaf(Sleep { duration: Duration::from_millis(1500) }),
         );
         let spliced = {
             let sql = Fragment::sql;
@@ -45,11 +45,11 @@ mod tests {
                 &Fragment::if_else(
                     &sql("c"),
                     &Fragment::join(&[sql("1"), sql("2"), sql("3")]).unwrap(),
-                    &Fragment::repeat(&Fragment::end(None), Some(&sql("w"))),
+                    &Fragment::repeat(&Fragment::leaf(Break { value: None }), Some(&sql("w"))),
                 )
                 .named("x")
                 .unwrap(),
-                &Fragment::sleep(Duration::from_millis(1500)),
+                &Fragment::leaf(Sleep { duration: Duration::from_millis(1500) }),
             )
         };
         assert_eq!(built.to_json(), spliced.as_str());
@@ -70,13 +70,13 @@ mod tests {
             "it's \"x\" $1".into(),
             serde_json::json!([1, [null], {"b": {}, "a": []}]),
         ];
-        let built = Graph::leaf(NodeKind::Sql(Sql::bound("SELECT $7, $1", params.clone()).unwrap()));
+        let built = Graph::leaf(Sql::bound("SELECT $7, $1", params.clone()).unwrap());
         let text = r#"{"node_type":"SQL","query":"SELECT $7, $1","params":[null,true,-7,18446744073709551615,19.5,"it's \"x\" $1",[1,[null],{"b":{},"a":[]}]]}"#;
         assert_eq!(built.to_json(), text);
         assert_eq!(serde_json::to_string(&built).unwrap(), text);
         assert_eq!(Graph::from_json(text).as_ref(), Ok(&built));
         assert_eq!(Graph::from_value(&serde_json::to_value(&built).unwrap()).as_ref(), Ok(&built));
-        let fragment = Fragment::bound("SELECT $7, $1", &params).unwrap();
+        let fragment = Fragment::leaf(Sql::bound("SELECT $7, $1", params).unwrap());
         assert_eq!(fragment.as_str(), text);
         let named = fragment.named("x").unwrap().named("y").unwrap();
         assert_eq!(Graph::from_json(named.as_str()), built.named("y"));

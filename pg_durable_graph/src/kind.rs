@@ -9,12 +9,15 @@ mod then;
 
 pub use choice::{Condition, If};
 pub use join::Join;
-pub use leaf::{Break, Delivery, Signal, Sleep, Sql, WaitSchedule};
+pub use leaf::*;
+pub(crate) use leaf::{ROWS, Row};
 pub use race::Race;
 pub use repeat::Loop;
 pub use then::Then;
 
 use std::borrow::Cow;
+
+use serde_json::Value;
 
 use crate::config;
 use crate::error::Problem;
@@ -23,8 +26,8 @@ use crate::node_id::NodeId;
 /// The kinds of node. Children are fields, so that every walker sees them.
 #[derive(Debug, Clone, PartialEq)]
 pub enum NodeKind {
-    /// Runs SQL.
-    Sql(Sql),
+    /// A node without children.
+    Leaf(Leaf),
     /// One node after the other.
     Then(Then),
     /// One of two nodes, by a condition.
@@ -35,14 +38,38 @@ pub enum NodeKind {
     Race(Race),
     /// A body again and again.
     Loop(Loop),
-    /// Leaves the enclosing loop.
-    Break(Break),
-    /// Waits for a span of time.
-    Sleep(Sleep),
-    /// Waits for the next tick of a cron expression.
-    WaitSchedule(WaitSchedule),
-    /// Waits for a signal.
-    Signal(Signal),
+}
+
+impl<L: Into<Leaf>> From<L> for NodeKind {
+    fn from(leaf: L) -> NodeKind {
+        NodeKind::Leaf(leaf.into())
+    }
+}
+
+/// The node types that the reference system knows, in the order in which its message lists them.
+const REFERENCE: [&str; 12] = [
+    "SQL",
+    "THEN",
+    "IF",
+    "JOIN",
+    "LOOP",
+    "BREAK",
+    "RACE",
+    "SLEEP",
+    "WAIT_SCHEDULE",
+    "HTTP",
+    "HTTP_MULTIPART",
+    "SIGNAL",
+];
+
+/// What is wrong with a node type that is none of ours.
+pub(crate) fn unknown(node_type: &str) -> Problem {
+    if REFERENCE.contains(&node_type) {
+        return Problem::Unavailable(node_type.to_owned());
+    }
+    let ours = ROWS.iter().map(|row| row.name).filter(|name| !REFERENCE.contains(name));
+    let valid: Vec<&str> = REFERENCE.into_iter().chain(ours).collect();
+    Problem::UnknownType { node_type: node_type.to_owned(), valid: valid.join(", ") }
 }
 
 impl NodeKind {
@@ -61,27 +88,19 @@ impl NodeKind {
                 children.extend(repeat.condition);
                 children
             }
-            NodeKind::Sql(_)
-            | NodeKind::Break(_)
-            | NodeKind::Sleep(_)
-            | NodeKind::WaitSchedule(_)
-            | NodeKind::Signal(_) => Vec::new(),
+            NodeKind::Leaf(_) => Vec::new(),
         }
     }
 
     /// The kind's name in JSON and in `df.nodes.node_type`.
     pub fn name(&self) -> &'static str {
         match self {
-            NodeKind::Sql(_) => "SQL",
+            NodeKind::Leaf(leaf) => leaf.name(),
             NodeKind::Then(_) => "THEN",
             NodeKind::If(_) => "IF",
             NodeKind::Join(_) => "JOIN",
             NodeKind::Race(_) => "RACE",
             NodeKind::Loop(_) => "LOOP",
-            NodeKind::Break(_) => "BREAK",
-            NodeKind::Sleep(_) => "SLEEP",
-            NodeKind::WaitSchedule(_) => "WAIT_SCHEDULE",
-            NodeKind::Signal(_) => "SIGNAL",
         }
     }
 
@@ -106,11 +125,7 @@ impl NodeKind {
                 visit(repeat.body);
                 repeat.condition.into_iter().for_each(visit);
             }
-            NodeKind::Sql(_)
-            | NodeKind::Break(_)
-            | NodeKind::Sleep(_)
-            | NodeKind::WaitSchedule(_)
-            | NodeKind::Signal(_) => {}
+            NodeKind::Leaf(_) => {}
         }
     }
 
@@ -129,11 +144,7 @@ impl NodeKind {
             NodeKind::Loop(repeat) => {
                 Some(&mut repeat.body).into_iter().chain(repeat.condition.as_mut()).nth(nth)
             }
-            NodeKind::Sql(_)
-            | NodeKind::Break(_)
-            | NodeKind::Sleep(_)
-            | NodeKind::WaitSchedule(_)
-            | NodeKind::Signal(_) => None,
+            NodeKind::Leaf(_) => None,
         }
     }
 
@@ -148,11 +159,7 @@ impl NodeKind {
             | NodeKind::If(_)
             | NodeKind::Join(_)
             | NodeKind::Race(_)
-            | NodeKind::Sql(_)
-            | NodeKind::Break(_)
-            | NodeKind::Sleep(_)
-            | NodeKind::WaitSchedule(_)
-            | NodeKind::Signal(_) => match nth {
+            | NodeKind::Leaf(_) => match nth {
                 0 => Member::Left,
                 1 => Member::Right,
                 more => Member::Extra(more - 2),
@@ -163,46 +170,83 @@ impl NodeKind {
     /// What `query` says in the wire form.
     pub(crate) fn query(&self) -> Option<Cow<'_, str>> {
         match self {
-            NodeKind::Sql(sql) => Some(Cow::Borrowed(&sql.query)),
+            NodeKind::Leaf(leaf) => Some(leaf.query()),
             NodeKind::If(choice) => choice.query().map(Cow::Owned),
-            NodeKind::Break(end) => Some(Cow::Owned(end.query())),
-            NodeKind::Sleep(sleep) => Some(Cow::Owned(sleep.query())),
-            NodeKind::WaitSchedule(schedule) => Some(Cow::Owned(schedule.query())),
-            NodeKind::Signal(signal) => Some(Cow::Owned(signal.query())),
             NodeKind::Then(_) | NodeKind::Join(_) | NodeKind::Race(_) | NodeKind::Loop(_) => None,
         }
     }
 
-    /// The values that the wire form has beside `query`; `None` where there are none.
-    pub(crate) fn params(&self) -> Option<&[serde_json::Value]> {
+    /// The leaf, where it is one.
+    pub fn leaf(&self) -> Option<&Leaf> {
         match self {
-            NodeKind::Sql(sql) if !sql.params.is_empty() => Some(&sql.params),
-            NodeKind::Sql(_)
-            | NodeKind::Then(_)
+            NodeKind::Leaf(leaf) => Some(leaf),
+            NodeKind::Then(_)
             | NodeKind::If(_)
             | NodeKind::Join(_)
             | NodeKind::Race(_)
-            | NodeKind::Loop(_)
-            | NodeKind::Break(_)
-            | NodeKind::Sleep(_)
-            | NodeKind::WaitSchedule(_)
-            | NodeKind::Signal(_) => None,
+            | NodeKind::Loop(_) => None,
         }
+    }
+
+    /// Whether its completion follows from its children's: it is written only where it bears a name, and when all ends.
+    pub fn is_derived(&self) -> bool {
+        match self {
+            NodeKind::Then(_) | NodeKind::If(_) | NodeKind::Join(_) => true,
+            NodeKind::Leaf(_) | NodeKind::Race(_) | NodeKind::Loop(_) => false,
+        }
+    }
+
+    /// The texts in which references and variables may stand, to be changed.
+    pub(crate) fn texts_mut(&mut self) -> Vec<&mut String> {
+        match self {
+            NodeKind::Leaf(leaf) => leaf.texts_mut(),
+            NodeKind::Then(_)
+            | NodeKind::If(_)
+            | NodeKind::Join(_)
+            | NodeKind::Race(_)
+            | NodeKind::Loop(_) => Vec::new(),
+        }
+    }
+
+    /// Whether the node ends the loop around it.
+    pub fn breaks(&self) -> bool {
+        self.leaf().is_some_and(Leaf::breaks)
+    }
+
+    /// Whether the node waits for something that does not come out of the workflow itself.
+    pub fn waits(&self) -> bool {
+        self.leaf().is_some_and(|leaf| leaf.wait().is_some())
+    }
+
+    /// Takes the values that the wire form has beside `query`.
+    pub(crate) fn with_params(self, params: Vec<Value>) -> Result<NodeKind, Problem> {
+        match self {
+            NodeKind::Leaf(leaf) => leaf.with_params(params).map(NodeKind::Leaf),
+            NodeKind::Then(_)
+            | NodeKind::If(_)
+            | NodeKind::Join(_)
+            | NodeKind::Race(_)
+            | NodeKind::Loop(_) => match params.is_empty() {
+                true => Ok(self),
+                false => Err(Problem::NotAllowed { member: "params", node_type: self.name() }),
+            },
+        }
+    }
+
+    /// The values that the wire form has beside `query`; `None` where there are none.
+    pub(crate) fn params(&self) -> Option<&[Value]> {
+        self.leaf().map(Leaf::params).filter(|params| !params.is_empty())
     }
 
     /// The line that stands for the node in `explain`, without its name and mark.
     pub(crate) fn label(&self) -> Cow<'static, str> {
         match self {
-            NodeKind::Sql(sql) => sql.label().into(),
+            NodeKind::Leaf(leaf) => leaf.label().into(),
             NodeKind::Then(_) => "THEN".into(),
             NodeKind::If(_) => "IF".into(),
             NodeKind::Join(join) => join.label().into(),
             NodeKind::Race(_) => "RACE".into(),
             NodeKind::Loop(repeat) => repeat.label().into(),
-            NodeKind::Break(end) => end.label().into(),
-            NodeKind::Sleep(sleep) => sleep.label().into(),
-            NodeKind::WaitSchedule(schedule) => schedule.label().into(),
-            NodeKind::Signal(signal) => signal.label().into(),
         }
     }
 }

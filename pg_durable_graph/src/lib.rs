@@ -10,6 +10,7 @@ pub mod error;
 pub mod explain;
 pub mod fragment;
 pub mod graph;
+pub mod instant;
 mod json;
 pub mod kind;
 pub mod lexer;

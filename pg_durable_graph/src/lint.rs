@@ -9,8 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::Problem;
 use crate::graph::Graph;
-use crate::kind::{Condition, NodeKind, Signal, WaitSchedule};
-use crate::limits::SPAN_MAX;
+use crate::kind::{Condition, Leaf, NodeKind, Text};
 use crate::node_id::NodeId;
 use crate::template::{Context, INPUT, Reference, Template};
 
@@ -51,20 +50,12 @@ impl Graph {
         let is_input = |(reference, context): (&Reference, Context)| {
             reference.name == INPUT && context == Context::Code && !reference.nullable
         };
-        let refers = self.iter().any(|(_, node)| match &node.kind {
-            NodeKind::Sql(sql) => {
-                Template::parse(&sql.query, |name| name == INPUT).references().any(is_input)
-            }
-            NodeKind::Break(_)
-            | NodeKind::Then(_)
-            | NodeKind::If(_)
-            | NodeKind::Join(_)
-            | NodeKind::Race(_)
-            | NodeKind::Loop(_)
-            | NodeKind::Sleep(_)
-            | NodeKind::WaitSchedule(_)
-            | NodeKind::Signal(_) => false,
-        });
+        let refers_to_input = |text: Text<'_>| match text {
+            Text::Sql { text, .. } => Template::parse(text, |name| name == INPUT).references().any(is_input),
+            Text::Plain(_) => false,
+        };
+        let mut leaves = self.iter().filter_map(|(_, node)| node.kind.leaf());
+        let refers = leaves.any(|leaf| leaf.texts().into_iter().any(refers_to_input));
         refers && !self.iter().any(|(_, node)| node.result_name.as_deref() == Some(INPUT))
     }
 }
@@ -142,43 +133,31 @@ impl<'a> Linter<'a> {
                 ways_out.extend(end);
                 Scope::meet(ways_out, id)
             }
-            NodeKind::Break(end) => {
-                if let Some(value) = &end.value {
-                    self.check_references(id, &scope, &Template::parse_text(value, |_| true));
-                }
-                match self.ways_out.last_mut() {
-                    Some(ways_out) => ways_out.push(scope),
-                    None => self.report(
-                        id,
-                        "df.break() was called outside of a loop. df.break() may only be used inside df.loop().",
-                        None,
-                    ),
-                }
-                None
-            }
-            NodeKind::Sql(sql) => {
-                self.check(id, sql.check());
-                self.check_references(id, &scope, &Template::parse(&sql.query, |_| true));
-                Some(scope)
-            }
-            NodeKind::WaitSchedule(wait) => {
-                self.check(id, WaitSchedule::new(&wait.cron_expr, wait.timezone.clone()));
-                Some(scope)
-            }
-            NodeKind::Signal(signal) => {
-                self.check(id, Signal::new(&signal.name, signal.timeout));
-                Some(scope)
-            }
-            NodeKind::Sleep(sleep) => {
-                let fits = sleep.duration <= SPAN_MAX;
-                self.check(id, if fits { Ok(()) } else { Err(Problem::SleepTooLong) });
-                Some(scope)
-            }
+            NodeKind::Leaf(leaf) => self.leaf(id, leaf, scope),
         };
         if let (Some(scope), Some(name)) = (&mut after, &graph.node(id).result_name) {
             scope.bind(name);
         }
         after
+    }
+
+    fn leaf(&mut self, id: NodeId, leaf: &Leaf, scope: Scope<'a>) -> Option<Scope<'a>> {
+        self.check(id, leaf.check());
+        for text in leaf.texts() {
+            self.check_references(id, &scope, &text.template());
+        }
+        if !leaf.breaks() {
+            return Some(scope);
+        }
+        match self.ways_out.last_mut() {
+            Some(ways_out) => ways_out.push(scope),
+            None => self.report(
+                id,
+                "df.break() was called outside of a loop. df.break() may only be used inside df.loop().",
+                None,
+            ),
+        }
+        None
     }
 
     /// Walks a chain of THENs without descending into it, however long. Names of the inner THENs are bound when
@@ -202,15 +181,11 @@ impl<'a> Linter<'a> {
                     NodeKind::Then(then) => {
                         open.extend([Work::Bind(at), Work::Walk(then.next), Work::Walk(then.first)]);
                     }
-                    NodeKind::Sql(_)
+                    NodeKind::Leaf(_)
                     | NodeKind::If(_)
                     | NodeKind::Join(_)
                     | NodeKind::Race(_)
-                    | NodeKind::Loop(_)
-                    | NodeKind::Break(_)
-                    | NodeKind::Sleep(_)
-                    | NodeKind::WaitSchedule(_)
-                    | NodeKind::Signal(_) => scope = self.walk(at, scope?),
+                    | NodeKind::Loop(_) => scope = self.walk(at, scope?),
                 },
             }
         }
@@ -326,10 +301,10 @@ impl<'a> Linter<'a> {
 mod tests {
     use super::*;
     use crate::fragment::Fragment;
-    use crate::kind::{Break, Sql};
+    use crate::kind::{Break, Signal, Sql, WaitSchedule};
 
     fn sql(query: &str) -> Graph {
-        Graph::leaf(NodeKind::Sql(Sql::new(query)))
+        Graph::leaf(Sql::new(query))
     }
 
     fn named(query: &str, name: &str) -> Graph {
@@ -337,7 +312,7 @@ mod tests {
     }
 
     fn end(value: Option<&str>) -> Graph {
-        Graph::leaf(NodeKind::Break(Break { value: value.map(str::to_owned) }))
+        Graph::leaf(Break { value: value.map(str::to_owned) })
     }
 
     fn steps<const N: usize>(steps: [Graph; N]) -> Graph {
@@ -368,10 +343,7 @@ mod tests {
         );
         check(steps([Graph::then(sql("1"), sql("2")).named("both").unwrap(), sql("SELECT $both")]), &[]);
         check(
-            Graph::then(
-                Graph::leaf(NodeKind::Sql(Sql { query: "$1 $2".to_owned(), params: vec![1.into()] })),
-                sql("1"),
-            ),
+            Graph::then(Graph::leaf(Sql { query: "$1 $2".to_owned(), params: vec![1.into()] }), sql("1")),
             &["root.left: there is no value for $2: params has 1"],
         );
         let hint = steps([named("1", "a"), sql("SELECT $b")]).lint().remove(0).hint;
@@ -451,11 +423,11 @@ mod tests {
         check(Graph::repeat(Graph::join(vec![end(None), sql("1")]).unwrap(), None), &[]);
         let wait = WaitSchedule { cron_expr: "soon".to_owned(), timezone: None };
         check(
-            Graph::leaf(NodeKind::WaitSchedule(wait)),
+            Graph::leaf(wait),
             &["root: Invalid cron expression 'soon': expected 5 fields, or 6 with a year, found 1"],
         );
         let signal = Signal { name: String::new(), timeout: None };
-        check(Graph::leaf(NodeKind::Signal(signal)), &["root: Signal name cannot be empty"]);
+        check(Graph::leaf(signal), &["root: Signal name cannot be empty"]);
     }
 
     #[test]

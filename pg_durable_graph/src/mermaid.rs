@@ -107,7 +107,7 @@ impl Chart<'_> {
                     }
                 }
             }
-            NodeKind::Break(_) => {
+            NodeKind::Leaf(leaf) if leaf.breaks() => {
                 self.rounded(id, &box_id);
                 if let Some(around) = graph.enclosing_loop(id) {
                     let text = format!("    {box_id} -.->|break| n{}\n", around.0);
@@ -115,12 +115,11 @@ impl Chart<'_> {
                 }
                 Flow { entry: box_id, exits: Vec::new() }
             }
-            NodeKind::Sql(_) => {
-                self.shape(id, &box_id, "[\"", "\"]");
-                Flow { exits: leave(None), entry: box_id }
-            }
-            NodeKind::Sleep(_) | NodeKind::WaitSchedule(_) | NodeKind::Signal(_) => {
-                self.rounded(id, &box_id);
+            NodeKind::Leaf(leaf) => {
+                match leaf.wait() {
+                    Some(_) => self.rounded(id, &box_id),
+                    None => self.shape(id, &box_id, "[\"", "\"]"),
+                }
                 Flow { exits: leave(None), entry: box_id }
             }
         }
@@ -208,6 +207,7 @@ fn push_marks(out: &mut String, graph: &Graph, mark: impl Fn(NodeId) -> Option<M
 mod tests {
     use super::*;
     use crate::fragment::Fragment;
+    use crate::kind::Break;
 
     fn check(fragment: &Fragment, expected: &[&str]) {
         let text = mermaid(&Graph::from_json(fragment.as_str()).unwrap(), |_| None);
@@ -222,7 +222,7 @@ mod tests {
             &Fragment::then(&sql("SELECT \"a\" <b>").named("x").unwrap(), &sql("c")),
             &["flowchart TD", "n1[\"SQL: SELECT #34;a#34; #60;b#62; → x\"]", "n2[\"SQL: c\"]", "n1 --> n2"],
         );
-        let branch = Fragment::if_else(&sql("c"), &sql("t"), &Fragment::end(None));
+        let branch = Fragment::if_else(&sql("c"), &sql("t"), &Fragment::leaf(Break { value: None }));
         check(
             &Fragment::then(&Fragment::repeat(&branch, None), &sql("z")),
             &[

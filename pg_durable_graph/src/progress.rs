@@ -34,14 +34,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::graph::Graph;
+pub use crate::instant::Instant;
 use crate::kind::{Condition, NodeKind};
 use crate::node_id::NodeId;
 use crate::outcome::{Column, Outcome};
 use crate::status::NodeStatus;
 use crate::truth;
-
-/// Microseconds since 2000-01-01 UTC, as PostgreSQL counts them.
-pub type Instant = i64;
 
 /// The part of a node row that changes.
 #[derive(Debug, Clone, PartialEq)]
@@ -205,7 +203,7 @@ impl Progress {
         let throttled = graph.throttled_loops();
         let ends = graph.ends().to_vec();
         let named = graph.iter().filter(|(_, node)| node.result_name.is_some()).map(|(id, _)| id).collect();
-        let is_break = |kind: &NodeKind| matches!(kind, NodeKind::Break(_));
+        let is_break = |kind: &NodeKind| kind.breaks();
         let breaks = graph.iter().filter(|(_, node)| is_break(&node.kind)).map(|(id, _)| id).collect();
         Progress {
             graph,
@@ -396,14 +394,7 @@ impl Progress {
                 }
                 self.merge_join(parent, &join.branches, outer);
             }
-            NodeKind::Sql(_)
-            | NodeKind::Then(_)
-            | NodeKind::If(_)
-            | NodeKind::Loop(_)
-            | NodeKind::Break(_)
-            | NodeKind::Sleep(_)
-            | NodeKind::WaitSchedule(_)
-            | NodeKind::Signal(_) => return Ok(None),
+            NodeKind::Leaf(_) | NodeKind::Then(_) | NodeKind::If(_) | NodeKind::Loop(_) => return Ok(None),
         }
         self.go_on(At::Completed(parent), outer).map(Some)
     }
@@ -416,12 +407,10 @@ impl Progress {
     /// The inner nodes that have completed without being written, because their completion follows from their
     /// children. The one who ends an instance writes them, for readers of the table.
     pub fn derived(&self) -> Vec<NodeId> {
-        let is_derived =
-            |kind: &NodeKind| matches!(kind, NodeKind::Then(_) | NodeKind::If(_) | NodeKind::Join(_));
         self.graph
             .iter()
             .filter(|(id, node)| {
-                is_derived(&node.kind) && node.result_name.is_none() && self.is_completed(*id)
+                node.kind.is_derived() && node.result_name.is_none() && self.is_completed(*id)
             })
             .map(|(id, _)| id)
             .collect()
@@ -471,16 +460,12 @@ impl Progress {
     fn enter(&mut self, node: NodeId, branch: NodeId) -> Result<Entered, ProgressError> {
         let graph = self.graph.clone();
         Ok(match graph.kind(node) {
-            NodeKind::Break(_) if self.is_completed(node) => {
+            NodeKind::Leaf(leaf) if leaf.breaks() && self.is_completed(node) => {
                 self.bind(node, branch);
                 let outer = graph.enclosing_loop(node).ok_or(ProgressError::BreakOutsideLoop(node))?;
                 self.leave_loop(outer, branch)
             }
-            NodeKind::Sql(_)
-            | NodeKind::Break(_)
-            | NodeKind::Sleep(_)
-            | NodeKind::WaitSchedule(_)
-            | NodeKind::Signal(_) => {
+            NodeKind::Leaf(_) => {
                 if self.is_completed(node) {
                     Entered::At(At::Completed(node))
                 } else {
@@ -616,11 +601,7 @@ impl Progress {
             }
             // The roots of branches are where `advance` stops, so it never leaves them from inside.
             NodeKind::Join(_) | NodeKind::Race(_) => return Entered::Next(Next::BranchCompleted(branch)),
-            NodeKind::Sql(_)
-            | NodeKind::Break(_)
-            | NodeKind::Sleep(_)
-            | NodeKind::WaitSchedule(_)
-            | NodeKind::Signal(_) => unreachable!("a leaf has no children"),
+            NodeKind::Leaf(_) => unreachable!("a leaf has no children"),
         })
     }
 

@@ -34,17 +34,21 @@ pub enum ScheduleError {
     /// There is no such time zone.
     #[error("Unknown time zone '{0}'")]
     TimeZone(String),
+    /// It was understood, and asks for a day that does not come any more.
+    #[error("No upcoming schedule found for '{0}'")]
+    NoTick(String),
 }
 
 impl ScheduleError {
     /// What to do about it.
     pub fn hint(&self) -> Option<&'static str> {
-        Some(match self {
+        match self {
             ScheduleError::Expression { .. } => {
-                "Write five fields: minute, hour, day of month, month, day of week (0 or 7 is Sunday)."
+                Some("Write five fields: minute, hour, day of month, month, day of week (0 or 7 is Sunday).")
             }
-            ScheduleError::TimeZone(_) => "Use an IANA name such as Europe/Berlin.",
-        })
+            ScheduleError::TimeZone(_) => Some("Use an IANA name such as Europe/Berlin."),
+            ScheduleError::NoTick(_) => None,
+        }
     }
 }
 

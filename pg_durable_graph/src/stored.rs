@@ -8,7 +8,7 @@ use crate::config::push_json_string;
 use crate::error::Problem;
 use crate::graph::{Graph, Node};
 use crate::json::Children;
-use crate::kind::{Break, Condition, If, Join, Loop, NodeKind, Race, Signal, Sleep, Sql, Then, WaitSchedule};
+use crate::kind::{Condition, If, Join, Loop, NodeKind, Race, Row, Then};
 use crate::node_id::NodeId;
 
 /// One row: what of `df.nodes` never changes.
@@ -188,11 +188,6 @@ fn node_of(row: StoredNode<'_>) -> Result<Node, StoredError> {
         Ok(branches)
     };
     let kind = match &*node_type {
-        "SQL" => {
-            let params = params.as_deref().map(serde_json::from_str).transpose();
-            let params = params.map_err(|error| StoredError::Params { id, reason: error.to_string() })?;
-            NodeKind::Sql(Sql { query: text()?.to_owned(), params: params.unwrap_or_default() })
-        }
         "THEN" => NodeKind::Then(Then { first: left()?, next: right()? }),
         "IF" => {
             let condition = match ids()?.condition_node {
@@ -211,11 +206,15 @@ fn node_of(row: StoredNode<'_>) -> Result<Node, StoredError> {
             let condition = ids()?.condition_node.map(node_id).transpose()?;
             NodeKind::Loop(Loop { body: left()?, condition })
         }
-        "BREAK" => NodeKind::Break(Break::from_query(text()?).map_err(bad_config)?),
-        "SLEEP" => NodeKind::Sleep(Sleep::from_query(text()?).map_err(bad_config)?),
-        "WAIT_SCHEDULE" => NodeKind::WaitSchedule(WaitSchedule::read(text()?).map_err(bad_config)?),
-        "SIGNAL" => NodeKind::Signal(Signal::from_query(text()?).map_err(bad_config)?),
-        other => return Err(StoredError::UnknownType { id, node_type: other.to_owned() }),
+        other => {
+            let Some(row) = Row::named(other) else {
+                return Err(StoredError::UnknownType { id, node_type: other.to_owned() });
+            };
+            let params = params.as_deref().map(serde_json::from_str).transpose();
+            let params = params.map_err(|error| StoredError::Params { id, reason: error.to_string() })?;
+            let leaf = (row.from_stored)(text()?).map_err(bad_config)?;
+            leaf.with_stored_params(params.unwrap_or_default()).into()
+        }
     };
     Ok(Node { kind, result_name: result_name.map(Cow::into_owned) })
 }
@@ -226,20 +225,25 @@ mod tests {
 
     use super::*;
     use crate::fragment::Fragment;
+    use crate::kind::{Break, Signal, Sleep, Sql, WaitSchedule};
 
     fn every_kind() -> Graph {
         let sql = Fragment::sql;
         let steps = [
             sql("SELECT 1").named("one").unwrap(),
-            Fragment::if_else(&sql("c"), &sql("t"), &Fragment::sleep(Duration::from_millis(500))),
+            Fragment::if_else(
+                &sql("c"),
+                &sql("t"),
+                &Fragment::leaf(Sleep { duration: Duration::from_millis(500) }),
+            ),
             Fragment::if_rows("one", &sql("t"), &sql("e")),
-            Fragment::repeat(&Fragment::end(Some("v")), None),
+            Fragment::repeat(&Fragment::leaf(Break { value: Some("v".to_owned()) }), None),
             Fragment::repeat(&sql("body"), Some(&sql("while"))),
             Fragment::join(&[sql("1"), sql("2")]).unwrap(),
             Fragment::join(&[sql("1"), sql("2"), sql("3"), sql("4")]).unwrap(),
-            Fragment::race(&[sql("1"), sql("2"), Fragment::signal("go", None).unwrap()]).unwrap(),
-            Fragment::wait_for_schedule("@daily", Some("Europe/Berlin")).unwrap(),
-            Fragment::bound("SELECT $1", &[serde_json::json!({"a": [1]})]).unwrap(),
+            Fragment::race(&[sql("1"), sql("2"), Fragment::leaf(Signal::new("go", None).unwrap())]).unwrap(),
+            Fragment::leaf(WaitSchedule::new("@daily", Some("Europe/Berlin".to_owned())).unwrap()),
+            Fragment::leaf(Sql::bound("SELECT $1", vec![serde_json::json!({"a": [1]})]).unwrap()),
         ];
         let all = steps.into_iter().reduce(|first, next| Fragment::then(&first, &next)).unwrap();
         Graph::from_json(all.as_str()).unwrap()

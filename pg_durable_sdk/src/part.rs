@@ -9,7 +9,7 @@ use crate::{
 };
 use pg_durable_graph::{
     Graph, GraphError, NodeId, Problem,
-    kind::{NodeKind, Sql},
+    kind::{Leaf, Sql},
 };
 use std::collections::BTreeMap;
 
@@ -44,9 +44,9 @@ impl Captured {
 
 impl Part {
     /// One node without children.
-    pub(crate) fn leaf(kind: Result<NodeKind, Problem>) -> Self {
-        match kind {
-            Ok(kind) => Self::whole(Graph::leaf(kind)),
+    pub(crate) fn leaf(leaf: Result<impl Into<Leaf>, Problem>) -> Self {
+        match leaf {
+            Ok(leaf) => Self::whole(Graph::leaf(leaf)),
             Err(problem) => Self::faulty(Misplaced::at_root(&problem.into())),
         }
     }
@@ -176,7 +176,7 @@ fn check_name(name: &str) -> Result<(), GraphError> {
 }
 
 fn placeholder() -> Graph {
-    Graph::leaf(NodeKind::Sql(Sql::new("SELECT 1")))
+    Graph::leaf(Sql::new("SELECT 1"))
 }
 
 /// Separates graphs from what is known of their nodes, which come to lie after `above` others and the parts

@@ -1,7 +1,7 @@
 //! A wait for the next tick of a cron expression.
 
 use crate::{Output, Part, TypedPart, Workflow};
-use pg_durable_graph::kind::{NodeKind, WaitSchedule};
+use pg_durable_graph::kind::WaitSchedule;
 
 /// A wait for the next tick of a cron expression; made by [`schedule`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,7 +50,7 @@ impl From<String> for Schedule {
 
 impl From<Schedule> for Part {
     fn from(wait: Schedule) -> Self {
-        Part::leaf(WaitSchedule::new(wait.cron_expr, wait.timezone).map(NodeKind::WaitSchedule))
+        Part::leaf(WaitSchedule::new(wait.cron_expr, wait.timezone))
     }
 }
 

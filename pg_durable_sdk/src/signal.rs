@@ -1,7 +1,7 @@
 //! A wait for a signal.
 
 use crate::{Output, Part, TypedPart, Workflow};
-use pg_durable_graph::kind::{self, NodeKind};
+use pg_durable_graph::kind;
 use std::time::Duration;
 
 /// A wait for a signal; made by [`signal`].
@@ -64,7 +64,7 @@ impl From<String> for Signal {
 
 impl From<Signal> for Part {
     fn from(wait: Signal) -> Self {
-        Part::leaf(kind::Signal::new(wait.name, wait.timeout).map(NodeKind::Signal)).named(wait.result_name)
+        Part::leaf(kind::Signal::new(wait.name, wait.timeout)).named(wait.result_name)
     }
 }
 

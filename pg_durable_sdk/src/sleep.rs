@@ -1,12 +1,12 @@
 //! A wait for a length of time.
 
 use crate::{Part, Workflow};
-use pg_durable_graph::kind::{NodeKind, Sleep};
+use pg_durable_graph::kind::Sleep;
 use std::time::Duration;
 
 /// A wait for this long. The builder's is [`Workflow::sleep`]; this is the word of `#[workflow]`.
 pub fn sleep(duration: Duration) -> Part {
-    Part::leaf(Ok(NodeKind::Sleep(Sleep { duration })))
+    Part::leaf(Ok(Sleep { duration }))
 }
 
 /// Adding it to a workflow.

@@ -6,7 +6,7 @@ use crate::{
     fault::Misplaced,
     name::{Named, SharedName},
 };
-use pg_durable_graph::kind::{NodeKind, Sql};
+use pg_durable_graph::kind::Sql;
 use serde_json::Value;
 use std::{fmt, marker::PhantomData};
 
@@ -126,7 +126,7 @@ impl<T> fmt::Debug for Step<T> {
 
 impl<T> From<Step<T>> for Part {
     fn from(step: Step<T>) -> Self {
-        let part = Part::leaf(Sql::bound(step.query, step.params).map(NodeKind::Sql));
+        let part = Part::leaf(Sql::bound(step.query, step.params));
         let part = with_faults(part, step.faults);
         match step.name {
             Some(name) => part.named(Some(name)),

@@ -6,11 +6,7 @@ use crate::{
     fault::Misplaced,
     start::{Start, What},
 };
-use pg_durable_graph::{
-    Graph, explain,
-    kind::{Break, NodeKind},
-    mermaid,
-};
+use pg_durable_graph::{Graph, explain, kind::Break, mermaid};
 use serde::Serialize;
 use serde_json::Value;
 use std::{fmt, marker::PhantomData, sync::Arc, time::Duration};
@@ -266,12 +262,12 @@ impl<T> Workflow<T> {
     ///
     /// `$name` references in it are replaced.
     pub fn break_with(self, value: impl Into<String>) -> Workflow {
-        self.step(Part::leaf(Ok(NodeKind::Break(Break { value: Some(value.into()) }))))
+        self.step(Part::leaf(Ok(Break { value: Some(value.into()) })))
     }
 
     /// Leaves the nearest loop around it, whose result becomes null.
     pub fn break_loop(self) -> Workflow {
-        self.step(Part::leaf(Ok(NodeKind::Break(Break { value: None }))))
+        self.step(Part::leaf(Ok(Break { value: None })))
     }
 
     fn branches(

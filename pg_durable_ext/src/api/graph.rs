@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use pg_durable_graph::kind::{Break, Leaf, Signal, Sleep, Sql, WaitSchedule};
 use pg_durable_graph::limits::SPAN_MAX;
 use pg_durable_graph::{Fragment, GraphError, Problem, fragment};
 use pgrx::pg_sys::panic::ErrorReport;
@@ -57,6 +58,11 @@ fn give(fragment: Fragment) -> String {
     text
 }
 
+fn leaf(leaf: Result<impl Into<Leaf>, Problem>) -> Result<String, ErrorReport> {
+    let leaf = leaf.map_err(|problem| BuildError::Graph(problem.into()))?;
+    Ok(give(Fragment::leaf(leaf)))
+}
+
 fn pieces(texts: &[&str]) -> Result<Vec<Fragment>, BuildError> {
     texts.iter().map(|text| piece(text)).collect()
 }
@@ -75,7 +81,7 @@ fn graph_sql_bound(query: &str, params: Jsonb) -> Result<String, ErrorReport> {
         }
         Err(_) => return Err(BuildError::Graph(Problem::ParamsTooDeep.into()).into()),
     };
-    Ok(give(Fragment::bound(query, &params).map_err(BuildError::from)?))
+    leaf(Sql::bound(query, params))
 }
 
 #[pg_extern]
@@ -120,17 +126,17 @@ fn sleep(duration: Duration) -> Result<String, ErrorReport> {
     if duration > SPAN_MAX {
         return Err(BuildError::SleepTooLong.into());
     }
-    Ok(give(Fragment::sleep(duration)))
+    leaf(Ok(Sleep { duration }))
 }
 
 #[pg_extern]
 fn graph_wait_for_schedule(cron_expr: &str) -> Result<String, ErrorReport> {
-    Ok(give(Fragment::wait_for_schedule(cron_expr, None).map_err(BuildError::from)?))
+    leaf(WaitSchedule::new(cron_expr, None))
 }
 
 #[pg_extern]
 fn graph_wait_for_schedule_in(cron_expr: &str, timezone: &str) -> Result<String, ErrorReport> {
-    Ok(give(Fragment::wait_for_schedule(cron_expr, Some(timezone)).map_err(BuildError::from)?))
+    leaf(WaitSchedule::new(cron_expr, Some(timezone.to_owned())))
 }
 
 #[pg_extern]
@@ -147,7 +153,7 @@ fn graph_loop_prefix_op(body: &str) -> Result<String, ErrorReport> {
 
 #[pg_extern]
 fn graph_break(value: Option<&str>) -> String {
-    give(Fragment::end(value))
+    give(Fragment::leaf(Break { value: value.map(str::to_owned) }))
 }
 
 #[pg_extern]
@@ -215,5 +221,5 @@ fn graph_wait_for_signal(name: Option<&str>, timeout_seconds: Option<i32>) -> Re
         Some(secs) => Some(Duration::from_secs(secs as u64)),
         None => None,
     };
-    Ok(give(Fragment::signal(name, timeout).map_err(BuildError::from)?))
+    leaf(Signal::new(name, timeout))
 }

@@ -213,8 +213,7 @@ fn shown_status(inferred: &'static str, stored: &str) -> String {
 }
 
 fn delivery(kind: &NodeKind, at_least_once: Option<bool>, is_remote: bool) -> Option<String> {
-    let NodeKind::Sql(sql) = kind else { return None };
-    let text = match (at_least_once, sql.delivery()) {
+    let text = match (at_least_once, kind.leaf()?.delivered()?) {
         (Some(true), _) => "at least once",
         (Some(false), _) => "exactly once",
         (None, _) if is_remote => "at least once",

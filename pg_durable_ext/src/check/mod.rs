@@ -7,7 +7,7 @@ use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use pg_durable_graph::kind::{NodeKind, Sql};
+use pg_durable_graph::kind::Text;
 use pg_durable_graph::progress::Bindings;
 use pg_durable_graph::template::{self, Context, Field, INPUT, Reference, Source, Template};
 use pg_durable_graph::{Graph, NodeId, vars};
@@ -60,22 +60,12 @@ pub fn check(
     };
     for (id, node) in graph.iter() {
         latch::check_interrupts();
-        match &node.kind {
-            NodeKind::Sql(sql) if !is_known_bad(id) => checker.step(id, sql)?,
-            NodeKind::Break(end) if !is_known_bad(id) => {
-                if let Some(value) = &end.value {
-                    checker.text(id, value);
-                }
+        let Some(leaf) = node.kind.leaf().filter(|_| !is_known_bad(id)) else { continue };
+        for text in leaf.texts() {
+            match text {
+                Text::Sql { text, params } => checker.step(id, text, params)?,
+                Text::Plain(text) => checker.text(id, text),
             }
-            NodeKind::Sql(_) | NodeKind::Break(_) => {}
-            NodeKind::Then(_)
-            | NodeKind::If(_)
-            | NodeKind::Join(_)
-            | NodeKind::Race(_)
-            | NodeKind::Loop(_)
-            | NodeKind::Sleep(_)
-            | NodeKind::WaitSchedule(_)
-            | NodeKind::Signal(_) => {}
         }
     }
     findings.extend(checker.findings);
@@ -104,11 +94,10 @@ struct Samples {
 }
 
 impl Checker<'_> {
-    fn step(&mut self, id: NodeId, sql: &Sql) -> Result<(), Failure> {
-        let text = self.substitute(&sql.query);
+    fn step(&mut self, id: NodeId, text: &str, params: &[Value]) -> Result<(), Failure> {
+        let text = self.substitute(text);
         let samples = self.samples(id, &Template::parse(&text, |name| self.is_known(name)));
-        let values =
-            Values { bindings: Some(&samples.bindings), input: Some(&samples.input), params: &sql.params };
+        let values = Values { bindings: Some(&samples.bindings), input: Some(&samples.input), params };
         let defines = Cell::new(self.defines);
         let probed = xact::without_trace(|| statement::probe_text(&text, &values, &defines));
         self.defines = defines.get();

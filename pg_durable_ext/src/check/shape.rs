@@ -109,11 +109,7 @@ impl<'a> Shapes<'a> {
                     always &= is_condition;
                 }
                 NodeKind::Then(_) | NodeKind::Join(_) | NodeKind::Loop(_) => {}
-                NodeKind::Sql(_)
-                | NodeKind::Break(_)
-                | NodeKind::Sleep(_)
-                | NodeKind::WaitSchedule(_)
-                | NodeKind::Signal(_) => {}
+                NodeKind::Leaf(_) => {}
             }
             if is_meeting {
                 return Some(always);
@@ -130,18 +126,17 @@ impl<'a> Shapes<'a> {
             node = then.next;
         }
         match self.graph.kind(node) {
-            NodeKind::Sql(_) => self.steps.get(&node).cloned().unwrap_or(Shape::Open),
+            NodeKind::Leaf(leaf) => {
+                let known = self.steps.get(&node).cloned();
+                known.or_else(|| leaf.sample().map(Shape::Document)).unwrap_or(Shape::Open)
+            }
             NodeKind::If(choice) => self.common(&[choice.then, choice.otherwise]),
             NodeKind::Race(race) => self.common(&race.branches),
             NodeKind::Join(_) => Shape::Document(json!([])),
             NodeKind::Loop(_) if self.graph.has_break(node) => Shape::Open,
             NodeKind::Loop(repeat) => self.of_node(repeat.body),
-            NodeKind::Sleep(_) => Shape::Document(json!({"slept": true, "seconds": 1})),
-            NodeKind::WaitSchedule(_) => Shape::Document(json!({"scheduled": true})),
-            NodeKind::Signal(_) => {
-                Shape::Document(json!({"signal_name": "1", "timed_out": false, "data": null}))
-            }
-            NodeKind::Break(_) | NodeKind::Then(_) => Shape::Open,
+            // The loop above has passed it.
+            NodeKind::Then(_) => Shape::Open,
         }
     }
 

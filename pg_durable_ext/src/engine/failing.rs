@@ -13,17 +13,9 @@ use crate::store::{self, instances, nodes};
 
 /// The text that `df.nodes.result` and the instance's output show for a failure.
 pub fn failure_text(instance: &Instance, node: NodeId, failure: &Failure) -> String {
-    match instance.progress.graph().kind(node) {
-        NodeKind::Sql(_) => format!("SQL execution failed: {}", failure.message),
-        NodeKind::Then(_)
-        | NodeKind::If(_)
-        | NodeKind::Join(_)
-        | NodeKind::Race(_)
-        | NodeKind::Loop(_)
-        | NodeKind::Break(_)
-        | NodeKind::Sleep(_)
-        | NodeKind::WaitSchedule(_)
-        | NodeKind::Signal(_) => failure.message.clone(),
+    match instance.progress.graph().kind(node).leaf() {
+        Some(leaf) => leaf.failure_text(&failure.message),
+        None => failure.message.clone(),
     }
 }
 

@@ -1,8 +1,8 @@
 //! Why a step, or the engine, could not go on.
 
-use pg_durable_graph::NodeId;
 use pg_durable_graph::progress::ProgressError;
 use pg_durable_graph::template::ReferenceError;
+use pg_durable_graph::{NodeId, Problem};
 
 use crate::pg::caught::Caught;
 use crate::pg::statement::ScriptError;
@@ -74,6 +74,12 @@ impl From<ScriptError> for Failure {
             ScriptError::ResultTooLarge { .. } => Failure::new("54000", message)
                 .hint("Write the rows to a table in the step, and return a key or a count."),
         }
+    }
+}
+
+impl From<Problem> for Failure {
+    fn from(problem: Problem) -> Failure {
+        Failure::new("22023", problem.to_string())
     }
 }
 

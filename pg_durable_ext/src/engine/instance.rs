@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use pg_durable_board::InstanceNumber;
-use pg_durable_graph::kind::NodeKind;
+use pg_durable_graph::kind::{Leaf, NodeKind, Wait};
 use pg_durable_graph::progress::{Bindings, Next, Progress, ProgressError};
 use pg_durable_graph::status::NodeStatus;
 use pg_durable_graph::{NodeId, Outcome};
@@ -11,7 +11,6 @@ use pgrx::pg_sys::Oid;
 use serde_json::Value;
 
 use super::failure::{Failure, Stop};
-use super::steps;
 use crate::pg::gucs::{self, Durability};
 use crate::pg::spi::{Session, Tid};
 use crate::pg::{catalog, clock, xact};
@@ -35,7 +34,7 @@ pub struct Instance {
     place: Option<Tid>,
     places: Vec<Option<Tid>>,
     /// Whether the step that is being written committed by itself.
-    at_least_once: Option<bool>,
+    at_least_once: Option<(NodeId, bool)>,
     /// The instance's row says pending. The first checkpoint that does not end the instance changes that, so that an
     /// instance of one step costs no write more than its step's.
     pub is_pending: bool,
@@ -146,24 +145,13 @@ impl Instance {
     }
 
     /// Says how the step that is about to be written was delivered.
-    pub fn note_delivery(&mut self, at_least_once: bool) {
-        self.at_least_once = Some(at_least_once);
+    pub fn note_delivery(&mut self, leaf: NodeId, at_least_once: bool) {
+        self.at_least_once = Some((leaf, at_least_once));
     }
 
     /// Whether nothing has to be written before this leaf is carried out.
     pub fn is_ready(&self, branch: NodeId, leaf: NodeId) -> bool {
-        let is_wait = match self.progress.graph().kind(leaf) {
-            NodeKind::Sql(_) | NodeKind::Break(_) => false,
-            NodeKind::Sleep(_)
-            | NodeKind::WaitSchedule(_)
-            | NodeKind::Signal(_)
-            | NodeKind::Then(_)
-            | NodeKind::If(_)
-            | NodeKind::Join(_)
-            | NodeKind::Race(_)
-            | NodeKind::Loop(_) => true,
-        };
-        !is_wait && !self.progress.has_writes(branch)
+        !self.progress.graph().kind(leaf).waits() && !self.progress.has_writes(branch)
     }
 
     /// Inside a transaction: writes what has changed, goes on through inner nodes as far as that needs no step, and
@@ -219,17 +207,9 @@ impl Instance {
         if self.progress.status(leaf) == NodeStatus::Running {
             return Ok(());
         }
-        let wake_at = match self.progress.graph().kind(leaf) {
-            NodeKind::Sleep(sleep) => Some(steps::sleep::wake_at(sleep, clock::now())),
-            NodeKind::WaitSchedule(schedule) => Some(steps::schedule::wake_at(schedule, clock::now())?),
-            NodeKind::Signal(signal) => steps::signal::wake_at(signal, clock::now()),
-            NodeKind::Sql(_) | NodeKind::Break(_) => return Ok(()),
-            NodeKind::Then(_)
-            | NodeKind::If(_)
-            | NodeKind::Join(_)
-            | NodeKind::Race(_)
-            | NodeKind::Loop(_) => unreachable!("only leaves are run"),
-        };
+        let graph = self.progress.graph().clone();
+        let Some(wait) = graph.kind(leaf).leaf().and_then(Leaf::wait) else { return Ok(()) };
+        let wake_at = wait.until(clock::now())?;
         self.progress.arm(leaf, wake_at);
         Ok(())
     }
@@ -249,23 +229,12 @@ impl Instance {
             Some(outcome) => texts(outcome),
             None => (None, None),
         };
-        let waiting_for = match (state.status, self.progress.graph().kind(node)) {
-            (NodeStatus::Running, NodeKind::Signal(signal)) => Some(format!("signal {}", signal.name)),
-            (NodeStatus::Running, NodeKind::Sleep(_)) => Some("timer".to_owned()),
-            (NodeStatus::Running, NodeKind::WaitSchedule(wait)) => {
-                Some(format!("schedule {}", wait.cron_expr))
-            }
-            _ => None,
-        };
-        let at_least_once = match self.progress.graph().kind(node) {
-            NodeKind::Sql(_) => self.at_least_once.take(),
-            _ => None,
-        };
+        let kind = self.progress.graph().kind(node);
+        let wait = kind.leaf().and_then(Leaf::wait).filter(|_| state.status == NodeStatus::Running);
+        let waiting_for = wait.map(Wait::shown);
+        let at_least_once = self.at_least_once.take_if(|(leaf, _)| *leaf == node).map(|(_, so)| so);
         // Two branches may decide a RACE at the same moment: the second waits for the first, and then sees it.
-        let place = match self.progress.graph().kind(node) {
-            NodeKind::Race(_) => None,
-            _ => self.places[node.index()],
-        };
+        let place = self.places[node.index()].filter(|_| !matches!(kind, NodeKind::Race(_)));
         let place = nodes::write(
             spi,
             &nodes::NodeWrite {
@@ -285,7 +254,7 @@ impl Instance {
 
     fn write_end(&mut self, spi: &Session, outcome: &Outcome) -> Result<(), Stop> {
         let root = self.progress.graph().kind(NodeId::ROOT);
-        if matches!(root, NodeKind::Then(_) | NodeKind::If(_) | NodeKind::Join(_)) {
+        if root.is_derived() {
             let (result, columns) = texts(outcome);
             nodes::write_root(spi, &self.id, result.as_deref().unwrap_or("null"), columns.as_deref());
         }

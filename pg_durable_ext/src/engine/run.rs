@@ -4,7 +4,6 @@ use std::time::{Duration, Instant as Moment};
 
 use pg_durable_board::{InFlight, Pusher, Target, Tenant, Work};
 use pg_durable_graph::NodeId;
-use pg_durable_graph::kind::NodeKind;
 use pg_durable_graph::progress::{Next, ProgressError};
 use pgrx::pg_sys::Oid;
 
@@ -219,36 +218,27 @@ impl Executor {
         if !wake::ask(|board| board.begin_node(self.slot, leaf.0, instance.is_pending, clock::now())) {
             return Err(Stop::Abandoned);
         }
-        match graph.kind(leaf) {
-            NodeKind::Sql(sql) => {
-                inflight::note(
-                    self.slot,
-                    Some(InFlight {
-                        instance: instance.number,
-                        generation: instance.progress.generation(leaf),
-                        database: self.tenant.database,
-                        node: leaf.0,
-                    }),
-                );
-                let slot = self.slot;
-                let after = steps::sql::carry_out(instance, leaf, sql, || {
-                    shmem::board().executors.is_abandoned(slot)
-                });
-                inflight::note(self.slot, None);
-                self.interrupt_abandoned(instance);
-                self.clean_session();
-                after
-            }
-            NodeKind::Break(end) => steps::end::carry_out(instance, leaf, end),
-            NodeKind::Sleep(sleep) => steps::sleep::carry_out(instance, leaf, sleep, clock::now()),
-            NodeKind::WaitSchedule(_) => steps::schedule::carry_out(instance, leaf, clock::now()),
-            NodeKind::Signal(signal) => steps::signal::carry_out(instance, leaf, signal, clock::now()),
-            NodeKind::Then(_)
-            | NodeKind::If(_)
-            | NodeKind::Join(_)
-            | NodeKind::Race(_)
-            | NodeKind::Loop(_) => unreachable!("only leaves are run"),
+        let Some(kind) = graph.kind(leaf).leaf() else { unreachable!("only leaves are run") };
+        let slot = self.slot;
+        let is_abandoned = || shmem::board().executors.is_abandoned(slot);
+        let carry_out =
+            |instance: &mut Instance| steps::carry_out(instance, leaf, kind, is_abandoned, clock::now());
+        // What leaves nothing but its outcome can neither kill its process nor change its session.
+        if kind.delivered().is_none() {
+            return carry_out(instance);
         }
+        let note = InFlight {
+            instance: instance.number,
+            generation: instance.progress.generation(leaf),
+            database: self.tenant.database,
+            node: leaf.0,
+        };
+        inflight::note(slot, Some(note));
+        let after = carry_out(instance);
+        inflight::note(slot, None);
+        self.interrupt_abandoned(instance);
+        self.clean_session();
+        after
     }
 
     fn clean_session(&mut self) {

@@ -6,9 +6,7 @@ use serde_json::Value;
 use super::raw::{Child, ChildSeed, Extra, Params, Raw, Text};
 use crate::error::{GraphError, Problem};
 use crate::graph::{Graph, Node, depth_below, path_of};
-use crate::kind::{
-    Break, Condition, If, Join, Loop, Member, NodeKind, Race, Signal, Sleep, Sql, Then, WaitSchedule,
-};
+use crate::kind::{self, Condition, If, Join, Loop, Member, NodeKind, Race, Row, Sql, Then};
 use crate::limits::{MAX_BRACKETS, MAX_DEPTH, MAX_NODES};
 use crate::name::check_result_name;
 use crate::node_id::NodeId;
@@ -26,7 +24,7 @@ impl Graph {
     pub fn from_json(text: &str) -> Result<Graph, GraphError> {
         match read(text)? {
             Wire::Graph(graph) => Ok(graph),
-            Wire::Sql => Ok(Graph::leaf(NodeKind::Sql(Sql::new(text)))),
+            Wire::Sql => Ok(Graph::leaf(Sql::new(text))),
         }
     }
 
@@ -159,15 +157,8 @@ fn node_of(raw: Raw, is_root: bool) -> Result<(Node, Vec<usize>), Problem> {
     let extra = raw.extra.entries()?;
     let params = raw.params.entries()?;
     let members = Members { left, right, condition, extra, query };
-    let (mut kind, children) = members.kind(&node_type)?;
-    if !params.is_empty() {
-        let node_type = kind.name();
-        let NodeKind::Sql(sql) = &mut kind else {
-            return Err(Problem::NotAllowed { member: "params", node_type });
-        };
-        sql.params = params;
-        sql.check()?;
-    }
+    let (kind, children) = members.kind(&node_type)?;
+    let kind = kind.with_params(params)?;
     Ok((Node { kind, result_name }, children))
 }
 
@@ -235,12 +226,6 @@ struct Members {
 impl Members {
     fn kind(self, node_type: &str) -> Result<(NodeKind, Vec<usize>), Problem> {
         match node_type {
-            "SQL" => self.leaf("SQL", |query| Ok(NodeKind::Sql(Sql::new(query)))),
-            "BREAK" => self.leaf("BREAK", |query| Break::from_query(&query).map(NodeKind::Break)),
-            "SLEEP" => self.leaf("SLEEP", |query| Sleep::from_query(&query).map(NodeKind::Sleep)),
-            "WAIT_SCHEDULE" => self
-                .leaf("WAIT_SCHEDULE", |query| WaitSchedule::from_query(&query).map(NodeKind::WaitSchedule)),
-            "SIGNAL" => self.leaf("SIGNAL", |query| Signal::from_query(&query).map(NodeKind::Signal)),
             "THEN" => self.then(),
             "IF" => self.choice(),
             "LOOP" => self.repeat(),
@@ -252,19 +237,17 @@ impl Members {
                 self.query.as_deref().map_or(Ok(()), Race::check_query)?;
                 self.branches("RACE", |branches| NodeKind::Race(Race { branches }))
             }
-            "HTTP" | "HTTP_MULTIPART" => Err(Problem::Unavailable(node_type.to_owned())),
-            _ => Err(Problem::UnknownType(node_type.to_owned())),
+            _ => match Row::named(node_type) {
+                Some(row) => self.leaf(row),
+                None => Err(kind::unknown(node_type)),
+            },
         }
     }
 
-    fn leaf(
-        self,
-        node_type: &'static str,
-        kind: impl FnOnce(String) -> Result<NodeKind, Problem>,
-    ) -> Result<(NodeKind, Vec<usize>), Problem> {
-        self.refuse(node_type, &["left_node", "right_node", "condition_node", "extra_nodes"])?;
-        let query = self.query.ok_or(Problem::Required { member: "query", node_type })?;
-        Ok((kind(query)?, Vec::new()))
+    fn leaf(self, row: &Row) -> Result<(NodeKind, Vec<usize>), Problem> {
+        self.refuse(row.name, &["left_node", "right_node", "condition_node", "extra_nodes"])?;
+        let query = self.query.ok_or(Problem::Required { member: "query", node_type: row.name })?;
+        Ok(((row.from_query)(&query)?.into(), Vec::new()))
     }
 
     fn then(self) -> Result<(NodeKind, Vec<usize>), Problem> {

@@ -138,11 +138,7 @@ impl<'a> Children<'a> {
             NodeKind::Loop(repeat) => {
                 Children { left: Some(repeat.body), condition: repeat.condition, ..none }
             }
-            NodeKind::Sql(_)
-            | NodeKind::Break(_)
-            | NodeKind::Sleep(_)
-            | NodeKind::WaitSchedule(_)
-            | NodeKind::Signal(_) => none,
+            NodeKind::Leaf(_) => none,
         }
     }
 

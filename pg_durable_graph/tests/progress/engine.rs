@@ -355,7 +355,7 @@ impl Engine {
         let view = leaf::view(self.progress(slot).bindings(branch).expect("the branch is live"));
         let effect = Some(Executed { leaf, nth, view });
         match graph.kind(leaf) {
-            NodeKind::Sleep(_) | NodeKind::WaitSchedule(_) | NodeKind::Signal(_) => {
+            NodeKind::Leaf(waiting) if waiting.wait().is_some() => {
                 let effect = Some(Executed { leaf, nth, view: BTreeMap::new() });
                 let work = self.executors[slot].work.as_mut().expect("it has work");
                 let parks = match self.order {
@@ -371,14 +371,14 @@ impl Engine {
                     engine.settle(slot, branch, next, transaction)
                 })
             }
-            NodeKind::Break(_) => self.transact(|engine, transaction| {
+            NodeKind::Leaf(end) if end.breaks() => self.transact(|engine, transaction| {
                 transaction.effect = effect;
                 let next = engine.progress(slot).complete_break(leaf, leaf::broke(leaf, nth)).unwrap();
                 engine.write(slot, branch, transaction);
                 let outer = graph.enclosing_loop(leaf).map_or(NodeId::ROOT, |outer| graph.branch(outer));
                 engine.settle(slot, outer, next, transaction)
             }),
-            NodeKind::Sql(_) => self.transact(|engine, transaction| {
+            NodeKind::Leaf(_) => self.transact(|engine, transaction| {
                 transaction.effect = effect;
                 let next = engine.progress(slot).complete(leaf, leaf::rows(seed, leaf, nth)).unwrap();
                 engine.settle(slot, branch, next, transaction)
@@ -412,7 +412,7 @@ impl Engine {
                     branch = self.graph.branch(parent);
                 }
                 Next::Run(leaf) => {
-                    let is_wait = !matches!(self.graph.kind(leaf), NodeKind::Sql(_) | NodeKind::Break(_));
+                    let is_wait = self.graph.kind(leaf).waits();
                     if is_wait && self.progress(slot).status(leaf) != NodeStatus::Running {
                         self.progress(slot).arm(leaf, Some(0));
                         self.write(slot, branch, transaction);

@@ -1,20 +1,20 @@
 //! The graphs of these tests: by hand, and at random.
 
-use pg_durable_graph::kind::{Break, NodeKind, Signal, Sql};
+use pg_durable_graph::kind::{Break, Leaf, NodeKind, Signal, Sql};
 use pg_durable_graph::{Graph, NodeId};
 
 use crate::random::Random;
 
 pub fn sql() -> Graph {
-    Graph::leaf(NodeKind::Sql(Sql::new("SELECT 1")))
+    Graph::leaf(Sql::new("SELECT 1"))
 }
 
 pub fn end() -> Graph {
-    Graph::leaf(NodeKind::Break(Break { value: None }))
+    Graph::leaf(Break { value: None })
 }
 
 pub fn wait() -> Graph {
-    Graph::leaf(NodeKind::Signal(Signal::new("go", None).unwrap()))
+    Graph::leaf(Signal::new("go", None).unwrap())
 }
 
 pub fn named(graph: Graph, name: &str) -> Graph {
@@ -49,9 +49,9 @@ pub fn depends_on_order(graph: &Graph) -> bool {
         let outer = graph.enclosing_loop(id).expect("these graphs have no stray BREAK");
         graph.branch(id) != graph.branch(outer)
     };
-    graph.iter().any(|(id, node)| match node.kind {
+    graph.iter().any(|(id, node)| match &node.kind {
         NodeKind::Race(_) => true,
-        NodeKind::Break(_) => breaks_out(id),
+        NodeKind::Leaf(end) if end.breaks() => breaks_out(id),
         _ => false,
     })
 }
@@ -176,7 +176,7 @@ struct Make<'a> {
 impl Make<'_> {
     fn node(&mut self, size: usize) -> Graph {
         let node = self.unnamed(size);
-        let is_sql = matches!(node.kind(NodeId::ROOT), NodeKind::Sql(_));
+        let is_sql = matches!(node.kind(NodeId::ROOT), NodeKind::Leaf(Leaf::Sql(_)));
         match self.random.below(6) {
             0 | 1 if is_sql => named(node, ["a", "b"][self.random.below(2)]),
             2 | 3 => named(node, ["c", "d"][self.random.below(2)]),

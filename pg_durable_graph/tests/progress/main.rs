@@ -307,7 +307,7 @@ fn run_alone(graph: Graph) -> Vec<NodeState> {
     let mut next = progress.resume().unwrap();
     while let Next::Run(leaf) = next {
         next = match graph.kind(leaf) {
-            NodeKind::Break(_) => progress.complete_break(leaf, json!(null)).unwrap(),
+            NodeKind::Leaf(end) if end.breaks() => progress.complete_break(leaf, json!(null)).unwrap(),
             _ => progress.complete(leaf, truth(true)).unwrap(),
         };
         progress.take_writes(NodeId::ROOT);

@@ -78,17 +78,17 @@ impl<'a> Sequential<'a> {
                     Err(Stopped::TooLong) => return Err(Stopped::TooLong),
                 }
             },
-            NodeKind::Break(_) => {
+            NodeKind::Leaf(end) if end.breaks() => {
                 let nth = self.execute(node, seen)?;
                 let value = Arc::new(Outcome::plain(leaf::broke(node, nth)));
                 self.bind(node, &value, seen);
                 return Err(Stopped::Break(value));
             }
-            NodeKind::Sql(_) => Arc::new(leaf::rows(self.seed, node, self.execute(node, seen)?)),
-            NodeKind::Sleep(_) | NodeKind::WaitSchedule(_) | NodeKind::Signal(_) => {
+            NodeKind::Leaf(waiting) if waiting.wait().is_some() => {
                 // A wait reads no names.
                 Arc::new(leaf::waited(node, self.execute(node, &Bindings::new())?))
             }
+            NodeKind::Leaf(_) => Arc::new(leaf::rows(self.seed, node, self.execute(node, seen)?)),
         };
         // A loop's value of its own: that of its BREAK is another binding.
         let outcome = match self.graph.kind(node) {

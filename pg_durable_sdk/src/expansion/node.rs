@@ -1,10 +1,7 @@
 //! The nodes of a workflow.
 
 use crate::{Part, Workflow, fault::Misplaced};
-use pg_durable_graph::{
-    Graph,
-    kind::{self, NodeKind},
-};
+use pg_durable_graph::{Graph, kind};
 use std::time::Duration;
 
 /// A workflow whose result is that of this part.
@@ -68,7 +65,7 @@ pub fn repeat(body: Part) -> Part {
 
 /// Leaves the nearest loop.
 pub fn leave() -> Part {
-    Part::leaf(Ok(NodeKind::Break(kind::Break { value: None })))
+    Part::leaf(Ok(kind::Break { value: None }))
 }
 
 /// Puts faults at the root of a part.

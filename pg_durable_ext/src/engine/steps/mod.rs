@@ -1,7 +1,30 @@
-//! Carrying out one leaf: one file a node kind.
+//! Carrying out one leaf: the table of steps, one row and one file a kind.
 
-pub mod end;
-pub mod schedule;
-pub mod signal;
-pub mod sleep;
-pub mod sql;
+mod end;
+mod schedule;
+mod signal;
+mod sleep;
+mod sql;
+
+use pg_durable_graph::NodeId;
+use pg_durable_graph::kind::Leaf;
+
+use super::failure::Stop;
+use super::instance::{After, Instance};
+
+/// Carries out the leaf at `node`. `is_abandoned` tells whether a cancellation came from the engine.
+pub fn carry_out(
+    instance: &mut Instance,
+    node: NodeId,
+    leaf: &Leaf,
+    is_abandoned: impl Fn() -> bool,
+    now: i64,
+) -> Result<After, Stop> {
+    match leaf {
+        Leaf::Sql(sql) => sql::carry_out(instance, node, sql, is_abandoned),
+        Leaf::Break(end) => end::carry_out(instance, node, end),
+        Leaf::Sleep(sleep) => sleep::carry_out(instance, node, sleep, now),
+        Leaf::WaitSchedule(wait) => schedule::carry_out(instance, node, wait, now),
+        Leaf::Signal(signal) => signal::carry_out(instance, node, signal, now),
+    }
+}

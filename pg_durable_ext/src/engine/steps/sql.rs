@@ -39,7 +39,7 @@ pub fn carry_out(
         None => caught::catch(|| here(instance, leaf, sql, &text, &phase)),
         Some(database) => match elsewhere::run(&database, &text, &values(instance, leaf, sql)) {
             Ok(result) => {
-                instance.note_delivery(true);
+                instance.note_delivery(leaf, true);
                 return checkpoint::complete_as(instance, leaf, outcome(result)?, Flush::AsRole);
             }
             Err(failure) if failure.sqlstate == "57014" && is_abandoned() => return Err(Stop::Abandoned),
@@ -75,7 +75,7 @@ fn here(
     let transaction = Transaction::begin();
     let result = statement::run_text(text, &values(instance, leaf, sql))
         .map_err(|failure| Stop::Failed { node: leaf, failure })?;
-    instance.note_delivery(result.has_committed);
+    instance.note_delivery(leaf, result.has_committed);
     let outcome = outcome(result)?;
     phase.set(Phase::Checkpoint);
     let after = {

@@ -1,5 +1,8 @@
 //! BREAK: leaves the enclosing loop.
 
+use std::borrow::Cow;
+
+use super::facts::{Facts, Text};
 use crate::config;
 use crate::error::Problem;
 use crate::shorten::shorten;
@@ -11,27 +14,39 @@ pub struct Break {
     pub value: Option<String>,
 }
 
-impl Break {
-    pub(crate) fn from_query(query: &str) -> Result<Break, Problem> {
+impl Facts for Break {
+    fn from_query(query: &str) -> Result<Break, Problem> {
         let object = config::object("BREAK", query)?;
         Ok(Break { value: config::optional_text("BREAK", &object, "break_value")? })
     }
 
-    pub(crate) fn query(&self) -> String {
+    fn query(&self) -> Cow<'_, str> {
         let mut out = String::from(r#"{"break_value":"#);
         match &self.value {
             Some(value) => config::push_json_string(&mut out, value),
             None => out.push_str("null"),
         }
         out.push('}');
-        out
+        out.into()
     }
 
-    pub(crate) fn label(&self) -> String {
+    fn label(&self) -> String {
         match &self.value {
             Some(value) => format!("BREAK '{}'", shorten(value, 20)),
             None => "BREAK".to_owned(),
         }
+    }
+
+    fn texts(&self) -> Vec<Text<'_>> {
+        self.value.as_deref().map(Text::Plain).into_iter().collect()
+    }
+
+    fn texts_mut(&mut self) -> Vec<&mut String> {
+        self.value.as_mut().into_iter().collect()
+    }
+
+    fn breaks(&self) -> bool {
+        true
     }
 }
 

@@ -1,8 +1,15 @@
 //! WAIT_SCHEDULE: waits for the next tick of a cron expression.
 
+use std::borrow::Cow;
+
+use serde_json::{Value, json};
+
+use super::facts::{Facts, Wait};
 use crate::config;
 use crate::error::Problem;
-use crate::schedule::Schedule;
+use crate::instant::{self, Instant};
+use crate::outcome::Outcome;
+use crate::schedule::{Schedule, ScheduleError};
 
 /// Waits until the first tick strictly after the moment it is reached.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,13 +28,19 @@ impl WaitSchedule {
         Ok(WaitSchedule { cron_expr, timezone })
     }
 
-    pub(crate) fn from_query(query: &str) -> Result<WaitSchedule, Problem> {
-        let node = WaitSchedule::read(query)?;
+    /// What the wait leaves behind when it is over.
+    pub fn outcome(&self) -> Outcome {
+        Outcome::plain(json!({"scheduled": true}))
+    }
+}
+
+impl Facts for WaitSchedule {
+    fn from_query(query: &str) -> Result<WaitSchedule, Problem> {
+        let node = WaitSchedule::from_stored(query)?;
         WaitSchedule::new(node.cron_expr, node.timezone)
     }
 
-    /// Reads what was checked when it was written.
-    pub(crate) fn read(query: &str) -> Result<WaitSchedule, Problem> {
+    fn from_stored(query: &str) -> Result<WaitSchedule, Problem> {
         let object = config::object("WAIT_SCHEDULE", query)?;
         Ok(WaitSchedule {
             cron_expr: config::text("WAIT_SCHEDULE", &object, "cron_expr")?,
@@ -35,7 +48,7 @@ impl WaitSchedule {
         })
     }
 
-    pub(crate) fn query(&self) -> String {
+    fn query(&self) -> Cow<'_, str> {
         let mut out = String::from(r#"{"cron_expr":"#);
         config::push_json_string(&mut out, &self.cron_expr);
         if let Some(timezone) = &self.timezone {
@@ -43,14 +56,40 @@ impl WaitSchedule {
             config::push_json_string(&mut out, timezone);
         }
         out.push('}');
-        out
+        out.into()
     }
 
-    pub(crate) fn label(&self) -> String {
+    fn label(&self) -> String {
         match &self.timezone {
             Some(timezone) => format!("WAIT '{}' {timezone}", self.cron_expr),
             None => format!("WAIT '{}'", self.cron_expr),
         }
+    }
+
+    fn check(&self) -> Result<(), Problem> {
+        Schedule::parse(&self.cron_expr, self.timezone.as_deref())?;
+        Ok(())
+    }
+
+    fn wait(&self) -> Option<&dyn Wait> {
+        Some(self)
+    }
+
+    fn sample(&self) -> Option<Value> {
+        Some(self.outcome().value)
+    }
+}
+
+impl Wait for WaitSchedule {
+    fn shown(&self) -> String {
+        format!("schedule {}", self.cron_expr)
+    }
+
+    fn until(&self, now: Instant) -> Result<Option<Instant>, Problem> {
+        let schedule = Schedule::parse(&self.cron_expr, self.timezone.as_deref())?;
+        let tick = instant::to_utc(now).and_then(|now| schedule.next_after(now));
+        let tick = tick.ok_or_else(|| ScheduleError::NoTick(self.cron_expr.clone()))?;
+        Ok(Some(instant::of_utc(tick)))
     }
 }
 

@@ -1,12 +1,16 @@
 //! SIGNAL: waits for a named message.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use super::facts::{Facts, Wait};
 use crate::config;
 use crate::error::Problem;
+use crate::instant::Instant;
 use crate::limits::SPAN_MAX;
+use crate::outcome::Outcome;
 use crate::seconds::{self, Bad};
 
 /// Consumes the oldest signal of this name, or waits for one.
@@ -32,7 +36,19 @@ impl Signal {
         }
     }
 
-    pub(crate) fn from_query(query: &str) -> Result<Signal, Problem> {
+    /// What the wait leaves behind when the signal has come.
+    pub fn received(&self, data: Value) -> Outcome {
+        Outcome::plain(json!({"signal_name": self.name, "timed_out": false, "data": data}))
+    }
+
+    /// What the wait leaves behind when no signal has come in time.
+    pub fn timed_out(&self) -> Outcome {
+        Outcome::plain(json!({"signal_name": self.name, "timed_out": true, "data": null}))
+    }
+}
+
+impl Facts for Signal {
+    fn from_query(query: &str) -> Result<Signal, Problem> {
         let object = config::object("SIGNAL", query)?;
         let not_number = |reason: &str| Problem::Config {
             node_type: "SIGNAL",
@@ -55,20 +71,43 @@ impl Signal {
         Signal::new(config::text("SIGNAL", &object, "signal_name")?, timeout)
     }
 
-    pub(crate) fn query(&self) -> String {
+    fn query(&self) -> Cow<'_, str> {
         let mut out = String::from(r#"{"signal_name":"#);
         config::push_json_string(&mut out, &self.name);
         out.push_str(r#","timeout_seconds":"#);
         out.push_str(&self.timeout.map_or_else(|| "null".to_owned(), seconds::print));
         out.push('}');
-        out
+        out.into()
     }
 
-    pub(crate) fn label(&self) -> String {
+    fn label(&self) -> String {
         match self.timeout {
             Some(timeout) => format!("SIGNAL '{}' ({}s)", self.name, seconds::print(timeout)),
             None => format!("SIGNAL '{}'", self.name),
         }
+    }
+
+    fn check(&self) -> Result<(), Problem> {
+        Signal::new(&self.name, self.timeout).map(|_| ())
+    }
+
+    fn wait(&self) -> Option<&dyn Wait> {
+        Some(self)
+    }
+
+    fn sample(&self) -> Option<Value> {
+        Some(Signal { name: "1".to_owned(), timeout: None }.received(Value::Null).value)
+    }
+}
+
+impl Wait for Signal {
+    fn shown(&self) -> String {
+        format!("signal {}", self.name)
+    }
+
+    fn until(&self, now: Instant) -> Result<Option<Instant>, Problem> {
+        let micros = |timeout: Duration| i64::try_from(timeout.as_micros()).unwrap_or(i64::MAX);
+        Ok(self.timeout.map(|timeout| now.saturating_add(micros(timeout))))
     }
 }
 

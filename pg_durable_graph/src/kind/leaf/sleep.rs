@@ -1,8 +1,15 @@
 //! SLEEP: waits for a span of time.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
+use serde_json::{Value, json};
+
+use super::facts::{Facts, Wait};
 use crate::error::Problem;
+use crate::instant::Instant;
+use crate::limits::SPAN_MAX;
+use crate::outcome::Outcome;
 use crate::seconds::{self, Bad};
 
 /// Waits for `duration`, counted from when it is reached.
@@ -13,7 +20,16 @@ pub struct Sleep {
 }
 
 impl Sleep {
-    pub(crate) fn from_query(query: &str) -> Result<Sleep, Problem> {
+    /// What the sleep leaves behind when it is over.
+    pub fn outcome(&self) -> Outcome {
+        let seconds = self.duration.as_secs_f64();
+        let seconds = if seconds.fract() == 0.0 { json!(seconds as u64) } else { json!(seconds) };
+        Outcome::plain(json!({"slept": true, "seconds": seconds}))
+    }
+}
+
+impl Facts for Sleep {
+    fn from_query(query: &str) -> Result<Sleep, Problem> {
         let config = |reason: &str| Problem::Config { node_type: "SLEEP", reason: reason.to_owned() };
         let duration = seconds::parse(query).map_err(|bad| match bad {
             Bad::Negative => Problem::NegativeSleep,
@@ -24,12 +40,35 @@ impl Sleep {
         Ok(Sleep { duration })
     }
 
-    pub(crate) fn query(&self) -> String {
-        seconds::print(self.duration)
+    fn query(&self) -> Cow<'_, str> {
+        seconds::print(self.duration).into()
     }
 
-    pub(crate) fn label(&self) -> String {
+    fn label(&self) -> String {
         format!("SLEEP {}s", seconds::print(self.duration))
+    }
+
+    fn check(&self) -> Result<(), Problem> {
+        if self.duration <= SPAN_MAX { Ok(()) } else { Err(Problem::SleepTooLong) }
+    }
+
+    fn wait(&self) -> Option<&dyn Wait> {
+        Some(self)
+    }
+
+    fn sample(&self) -> Option<Value> {
+        Some(Sleep { duration: Duration::from_secs(1) }.outcome().value)
+    }
+}
+
+impl Wait for Sleep {
+    fn shown(&self) -> String {
+        "timer".to_owned()
+    }
+
+    fn until(&self, now: Instant) -> Result<Option<Instant>, Problem> {
+        let micros = i64::try_from(self.duration.as_micros()).unwrap_or(i64::MAX);
+        Ok(Some(now.saturating_add(micros)))
     }
 }
 

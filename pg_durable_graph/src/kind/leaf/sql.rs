@@ -1,7 +1,10 @@
 //! SQL: one or more statements as one step.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 
+use super::facts::{Delivery, Facts, Text};
 use crate::error::Problem;
 use crate::lexer::{Lexer, TokenKind};
 use crate::limits::{MAX_PARAM_DEPTH, PARAMS_MAX};
@@ -17,19 +20,6 @@ pub struct Sql {
     pub params: Vec<Value>,
 }
 
-/// What a crash in the middle of a step means for the step's effect.
-///
-/// The order is that of rising risk: several statements in one step are as risky as the worst of them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Delivery {
-    /// Effect and checkpoint commit together.
-    ExactlyOnce,
-    /// A procedure or `DO` block: exactly once unless it commits inside.
-    ExactlyOnceUnlessCommits,
-    /// The statement commits by itself, so a crash right after it runs it again.
-    AtLeastOnce,
-}
-
 impl Sql {
     /// SQL that binds no values.
     pub fn new(query: impl Into<String>) -> Sql {
@@ -40,26 +30,6 @@ impl Sql {
     pub fn bound(query: impl Into<String>, params: Vec<Value>) -> Result<Sql, Problem> {
         let sql = Sql { query: query.into(), params };
         sql.check().map(|()| sql)
-    }
-
-    /// Whether each `$n` has its value. Without any values, `$n` is text like any other: the server decides.
-    pub(crate) fn check(&self) -> Result<(), Problem> {
-        let count = self.params.len();
-        if count == 0 {
-            return Ok(());
-        }
-        if count > PARAMS_MAX {
-            return Err(Problem::TooManyParams(count));
-        }
-        if self.params.iter().any(|value| is_deeper_than(value, MAX_PARAM_DEPTH)) {
-            return Err(Problem::ParamsTooDeep);
-        }
-        let template = Template::parse_bound(&self.query, count, |_| false);
-        let beyond = template.pieces.iter().find_map(|piece| match piece {
-            Piece::Param(number) if *number == 0 || *number > count => Some(*number),
-            Piece::Param(_) | Piece::Text(_) | Piece::Reference { .. } => None,
-        });
-        beyond.map_or(Ok(()), |number| Err(Problem::NoParam { number, count }))
     }
 
     /// Tells by the keywords of each statement what a crash means for it. The server knows better for what
@@ -86,8 +56,26 @@ impl Sql {
         }
         worst.max(words.delivery())
     }
+}
 
-    pub(crate) fn label(&self) -> String {
+impl Facts for Sql {
+    fn from_query(query: &str) -> Result<Sql, Problem> {
+        Ok(Sql::new(query))
+    }
+
+    fn params_mut(&mut self) -> Option<&mut Vec<Value>> {
+        Some(&mut self.params)
+    }
+
+    fn params(&self) -> &[Value] {
+        &self.params
+    }
+
+    fn query(&self) -> Cow<'_, str> {
+        Cow::Borrowed(&self.query)
+    }
+
+    fn label(&self) -> String {
         let mut text = format!("SQL: {}", shorten(&self.query, 50));
         if !self.params.is_empty() {
             let shown: Vec<_> = self
@@ -102,6 +90,42 @@ impl Sql {
             Delivery::AtLeastOnce => text + " [at least once]",
             Delivery::ExactlyOnce | Delivery::ExactlyOnceUnlessCommits => text,
         }
+    }
+
+    /// Whether each `$n` has its value. Without any values, `$n` is text like any other: the server decides.
+    fn check(&self) -> Result<(), Problem> {
+        let count = self.params.len();
+        if count == 0 {
+            return Ok(());
+        }
+        if count > PARAMS_MAX {
+            return Err(Problem::TooManyParams(count));
+        }
+        if self.params.iter().any(|value| is_deeper_than(value, MAX_PARAM_DEPTH)) {
+            return Err(Problem::ParamsTooDeep);
+        }
+        let template = Template::parse_bound(&self.query, count, |_| false);
+        let beyond = template.pieces.iter().find_map(|piece| match piece {
+            Piece::Param(number) if *number == 0 || *number > count => Some(*number),
+            Piece::Param(_) | Piece::Text(_) | Piece::Reference { .. } => None,
+        });
+        beyond.map_or(Ok(()), |number| Err(Problem::NoParam { number, count }))
+    }
+
+    fn texts(&self) -> Vec<Text<'_>> {
+        vec![Text::Sql { text: &self.query, params: &self.params }]
+    }
+
+    fn texts_mut(&mut self) -> Vec<&mut String> {
+        vec![&mut self.query]
+    }
+
+    fn delivered(&self) -> Option<Delivery> {
+        Some(self.delivery())
+    }
+
+    fn failure_text(&self, message: &str) -> String {
+        format!("SQL execution failed: {message}")
     }
 }
 
