@@ -43,3 +43,21 @@ pub(crate) fn text(
 pub(crate) fn push_json_string(out: &mut String, text: &str) {
     out.push_str(&serde_json::to_string(text).expect("a string is always JSON"));
 }
+
+/// Checks the `query` of a kind that has no config: it may be an empty object.
+pub(crate) fn refuse_embedded(
+    node_type: &'static str,
+    member: &'static str,
+    query: &str,
+) -> Result<(), Problem> {
+    let object = object(node_type, query)?;
+    if object.contains_key(member) {
+        return Err(Problem::Embedded { member, node_type });
+    }
+    match object.keys().next() {
+        Some(other) => {
+            Err(Problem::Config { node_type, reason: format!("has the unknown member '{other}'") })
+        }
+        None => Ok(()),
+    }
+}

@@ -1,8 +1,9 @@
 //! The graph as a tree of text, for `df.explain`.
 
+use std::borrow::Cow;
+
 use crate::graph::Graph;
-use crate::json::Children;
-use crate::kind::{Condition, NodeKind};
+use crate::kind::NodeKind;
 use crate::node_id::NodeId;
 use crate::shorten::shorten;
 
@@ -155,38 +156,15 @@ fn line_of(graph: &Graph, id: NodeId, mark: impl Fn(NodeId) -> Option<Mark>) -> 
     line
 }
 
-/// The children with their titles, in the order in which they are carried out.
-fn sections(kind: &NodeKind) -> Vec<(String, NodeId)> {
-    let children = Children::of(kind);
-    let titled = |title: &str, child: Option<NodeId>| child.map(|child| (title.to_owned(), child));
-    match kind {
-        NodeKind::If(choice) => {
-            let condition = match choice.condition {
-                Condition::Node(condition) => Some(condition),
-                Condition::HasRows(_) => None,
-            };
-            [
-                titled("? condition:", condition),
-                titled("✓ then:", children.left),
-                titled("✗ else:", children.right),
-            ]
-            .into_iter()
-            .flatten()
-            .collect()
-        }
-        NodeKind::Loop(_) => [titled("↻ body:", children.left), titled("? while:", children.condition)]
-            .into_iter()
-            .flatten()
-            .collect(),
-        NodeKind::Join(_) | NodeKind::Race(_) => kind
-            .children()
-            .into_iter()
-            .enumerate()
-            .map(|(nth, child)| (format!("║ branch {}:", nth + 1), child))
-            .collect(),
-        // A THEN never gets here: its steps are drawn in its place.
-        NodeKind::Then(_) | NodeKind::Leaf(_) => Vec::new(),
-    }
+/// The children with their titles, in the order in which they are carried out. Those of a THEN have none: its steps are
+/// drawn in its place.
+fn sections(kind: &NodeKind) -> Vec<(Cow<'static, str>, NodeId)> {
+    let mut sections = Vec::new();
+    kind.each_slot(|slot, ids| {
+        let titled = ids.iter().enumerate().filter_map(|(nth, id)| Some((slot.title(nth)?, *id)));
+        sections.extend(titled);
+    });
+    sections
 }
 
 #[cfg(test)]

@@ -8,9 +8,10 @@ use serde::Deserialize;
 use crate::config::push_json_string;
 use crate::error::{GraphError, Problem};
 use crate::graph::Graph;
-use crate::json::{self, Wire};
-use crate::kind::{Leaf, Sql};
+use crate::json::{self, Children, Wire};
+use crate::kind::{Condition, If, Join, Leaf, Loop, NodeKind, Race, Sql, Then};
 use crate::name::{check_result_name, is_name};
+use crate::node_id::NodeId;
 
 /// The text of a valid graph, as [`Graph::to_json`] writes it.
 ///
@@ -68,9 +69,29 @@ impl Fragment {
         Fragment::leaf(Sql::new(query))
     }
 
+    /// A node over these children: where `kind` names a child it says which of them, counted from 0.
+    pub fn over(kind: impl Into<NodeKind>, children: &[&Fragment]) -> Fragment {
+        let kind = kind.into();
+        let places = Children::of(&kind);
+        let mut writer = Writer::new(kind.name());
+        for (member, nth) in places.single() {
+            writer = writer.child(member.key(), children[nth.index()]);
+        }
+        for (before, nth) in places.beyond() {
+            writer = writer.child(before, children[nth.index()]);
+        }
+        if !places.extra.is_empty() {
+            writer.0.push(']');
+        }
+        match kind.query() {
+            Some(query) => writer.query(&query).finish(),
+            None => writer.finish(),
+        }
+    }
+
     /// `first`, then `next`.
     pub fn then(first: &Fragment, next: &Fragment) -> Fragment {
-        Writer::new("THEN").child("left_node", first).child("right_node", next).finish()
+        Fragment::over(Then { first: NodeId(0), next: NodeId(1) }, &[first, next])
     }
 
     /// Gives the result a name, in place of the one it had.
@@ -100,53 +121,43 @@ impl Fragment {
 
     /// Repeats `body` while `condition` is true after it, or for ever.
     pub fn repeat(body: &Fragment, condition: Option<&Fragment>) -> Fragment {
-        let writer = Writer::new("LOOP").child("left_node", body);
-        match condition {
-            Some(condition) => writer.child("condition_node", condition).finish(),
-            None => writer.finish(),
-        }
+        let children: Vec<&Fragment> = std::iter::once(body).chain(condition).collect();
+        Fragment::over(Loop { body: NodeId(0), condition: condition.map(|_| NodeId(1)) }, &children)
     }
 
     /// `then` or `otherwise`, by the truth of what `condition` leaves.
     pub fn if_else(condition: &Fragment, then: &Fragment, otherwise: &Fragment) -> Fragment {
-        Writer::new("IF")
-            .child("left_node", then)
-            .child("right_node", otherwise)
-            .child("condition_node", condition)
-            .finish()
+        let kind = If { condition: Condition::Node(NodeId(0)), then: NodeId(1), otherwise: NodeId(2) };
+        Fragment::over(kind, &[condition, then, otherwise])
     }
 
     /// `then` or `otherwise`, by whether the named result has rows.
     pub fn if_rows(name: &str, then: &Fragment, otherwise: &Fragment) -> Fragment {
-        let mut query = String::from(r#"{"condition_type":"result_has_rows","result_name":"#);
-        push_json_string(&mut query, name);
-        query.push('}');
-        Writer::new("IF").child("left_node", then).child("right_node", otherwise).query(&query).finish()
+        let kind =
+            If { condition: Condition::HasRows(name.to_owned()), then: NodeId(0), otherwise: NodeId(1) };
+        Fragment::over(kind, &[then, otherwise])
     }
 
     /// All branches at once, and all of them wanted.
     pub fn join(branches: &[Fragment]) -> Result<Fragment, GraphError> {
-        Fragment::branches("JOIN", branches)
+        Fragment::branches(branches, "JOIN", |branches| Join { branches })
     }
 
     /// All branches at once, and the first one wins.
     pub fn race(branches: &[Fragment]) -> Result<Fragment, GraphError> {
-        Fragment::branches("RACE", branches)
+        Fragment::branches(branches, "RACE", |branches| Race { branches })
     }
 
-    fn branches(node_type: &'static str, branches: &[Fragment]) -> Result<Fragment, GraphError> {
-        let [left, right, extra @ ..] = branches else {
+    fn branches<K: Into<NodeKind>>(
+        branches: &[Fragment],
+        node_type: &'static str,
+        kind: impl FnOnce(Vec<NodeId>) -> K,
+    ) -> Result<Fragment, GraphError> {
+        if branches.len() < 2 {
             return Err(Problem::TooFewBranches(node_type).into());
-        };
-        let mut writer = Writer::new(node_type).child("left_node", left).child("right_node", right);
-        for (nth, branch) in extra.iter().enumerate() {
-            writer.0.push_str(if nth == 0 { r#","extra_nodes":["# } else { "," });
-            writer.0.push_str(&branch.0);
         }
-        if !extra.is_empty() {
-            writer.0.push(']');
-        }
-        Ok(writer.finish())
+        let kind = kind((0..branches.len() as u32).map(NodeId).collect());
+        Ok(Fragment::over(kind, &branches.iter().collect::<Vec<_>>()))
     }
 }
 
@@ -196,11 +207,10 @@ impl Writer {
         Writer(format!(r#"{{"node_type":"{node_type}""#))
     }
 
-    fn child(mut self, member: &str, child: &Fragment) -> Writer {
-        self.0.reserve(member.len() + child.0.len() + 8);
-        self.0.push_str(",\"");
-        self.0.push_str(member);
-        self.0.push_str("\":");
+    /// A child behind what comes before it: the comma and the member, or the comma only.
+    fn child(mut self, before: &str, child: &Fragment) -> Writer {
+        self.0.reserve(before.len() + child.0.len() + 8);
+        self.0.push_str(before);
         self.0.push_str(&child.0);
         self
     }

@@ -36,7 +36,7 @@ impl Graph {
         let mut loops = vec![None; nodes.len()];
         for (index, node) in nodes.iter().enumerate() {
             let parent = NodeId(index as u32);
-            let opens_branch = matches!(node.kind, NodeKind::Join(_) | NodeKind::Race(_));
+            let opens_branch = node.kind.opens_branches();
             let opens_loop = matches!(node.kind, NodeKind::Loop(_));
             node.kind.each_child(|child| {
                 parents[child.index()] = Some(parent);
@@ -140,9 +140,8 @@ impl Graph {
     }
 
     fn member_under(&self, parent: NodeId, child: NodeId) -> Member {
-        let kind = self.kind(parent);
-        let nth = kind.children().iter().position(|sibling| *sibling == child);
-        kind.member(nth.expect("a node is among its parent's children"))
+        let found = self.kind(parent).members().into_iter().find(|(_, id)| *id == child);
+        found.expect("a node is among its parent's children").0
     }
 
     /// The steps of a sequence, for a THEN its flattened chain, for any other node the node alone.
@@ -150,13 +149,10 @@ impl Graph {
         let mut steps = Vec::new();
         let mut open = vec![id];
         while let Some(at) = open.pop() {
-            match self.kind(at) {
-                NodeKind::Then(then) => open.extend([then.next, then.first]),
-                NodeKind::Leaf(_)
-                | NodeKind::If(_)
-                | NodeKind::Join(_)
-                | NodeKind::Race(_)
-                | NodeKind::Loop(_) => steps.push(at),
+            if let NodeKind::Then(then) = self.kind(at) {
+                open.extend([then.next, then.first]);
+            } else {
+                steps.push(at);
             }
         }
         steps
@@ -317,11 +313,7 @@ impl Graph {
 fn append(nodes: &mut Vec<Node>, graph: Graph) -> NodeId {
     let offset = nodes.len() as u32;
     for mut node in graph.nodes {
-        let mut nth = 0;
-        while let Some(child) = node.kind.child_mut(nth) {
-            child.0 += offset;
-            nth += 1;
-        }
+        node.kind.each_child_mut(|child| child.0 += offset);
         nodes.push(node);
     }
     NodeId(offset)

@@ -177,16 +177,13 @@ impl<'a> Linter<'a> {
                         scope.bind(name);
                     }
                 }
-                Work::Walk(at) => match graph.kind(at) {
-                    NodeKind::Then(then) => {
+                Work::Walk(at) => {
+                    if let NodeKind::Then(then) = graph.kind(at) {
                         open.extend([Work::Bind(at), Work::Walk(then.next), Work::Walk(then.first)]);
+                    } else {
+                        scope = self.walk(at, scope?);
                     }
-                    NodeKind::Leaf(_)
-                    | NodeKind::If(_)
-                    | NodeKind::Join(_)
-                    | NodeKind::Race(_)
-                    | NodeKind::Loop(_) => scope = self.walk(at, scope?),
-                },
+                }
             }
         }
         scope

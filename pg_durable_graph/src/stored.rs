@@ -8,7 +8,7 @@ use crate::config::push_json_string;
 use crate::error::Problem;
 use crate::graph::{Graph, Node};
 use crate::json::Children;
-use crate::kind::{Condition, If, Join, Loop, NodeKind, Race, Row, Then};
+use crate::kind::{InnerRow, LeafRow, Members, NodeKind, Row};
 use crate::node_id::NodeId;
 
 /// One row: what of `df.nodes` never changes.
@@ -169,54 +169,51 @@ struct Ids<'a> {
 }
 
 fn node_of(row: StoredNode<'_>) -> Result<Node, StoredError> {
-    let StoredNode { id, node_type, query, params, result_name, left_node, right_node } = row;
-    let left = || left_node.ok_or(StoredError::Missing { id, column: "left_node" });
-    let right = || right_node.ok_or(StoredError::Missing { id, column: "right_node" });
-    let text = || query.as_deref().ok_or(StoredError::Missing { id, column: "query" });
+    let result_name = row.result_name.clone().map(Cow::into_owned);
+    let kind = match Row::named(&row.node_type) {
+        Some(Row::Leaf(kind)) => leaf_of(row, kind)?,
+        Some(Row::Inner(kind)) => inner_of(row, kind)?,
+        None => {
+            let StoredNode { id, node_type, .. } = row;
+            return Err(StoredError::UnknownType { id, node_type: node_type.into_owned() });
+        }
+    };
+    Ok(Node { kind, result_name })
+}
+
+fn leaf_of(row: StoredNode<'_>, kind: &LeafRow) -> Result<NodeKind, StoredError> {
+    let id = row.id;
+    let query = row.query.ok_or(StoredError::Missing { id, column: "query" })?;
+    let leaf = (kind.from_stored)(&query);
+    let leaf = leaf.map_err(|problem| StoredError::Query { id, reason: problem.to_string() })?;
+    let params = row.params.as_deref().map(serde_json::from_str).transpose();
+    let params = params.map_err(|error| StoredError::Params { id, reason: error.to_string() })?;
+    Ok(leaf.with_stored_params(params.unwrap_or_default()).into())
+}
+
+fn inner_of(row: StoredNode<'_>, kind: &InnerRow) -> Result<NodeKind, StoredError> {
+    let id = row.id;
     let bad = |reason: String| StoredError::Query { id, reason };
-    let bad_config = |problem: Problem| bad(problem.to_string());
-    let ids = || match query.as_deref() {
-        Some(query) => serde_json::from_str::<Ids<'_>>(query).map_err(|error| bad(error.to_string())),
-        None => Ok(Ids::default()),
+    let ids = match row.query.as_deref() {
+        Some(query) => serde_json::from_str::<Ids<'_>>(query).map_err(|error| bad(error.to_string()))?,
+        None => Ids::default(),
     };
     let node_id = |text: &str| NodeId::parse(text).ok_or_else(|| bad(format!("'{text}' is not a node id")));
-    let branches = || {
-        let mut branches = vec![left()?, right()?];
-        for extra in ids()?.extra_nodes {
-            branches.push(node_id(extra)?);
+    let condition = ids.condition_node.map(node_id).transpose()?;
+    let extra = ids.extra_nodes.into_iter().map(node_id).collect::<Result<Vec<_>, _>>()?;
+    // Where there are ids, they are all that `query` holds.
+    let has_ids = condition.is_some() || !extra.is_empty();
+    let query = row.query.as_deref().filter(|_| !has_ids).map(str::to_owned);
+    let has_query = query.is_some();
+    let members = Members { left: row.left_node, right: row.right_node, condition, extra, query };
+    (kind.read)(members).map_err(|problem| match problem {
+        Problem::Required { member: "condition_node", .. } if has_query => {
+            bad("it has no condition".to_owned())
         }
-        Ok(branches)
-    };
-    let kind = match &*node_type {
-        "THEN" => NodeKind::Then(Then { first: left()?, next: right()? }),
-        "IF" => {
-            let condition = match ids()?.condition_node {
-                Some(condition) => Condition::Node(node_id(condition)?),
-                None => Condition::HasRows(
-                    If::has_rows_from_query(Some(text()?))
-                        .map_err(bad_config)?
-                        .ok_or_else(|| bad("it has no condition".to_owned()))?,
-                ),
-            };
-            NodeKind::If(If { condition, then: left()?, otherwise: right()? })
-        }
-        "JOIN" => NodeKind::Join(Join { branches: branches()? }),
-        "RACE" => NodeKind::Race(Race { branches: branches()? }),
-        "LOOP" => {
-            let condition = ids()?.condition_node.map(node_id).transpose()?;
-            NodeKind::Loop(Loop { body: left()?, condition })
-        }
-        other => {
-            let Some(row) = Row::named(other) else {
-                return Err(StoredError::UnknownType { id, node_type: other.to_owned() });
-            };
-            let params = params.as_deref().map(serde_json::from_str).transpose();
-            let params = params.map_err(|error| StoredError::Params { id, reason: error.to_string() })?;
-            let leaf = (row.from_stored)(text()?).map_err(bad_config)?;
-            leaf.with_stored_params(params.unwrap_or_default()).into()
-        }
-    };
-    Ok(Node { kind, result_name: result_name.map(Cow::into_owned) })
+        Problem::Required { member: "condition_node", .. } => StoredError::Missing { id, column: "query" },
+        Problem::Required { member: column, .. } => StoredError::Missing { id, column },
+        other => bad(other.to_string()),
+    })
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::raw::{Child, ChildSeed, Extra, Params, Raw, Text};
 use crate::error::{GraphError, Problem};
 use crate::graph::{Graph, Node, depth_below, path_of};
-use crate::kind::{self, Condition, If, Join, Loop, Member, NodeKind, Race, Row, Sql, Then};
+use crate::kind::{self, Member, Members, NodeKind, Row, Sql};
 use crate::limits::{MAX_BRACKETS, MAX_DEPTH, MAX_NODES};
 use crate::name::check_result_name;
 use crate::node_id::NodeId;
@@ -105,7 +105,7 @@ fn build(mut arena: Vec<Raw>, root: usize) -> Result<Graph, GraphError> {
         }
 
         let raw = std::mem::take(&mut arena[next.raw]);
-        let (node, children) = node_of(raw, next.under.is_none()).map_err(fail)?;
+        let node = node_of(raw, next.under.is_none()).map_err(fail)?;
         let is_then = matches!(node.kind, NodeKind::Then(_));
         let depth = match next.under {
             Some((parent, _, _)) => {
@@ -119,9 +119,8 @@ fn build(mut arena: Vec<Raw>, root: usize) -> Result<Graph, GraphError> {
         if let Some((parent, nth, _)) = next.under {
             *nodes[parent.index()].kind.child_mut(nth).expect("the kind was made with this child") = id;
         }
-        for (nth, raw) in children.into_iter().enumerate().rev() {
-            let member = node.kind.member(nth);
-            pending.push(Pending { raw, under: Some((id, nth, member)), depth });
+        for (nth, (member, raw)) in node.kind.members().into_iter().enumerate().rev() {
+            pending.push(Pending { raw: raw.index(), under: Some((id, nth, member)), depth });
         }
         nodes.push(node);
     }
@@ -138,9 +137,8 @@ fn path_in(places: &[Option<(NodeId, Member)>], id: NodeId) -> String {
     path_of(members)
 }
 
-/// Checks one object and makes its node, with the children's ids still to be set. Returns the children in the
-/// order of [`NodeKind::children`].
-fn node_of(raw: Raw, is_root: bool) -> Result<(Node, Vec<usize>), Problem> {
+/// Checks one object and makes its node. Its children still bear the numbers of their objects, until they are built.
+fn node_of(raw: Raw, is_root: bool) -> Result<Node, Problem> {
     let node_type = match &raw.node_type {
         Text::Given(text) => text.clone(),
         Text::Absent => return Err(malformed(is_root, "", "missing field `node_type`")),
@@ -157,9 +155,16 @@ fn node_of(raw: Raw, is_root: bool) -> Result<(Node, Vec<usize>), Problem> {
     let extra = raw.extra.entries()?;
     let params = raw.params.entries()?;
     let members = Members { left, right, condition, extra, query };
-    let (kind, children) = members.kind(&node_type)?;
-    let kind = kind.with_params(params)?;
-    Ok((Node { kind, result_name }, children))
+    let kind = match Row::named(&node_type) {
+        Some(Row::Leaf(row)) => {
+            members.refuse(row.name, &["left_node", "right_node", "condition_node", "extra_nodes"])?;
+            let query = members.query.ok_or(Problem::Required { member: "query", node_type: row.name })?;
+            (row.from_query)(&query)?.into()
+        }
+        Some(Row::Inner(row)) => (row.read)(members)?,
+        None => return Err(kind::unknown(&node_type)),
+    };
+    Ok(Node { kind: kind.with_params(params)?, result_name })
 }
 
 fn malformed(is_root: bool, node_type: &str, reason: &str) -> Problem {
@@ -181,17 +186,17 @@ impl Text {
 }
 
 impl Child {
-    fn optional(self, otherwise: Problem) -> Result<Option<usize>, Problem> {
+    fn optional(self, otherwise: Problem) -> Result<Option<NodeId>, Problem> {
         match self {
             Child::Absent => Ok(None),
-            Child::Node(raw) => Ok(Some(raw)),
+            Child::Node(raw) => Ok(Some(NodeId(raw as u32))),
             Child::NotObject => Err(otherwise),
         }
     }
 }
 
 impl Extra {
-    fn entries(self) -> Result<Vec<usize>, Problem> {
+    fn entries(self) -> Result<Vec<NodeId>, Problem> {
         match self {
             Extra::Absent => Ok(Vec::new()),
             Extra::NotArray => Err(Problem::ExtraNotObject),
@@ -210,107 +215,6 @@ impl Params {
             Params::Given(values) => Ok(values),
             Params::NotArray => Err(Problem::ParamsNotArray),
             Params::TooDeep => Err(Problem::ParamsTooDeep),
-        }
-    }
-}
-
-/// The members of one object, each of the right type, not yet checked against the node's type.
-struct Members {
-    left: Option<usize>,
-    right: Option<usize>,
-    condition: Option<usize>,
-    extra: Vec<usize>,
-    query: Option<String>,
-}
-
-impl Members {
-    fn kind(self, node_type: &str) -> Result<(NodeKind, Vec<usize>), Problem> {
-        match node_type {
-            "THEN" => self.then(),
-            "IF" => self.choice(),
-            "LOOP" => self.repeat(),
-            "JOIN" => {
-                self.query.as_deref().map_or(Ok(()), Join::check_query)?;
-                self.branches("JOIN", |branches| NodeKind::Join(Join { branches }))
-            }
-            "RACE" => {
-                self.query.as_deref().map_or(Ok(()), Race::check_query)?;
-                self.branches("RACE", |branches| NodeKind::Race(Race { branches }))
-            }
-            _ => match Row::named(node_type) {
-                Some(row) => self.leaf(row),
-                None => Err(kind::unknown(node_type)),
-            },
-        }
-    }
-
-    fn leaf(self, row: &Row) -> Result<(NodeKind, Vec<usize>), Problem> {
-        self.refuse(row.name, &["left_node", "right_node", "condition_node", "extra_nodes"])?;
-        let query = self.query.ok_or(Problem::Required { member: "query", node_type: row.name })?;
-        Ok(((row.from_query)(&query)?.into(), Vec::new()))
-    }
-
-    fn then(self) -> Result<(NodeKind, Vec<usize>), Problem> {
-        self.refuse("THEN", &["condition_node", "extra_nodes", "query"])?;
-        let (left, right) = self.pair("THEN")?;
-        Ok((NodeKind::Then(Then { first: NodeId::ROOT, next: NodeId::ROOT }), vec![left, right]))
-    }
-
-    fn choice(self) -> Result<(NodeKind, Vec<usize>), Problem> {
-        self.refuse("IF", &["extra_nodes"])?;
-        let has_rows = If::has_rows_from_query(self.query.as_deref())?;
-        let (then, otherwise) = self.pair("IF")?;
-        let with = |condition| NodeKind::If(If { condition, then: NodeId::ROOT, otherwise: NodeId::ROOT });
-        match (has_rows, self.condition) {
-            (None, Some(condition)) => {
-                Ok((with(Condition::Node(NodeId::ROOT)), vec![condition, then, otherwise]))
-            }
-            (Some(name), None) => Ok((with(Condition::HasRows(name)), vec![then, otherwise])),
-            (None, None) => Err(Problem::Required { member: "condition_node", node_type: "IF" }),
-            (Some(_), Some(_)) => Err(Problem::Config {
-                node_type: "IF",
-                reason: "has a condition of its own beside condition_node".to_owned(),
-            }),
-        }
-    }
-
-    fn repeat(self) -> Result<(NodeKind, Vec<usize>), Problem> {
-        self.refuse("LOOP", &["right_node", "extra_nodes"])?;
-        self.query.as_deref().map_or(Ok(()), Loop::check_query)?;
-        let body = self.left.ok_or(Problem::Required { member: "left_node", node_type: "LOOP" })?;
-        let kind =
-            NodeKind::Loop(Loop { body: NodeId::ROOT, condition: self.condition.map(|_| NodeId::ROOT) });
-        Ok((kind, std::iter::once(body).chain(self.condition).collect()))
-    }
-
-    fn branches(
-        self,
-        node_type: &'static str,
-        kind: impl FnOnce(Vec<NodeId>) -> NodeKind,
-    ) -> Result<(NodeKind, Vec<usize>), Problem> {
-        self.refuse(node_type, &["condition_node"])?;
-        let (left, right) = self.pair(node_type)?;
-        let branches: Vec<usize> = [left, right].into_iter().chain(self.extra).collect();
-        Ok((kind(vec![NodeId::ROOT; branches.len()]), branches))
-    }
-
-    fn pair(&self, node_type: &'static str) -> Result<(usize, usize), Problem> {
-        let left = self.left.ok_or(Problem::Required { member: "left_node", node_type })?;
-        let right = self.right.ok_or(Problem::Required { member: "right_node", node_type })?;
-        Ok((left, right))
-    }
-
-    fn refuse(&self, node_type: &'static str, members: &[&'static str]) -> Result<(), Problem> {
-        let given = [
-            ("left_node", self.left.is_some()),
-            ("right_node", self.right.is_some()),
-            ("condition_node", self.condition.is_some()),
-            ("extra_nodes", !self.extra.is_empty()),
-            ("query", self.query.is_some()),
-        ];
-        match given.into_iter().find(|(member, is_given)| *is_given && members.contains(member)) {
-            Some((member, _)) => Err(Problem::NotAllowed { member, node_type }),
-            None => Ok(()),
         }
     }
 }

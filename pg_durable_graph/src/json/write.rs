@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::config::push_json_string;
 use crate::graph::Graph;
-use crate::kind::{Condition, Join, NodeKind, Race};
+use crate::kind::{Member, NodeKind, Slot};
 use crate::node_id::NodeId;
 
 impl Graph {
@@ -33,9 +33,8 @@ impl Graph {
                     for (member, child) in children.single() {
                         pieces.extend([Piece::Text(member.key()), Piece::Node(child)]);
                     }
-                    for (nth, child) in children.extra.iter().enumerate() {
-                        let before = if nth == 0 { r#","extra_nodes":["# } else { "," };
-                        pieces.extend([Piece::Text(before), Piece::Node(*child)]);
+                    for (before, child) in children.beyond() {
+                        pieces.extend([Piece::Text(before), Piece::Node(child)]);
                     }
                     if !children.extra.is_empty() {
                         pieces.push(Piece::Text("]"));
@@ -119,39 +118,44 @@ pub(crate) struct Children<'a> {
 
 impl<'a> Children<'a> {
     pub fn of(kind: &'a NodeKind) -> Children<'a> {
-        let none = Children::default();
-        match kind {
-            NodeKind::Then(then) => Children { left: Some(then.first), right: Some(then.next), ..none },
-            NodeKind::If(choice) => {
-                let condition = match choice.condition {
-                    Condition::Node(condition) => Some(condition),
-                    Condition::HasRows(_) => None,
-                };
-                Children { left: Some(choice.then), right: Some(choice.otherwise), condition, ..none }
+        let mut children = Children::default();
+        kind.each_slot(|slot, ids| {
+            let direct = match slot {
+                Slot::Titled(..) | Slot::Untitled(_) => ids,
+                Slot::Branches => {
+                    let (direct, extra) = ids.split_at(ids.len().min(2));
+                    children.extra = extra;
+                    direct
+                }
+            };
+            for (nth, id) in direct.iter().enumerate() {
+                match slot.member(nth) {
+                    Member::Left => children.left = Some(*id),
+                    Member::Right => children.right = Some(*id),
+                    Member::Condition => children.condition = Some(*id),
+                    Member::Extra(_) => unreachable!("the third child and those behind it are apart"),
+                }
             }
-            NodeKind::Join(Join { branches }) | NodeKind::Race(Race { branches }) => Children {
-                left: branches.first().copied(),
-                right: branches.get(1).copied(),
-                extra: branches.get(2..).unwrap_or_default(),
-                ..none
-            },
-            NodeKind::Loop(repeat) => {
-                Children { left: Some(repeat.body), condition: repeat.condition, ..none }
-            }
-            NodeKind::Leaf(_) => none,
-        }
+        });
+        children
     }
 
     /// The members that hold one child, in the order in which they are written.
-    fn single(&self) -> impl Iterator<Item = (Single, NodeId)> {
+    pub fn single(&self) -> impl Iterator<Item = (Single, NodeId)> {
         [(Single::Left, self.left), (Single::Right, self.right), (Single::Condition, self.condition)]
             .into_iter()
             .filter_map(|(member, child)| Some((member, child?)))
     }
+
+    /// The children beyond two branches, each with what comes before it.
+    pub fn beyond(&self) -> impl Iterator<Item = (&'static str, NodeId)> {
+        let before = |nth| if nth == 0 { r#","extra_nodes":["# } else { "," };
+        self.extra.iter().enumerate().map(move |(nth, child)| (before(nth), *child))
+    }
 }
 
 #[derive(Clone, Copy)]
-enum Single {
+pub(crate) enum Single {
     Left,
     Right,
     Condition,
@@ -166,7 +170,8 @@ impl Single {
         }
     }
 
-    fn key(self) -> &'static str {
+    /// What comes before the child: the comma and the member.
+    pub fn key(self) -> &'static str {
         match self {
             Single::Left => r#","left_node":"#,
             Single::Right => r#","right_node":"#,

@@ -1,5 +1,9 @@
 //! IF: one of two nodes, by a condition.
 
+use std::borrow::Cow;
+
+use super::inner::{Held, Inner, Slot, Slots, slots};
+use super::members::{Member, Members};
 use crate::config;
 use crate::error::Problem;
 use crate::node_id::NodeId;
@@ -24,9 +28,71 @@ pub enum Condition {
     HasRows(String),
 }
 
+impl Held for Condition {
+    fn ids(&self) -> &[NodeId] {
+        match self {
+            Condition::Node(condition) => condition.ids(),
+            Condition::HasRows(_) => &[],
+        }
+    }
+
+    fn ids_mut(&mut self) -> &mut [NodeId] {
+        match self {
+            Condition::Node(condition) => condition.ids_mut(),
+            Condition::HasRows(_) => &mut [],
+        }
+    }
+}
+
+slots!(If {
+    condition: Slot::Titled(Member::Condition, "? condition:"),
+    then: Slot::Titled(Member::Left, "✓ then:"),
+    otherwise: Slot::Titled(Member::Right, "✗ else:"),
+});
+
+impl Inner for If {
+    fn read(members: Members) -> Result<If, Problem> {
+        members.refuse("IF", &["extra_nodes"])?;
+        let has_rows = If::has_rows_from_query(members.query.as_deref())?;
+        let (then, otherwise) = members.pair("IF")?;
+        let condition = match (has_rows, members.condition) {
+            (None, Some(condition)) => Condition::Node(condition),
+            (Some(name), None) => Condition::HasRows(name),
+            (None, None) => {
+                return Err(Problem::Required { member: "condition_node", node_type: "IF" });
+            }
+            (Some(_), Some(_)) => {
+                let reason = "has a condition of its own beside condition_node".to_owned();
+                return Err(Problem::Config { node_type: "IF", reason });
+            }
+        };
+        Ok(If { condition, then, otherwise })
+    }
+
+    fn query(&self) -> Option<String> {
+        match &self.condition {
+            Condition::Node(_) => None,
+            Condition::HasRows(name) => {
+                let mut out = String::from(r#"{"condition_type":"result_has_rows","result_name":"#);
+                config::push_json_string(&mut out, name);
+                out.push('}');
+                Some(out)
+            }
+        }
+    }
+
+    fn label(&self) -> Cow<'static, str> {
+        "IF".into()
+    }
+
+    fn is_derived(&self) -> bool {
+        true
+    }
+}
+
 impl If {
     /// Reads the condition that stands in `query`, if one does; `None` leaves it to `condition_node`.
-    pub(crate) fn has_rows_from_query(query: Option<&str>) -> Result<Option<String>, Problem> {
+    fn has_rows_from_query(query: Option<&str>) -> Result<Option<String>, Problem> {
         let Some(query) = query else { return Ok(None) };
         let object = config::object("IF", query)?;
         if object.contains_key("condition_node") {
@@ -39,18 +105,6 @@ impl If {
                 node_type: "IF",
                 reason: format!("has the unknown condition_type '{other}'"),
             }),
-        }
-    }
-
-    pub(crate) fn query(&self) -> Option<String> {
-        match &self.condition {
-            Condition::Node(_) => None,
-            Condition::HasRows(name) => {
-                let mut out = String::from(r#"{"condition_type":"result_has_rows","result_name":"#);
-                config::push_json_string(&mut out, name);
-                out.push('}');
-                Some(out)
-            }
         }
     }
 }

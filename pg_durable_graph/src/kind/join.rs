@@ -1,7 +1,11 @@
 //! JOIN: several branches at once, all of them wanted.
 
+use std::borrow::Cow;
+
+use super::inner::{Held, Inner, Slot, Slots, slots};
+use super::members::Members;
+use crate::config;
 use crate::error::Problem;
-use crate::kind::refuse_embedded;
 use crate::node_id::NodeId;
 
 /// Completes when every branch has; its result is the array of theirs, in order.
@@ -11,13 +15,26 @@ pub struct Join {
     pub branches: Vec<NodeId>,
 }
 
-impl Join {
-    /// Checks the `query` of a JOIN, which has nothing to say.
-    pub(crate) fn check_query(query: &str) -> Result<(), Problem> {
-        refuse_embedded("JOIN", "extra_nodes", query)
+slots!(Join { branches: Slot::Branches });
+
+impl Inner for Join {
+    fn read(members: Members) -> Result<Join, Problem> {
+        members
+            .query
+            .as_deref()
+            .map_or(Ok(()), |query| config::refuse_embedded("JOIN", "extra_nodes", query))?;
+        Ok(Join { branches: members.branches("JOIN")? })
     }
 
-    pub(crate) fn label(&self) -> String {
-        format!("JOIN ({})", self.branches.len())
+    fn label(&self) -> Cow<'static, str> {
+        format!("JOIN ({})", self.branches.len()).into()
+    }
+
+    fn opens_branches(&self) -> bool {
+        true
+    }
+
+    fn is_derived(&self) -> bool {
+        true
     }
 }

@@ -47,7 +47,7 @@ macro_rules! leaves {
         }
 
         /// The leaves by their names.
-        pub(crate) const ROWS: &[Row] = &[$(Row {
+        pub(crate) const LEAVES: &[LeafRow] = &[$(LeafRow {
             name: $name,
             from_query: |query| $kind::from_query(query).map(Leaf::$kind),
             from_stored: |query| $kind::from_stored(query).map(Leaf::$kind),
@@ -75,19 +75,12 @@ leaves! {
 }
 
 /// How the leaves of one kind are read.
-pub(crate) struct Row {
+pub(crate) struct LeafRow {
     pub name: &'static str,
     /// Reads `query` of the wire form, which may say anything.
     pub from_query: fn(&str) -> Result<Leaf, Problem>,
     /// Reads a `query` that was checked before it was stored.
     pub from_stored: fn(&str) -> Result<Leaf, Problem>,
-}
-
-impl Row {
-    /// The leaves of this name.
-    pub fn named(name: &str) -> Option<&'static Row> {
-        ROWS.iter().find(|row| row.name == name)
-    }
 }
 
 impl Leaf {
@@ -178,8 +171,12 @@ mod tests {
 
     const SECOND: i64 = 1_000_000;
 
+    fn row(name: &str) -> &'static LeafRow {
+        LEAVES.iter().find(|row| row.name == name).unwrap()
+    }
+
     fn leaf(name: &str, query: &str) -> Leaf {
-        (Row::named(name).unwrap().from_query)(query).unwrap()
+        (row(name).from_query)(query).unwrap()
     }
 
     #[test]
@@ -193,10 +190,9 @@ mod tests {
         ] {
             let read = leaf(name, query);
             assert_eq!((read.name(), &*read.query()), (name, query));
-            assert_eq!((Row::named(name).unwrap().from_stored)(query).as_ref(), Ok(&read));
+            assert_eq!((row(name).from_stored)(query).as_ref(), Ok(&read));
         }
-        assert_eq!(ROWS.len(), 5);
-        assert!(Row::named("THEN").is_none() && Row::named("sql").is_none());
+        assert_eq!(LEAVES.len(), 5);
     }
 
     #[test]

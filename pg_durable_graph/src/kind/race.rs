@@ -1,7 +1,11 @@
 //! RACE: several branches at once, the first one wins.
 
+use std::borrow::Cow;
+
+use super::inner::{Held, Inner, Slot, Slots, slots};
+use super::members::Members;
+use crate::config;
 use crate::error::Problem;
-use crate::kind::refuse_embedded;
 use crate::node_id::NodeId;
 
 /// Completes with its first completed branch; the others are cancelled.
@@ -11,9 +15,22 @@ pub struct Race {
     pub branches: Vec<NodeId>,
 }
 
-impl Race {
-    /// Checks the `query` of a RACE, which has nothing to say.
-    pub(crate) fn check_query(query: &str) -> Result<(), Problem> {
-        refuse_embedded("RACE", "extra_nodes", query)
+slots!(Race { branches: Slot::Branches });
+
+impl Inner for Race {
+    fn read(members: Members) -> Result<Race, Problem> {
+        members
+            .query
+            .as_deref()
+            .map_or(Ok(()), |query| config::refuse_embedded("RACE", "extra_nodes", query))?;
+        Ok(Race { branches: members.branches("RACE")? })
+    }
+
+    fn label(&self) -> Cow<'static, str> {
+        "RACE".into()
+    }
+
+    fn opens_branches(&self) -> bool {
+        true
     }
 }

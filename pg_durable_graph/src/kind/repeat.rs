@@ -1,7 +1,11 @@
 //! LOOP: a body again and again.
 
+use std::borrow::Cow;
+
+use super::inner::{Held, Inner, Slot, Slots, slots};
+use super::members::{Member, Members};
+use crate::config;
 use crate::error::Problem;
-use crate::kind::refuse_embedded;
 use crate::node_id::NodeId;
 
 /// Carries out `body`, then looks at `condition` and starts the next generation while it is true.
@@ -13,16 +17,25 @@ pub struct Loop {
     pub condition: Option<NodeId>,
 }
 
-impl Loop {
-    /// Checks the `query` of a LOOP, which has nothing to say.
-    pub(crate) fn check_query(query: &str) -> Result<(), Problem> {
-        refuse_embedded("LOOP", "condition_node", query)
+slots!(Loop {
+    body: Slot::Titled(Member::Left, "↻ body:"),
+    condition: Slot::Titled(Member::Condition, "? while:"),
+});
+
+impl Inner for Loop {
+    fn read(members: Members) -> Result<Loop, Problem> {
+        members.refuse("LOOP", &["right_node", "extra_nodes"])?;
+        members
+            .query
+            .as_deref()
+            .map_or(Ok(()), |query| config::refuse_embedded("LOOP", "condition_node", query))?;
+        Ok(Loop { body: members.left("LOOP")?, condition: members.condition })
     }
 
-    pub(crate) fn label(&self) -> &'static str {
+    fn label(&self) -> Cow<'static, str> {
         match self.condition {
-            Some(_) => "LOOP (while)",
-            None => "LOOP (infinite)",
+            Some(_) => "LOOP (while)".into(),
+            None => "LOOP (infinite)".into(),
         }
     }
 }
