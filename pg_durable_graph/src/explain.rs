@@ -6,34 +6,7 @@ use crate::graph::Graph;
 use crate::kind::NodeKind;
 use crate::node_id::NodeId;
 use crate::shorten::shorten;
-
-/// What an instance's tree shows behind a node.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mark {
-    /// Has its outcome.
-    Completed,
-    /// Has its error.
-    Failed,
-    /// Being carried out, or waiting.
-    Running,
-    /// Not reached yet.
-    Pending,
-    /// Will not be reached any more.
-    Skipped,
-}
-
-impl Mark {
-    /// The sign.
-    pub fn symbol(self) -> &'static str {
-        match self {
-            Mark::Completed => "✓",
-            Mark::Failed => "✗",
-            Mark::Running => "⏳",
-            Mark::Pending => "○",
-            Mark::Skipped => "⊘",
-        }
-    }
-}
+use crate::shown::Mark;
 
 /// What stands above the tree of an instance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -24,6 +24,7 @@ pub mod progress;
 pub mod schedule;
 mod seconds;
 mod shorten;
+pub mod shown;
 pub mod status;
 pub mod stored;
 pub mod template;

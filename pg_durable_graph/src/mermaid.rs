@@ -1,10 +1,10 @@
 //! The graph as a Mermaid flowchart.
 
-use crate::explain::Mark;
 use crate::graph::Graph;
 use crate::kind::{Condition, If, NodeKind};
 use crate::node_id::NodeId;
 use crate::shorten::shorten;
+use crate::shown::Mark;
 
 /// Draws the flow of control: boxes are steps, arrows say what comes next. Ids are those of the nodes, so that
 /// the text of a graph is always the same. `mark` colours the boxes of an instance.

@@ -1,7 +1,7 @@
 //! `df.explain()`.
 
 use pg_durable_graph::Graph;
-use pg_durable_graph::explain::{self, InstanceHeader, Mark};
+use pg_durable_graph::explain::{self, InstanceHeader};
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
@@ -56,7 +56,7 @@ fn instance(id: &str) -> Result<String, ExplainError> {
             None => ExplainError::UnknownInstance(id.to_owned()),
         });
     };
-    let statuses = shown.statuses();
+    let nodes = shown.nodes();
     let mut status = shown.instance.status.clone();
     if let Some(first) = status.get_mut(..1) {
         first.make_ascii_uppercase();
@@ -68,17 +68,7 @@ fn instance(id: &str) -> Result<String, ExplainError> {
         status: &status,
         output: output.as_deref(),
     };
-    Ok(explain::explain_instance(&header, &shown.graph, |node| Some(mark(statuses[node.index()]))))
-}
-
-fn mark(status: &str) -> Mark {
-    match status {
-        "completed" => Mark::Completed,
-        "failed" => Mark::Failed,
-        "running" => Mark::Running,
-        "skipped" => Mark::Skipped,
-        _ => Mark::Pending,
-    }
+    Ok(explain::explain_instance(&header, &shown.graph, |node| Some(nodes[node.index()].mark)))
 }
 
 fn graph(input: &str) -> Result<String, ExplainError> {

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use pg_durable_graph::kind::{Delivery, NodeKind};
 use pg_durable_graph::progress::Progress;
-use pg_durable_graph::{Graph, InstanceStatus, NodeId, NodeStatus};
+use pg_durable_graph::shown::{self, Mark};
+use pg_durable_graph::{Graph, InstanceStatus, NodeId};
 use pgrx::datum::TimestampWithTimeZone;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
@@ -81,13 +82,7 @@ pub struct Shown {
     progress: Progress,
     shown: std::collections::HashMap<NodeId, nodes::ShownNode>,
     /// What executors carry out at this moment, which no row says.
-    in_hand: Vec<u32>,
-}
-
-/// A node's status with what it follows from.
-struct Inferred {
-    status: &'static str,
-    from: Option<NodeId>,
+    in_hand: Vec<NodeId>,
 }
 
 impl Shown {
@@ -105,78 +100,24 @@ impl Shown {
         // Derives what inner nodes are; an instance that cannot go on is shown as far as it came.
         let _ = progress.resume();
         let in_hand = shmem::try_board().map(|board| board.executors.nodes_in_hand(wake::here(), number));
-        let in_hand = in_hand.unwrap_or_default();
+        let in_hand = in_hand.unwrap_or_default().into_iter().map(NodeId).collect();
         Ok(Some(Shown { instance, graph: loaded.graph, progress, shown, in_hand }))
     }
 
-    /// The status of every node, derived where it is not stored, in the graph's order.
-    pub fn statuses(&self) -> Vec<&'static str> {
-        self.inferred().into_iter().map(|inferred| inferred.status).collect()
-    }
-
-    fn inferred(&self) -> Vec<Inferred> {
-        let status: InstanceStatus = self.instance.status.parse().unwrap_or(InstanceStatus::Running);
-        let mut own = self.own_statuses();
-        if status == InstanceStatus::Failed {
-            // A failed node fails everything above it.
-            for (id, _) in self.graph.iter().rev() {
-                if own[id.index()] == NodeStatus::Failed
-                    && let Some(parent) = self.graph.parent(id)
-                {
-                    own[parent.index()] = NodeStatus::Failed;
-                }
-            }
-        }
-        let mut inferred: Vec<Inferred> = Vec::with_capacity(own.len());
-        for (id, _) in self.graph.iter() {
-            let above = self.graph.parent(id).and_then(|parent| {
-                let of_parent = &inferred[parent.index()];
-                let is_over = matches!(own[parent.index()], NodeStatus::Completed | NodeStatus::Failed);
-                of_parent.from.or(is_over.then_some(parent))
-            });
-            let is_over = status.is_terminal();
-            inferred.push(match own[id.index()] {
-                NodeStatus::Completed => Inferred { status: "completed", from: None },
-                NodeStatus::Failed => Inferred { status: "failed", from: None },
-                NodeStatus::Pending | NodeStatus::Running if above.is_some() => {
-                    Inferred { status: "skipped", from: above }
-                }
-                NodeStatus::Pending | NodeStatus::Running if is_over => {
-                    Inferred { status: "skipped", from: Some(NodeId::ROOT) }
-                }
-                NodeStatus::Running => Inferred { status: "running", from: None },
-                NodeStatus::Pending => Inferred { status: "pending", from: None },
-            });
-        }
-        inferred
-    }
-
-    /// Stored or derived statuses; a node with something begun below it is running.
-    fn own_statuses(&self) -> Vec<NodeStatus> {
-        let mut own: Vec<_> = self.graph.iter().map(|(id, _)| self.progress.status(id)).collect();
-        for &node in &self.in_hand {
-            if let Some(status) = own.get_mut(node as usize)
-                && *status == NodeStatus::Pending
-            {
-                *status = NodeStatus::Running;
-            }
-        }
-        for (id, _) in self.graph.iter().rev() {
-            let Some(parent) = self.graph.parent(id) else { continue };
-            if own[id.index()] != NodeStatus::Pending && own[parent.index()] == NodeStatus::Pending {
-                own[parent.index()] = NodeStatus::Running;
-            }
-        }
-        own
+    /// What is shown of every node, in the graph's order.
+    pub fn nodes(&self) -> Vec<shown::Shown> {
+        let instance = self.instance.status.parse().unwrap_or(InstanceStatus::Running);
+        shown::of_nodes(&self.graph, instance, |id| self.progress.status(id), &self.in_hand)
     }
 
     fn rows(&self) -> Vec<Row> {
-        let inferred = self.inferred();
+        let nodes = self.nodes();
         self.graph
             .iter()
             .map(|(id, node)| {
                 let row = self.shown.get(&id).cloned().unwrap_or_default();
-                let is_waiting = inferred[id.index()].status == "running";
+                let shown::Shown { mark, from } = nodes[id.index()];
+                let is_waiting = mark == Mark::Running;
                 let details = serde_json::json!({
                     "execution_id": format!("{}::{}", self.instance.id, self.progress.generation(id)),
                 });
@@ -187,12 +128,12 @@ impl Shown {
                     node.result_name.clone(),
                     row.left_node,
                     row.right_node,
-                    Some(shown_status(inferred[id.index()].status, &row.status)),
+                    Some(shown_status(mark, &row.status)),
                     // Of a running node the row holds what the engine has to remember.
                     row.result.filter(|_| matches!(row.status.as_str(), "completed" | "failed")),
                     (row.status != "pending").then(|| details.to_string()),
-                    Some(inferred[id.index()].status.to_owned()),
-                    inferred[id.index()].from.map(|from| from.to_string()),
+                    Some(mark.as_str().to_owned()),
+                    from.map(|from| from.to_string()),
                     row.updated_at.and_then(clock::to_sql),
                     row.waiting_for.filter(|_| is_waiting),
                     row.wake_at.filter(|_| is_waiting).and_then(clock::to_sql),
@@ -208,8 +149,8 @@ impl Shown {
 }
 
 /// Derived where the row says less; the row's own status for what was passed over.
-fn shown_status(inferred: &'static str, stored: &str) -> String {
-    if inferred == "skipped" { stored.to_owned() } else { inferred.to_owned() }
+fn shown_status(mark: Mark, stored: &str) -> String {
+    if mark == Mark::Skipped { stored.to_owned() } else { mark.as_str().to_owned() }
 }
 
 fn delivery(kind: &NodeKind, at_least_once: Option<bool>, is_remote: bool) -> Option<String> {
