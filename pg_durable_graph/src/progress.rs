@@ -5,6 +5,9 @@
 //! do. What has to be stored for a restart to come to the same answer collects in
 //! [`take_writes`](Progress::take_writes), and the caller commits it together with the leaf's effect.
 //!
+//! The walk is in this file. What the rows say is in `states`, which names the branches see in `names`, and which
+//! branches may be given up in `branches`; each keeps its own to itself.
+//!
 //! # What is stored and what is derived
 //! A leaf's outcome is stored. Of the inner nodes only LOOP (which generation it is in) and RACE (who won) hold
 //! facts of their own; THEN, IF and JOIN follow from their children and are written only when they bear a name,
@@ -26,45 +29,27 @@
 //! - once a loop has completed, there is no such copy: what a branch that may be given up (of a RACE, or of a JOIN
 //!   with a BREAK out of it) has bound in a generation before the last is unbound then.
 
-use std::collections::HashMap;
-use std::ops::Range;
+mod branches;
+mod names;
+mod states;
+
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+use branches::Branches;
+pub use names::Bindings;
+use names::Names;
+pub use states::NodeState;
+use states::States;
 
 use crate::graph::Graph;
 pub use crate::instant::Instant;
 use crate::kind::{Condition, NodeKind};
 use crate::node_id::NodeId;
-use crate::outcome::{Column, Outcome};
+use crate::outcome::Outcome;
 use crate::status::NodeStatus;
 use crate::truth;
-
-/// The part of a node row that changes.
-#[derive(Debug, Clone, PartialEq)]
-pub struct NodeState {
-    /// Meant for [`NodeState::generation`] only.
-    pub status: NodeStatus,
-    /// The generation of the enclosing loop in which the rest was written.
-    pub generation: i64,
-    /// For a LOOP the generation its body is in; for a RACE the number of the winning branch, from 0.
-    pub iteration: i64,
-    /// The outcome of a completed node; for a running LOOP or IF the names that its generation began with, where
-    /// no other row knows them.
-    pub outcome: Option<Arc<Outcome>>,
-    /// When a running wait ends; `None` waits for ever.
-    pub wake_at: Option<Instant>,
-}
-
-impl Default for NodeState {
-    fn default() -> Self {
-        NodeState { status: NodeStatus::Pending, generation: 0, iteration: 0, outcome: None, wake_at: None }
-    }
-}
-
-/// The named results that a branch sees.
-pub type Bindings = HashMap<String, Arc<Outcome>>;
 
 /// What an instance does next in the branch that was asked about.
 #[derive(Debug, Clone, PartialEq)]
@@ -130,53 +115,15 @@ impl ProgressError {
 #[derive(Debug, Clone)]
 pub struct Progress {
     graph: Arc<Graph>,
-    states: Vec<NodeState>,
-    /// What the branches that are under way see.
-    scopes: HashMap<NodeId, Scope>,
-    /// Each node to be written, with the branch whose owner writes it.
-    writes: Vec<(NodeId, NodeId)>,
-    /// Behind the last node of each subtree.
-    ends: Vec<u32>,
-    /// The nodes that bear names.
-    named: Vec<NodeId>,
-    breaks: Vec<NodeId>,
+    branches: Arc<Branches>,
+    states: States,
+    names: Names,
     /// The least span between the generations of a loop that neither waits nor can end by itself.
     loop_min_interval: Instant,
     throttled: Vec<NodeId>,
     abandoned: Vec<NodeId>,
     /// What each branch does next, as far as the last walk came by.
     frontier: Vec<(NodeId, Next)>,
-}
-
-/// The named results that a branch sees, and where they come from.
-#[derive(Debug, Clone, Default)]
-struct Scope {
-    seen: Bindings,
-    origins: HashMap<String, Origin>,
-}
-
-impl Scope {
-    fn bind(&mut self, name: &str, origin: Origin, outcome: Arc<Outcome>) {
-        self.seen.insert(name.to_owned(), outcome);
-        self.origins.insert(name.to_owned(), origin);
-    }
-}
-
-/// Which node bound a name, and in which generation of it: no two bindings share that, equal as their values may be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-struct Origin {
-    node: u32,
-    generation: i64,
-}
-
-/// A binding as the row of a running LOOP or IF keeps it.
-#[derive(Debug, Serialize, Deserialize)]
-struct Kept {
-    #[serde(flatten)]
-    origin: Origin,
-    value: Value,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    columns: Option<Vec<Column>>,
 }
 
 enum At {
@@ -199,20 +146,13 @@ enum Walked {
 impl Progress {
     /// An instance as its node rows describe it. `states` are in the order of the graph's nodes.
     pub fn new(graph: Arc<Graph>, states: Vec<NodeState>, loop_min_interval: Instant) -> Progress {
-        assert_eq!(graph.len(), states.len(), "one state for each node");
         let throttled = graph.throttled_loops();
-        let ends = graph.ends().to_vec();
-        let named = graph.iter().filter(|(_, node)| node.result_name.is_some()).map(|(id, _)| id).collect();
-        let is_break = |kind: &NodeKind| kind.breaks();
-        let breaks = graph.iter().filter(|(_, node)| is_break(&node.kind)).map(|(id, _)| id).collect();
+        let branches = Arc::new(Branches::new(graph.clone()));
         Progress {
+            branches: branches.clone(),
+            states: States::new(graph.clone(), states),
+            names: Names::new(graph.clone(), branches),
             graph,
-            states,
-            scopes: HashMap::new(),
-            writes: Vec::new(),
-            ends,
-            named,
-            breaks,
             loop_min_interval,
             throttled,
             abandoned: Vec::new(),
@@ -227,43 +167,34 @@ impl Progress {
 
     /// The state of a node as it stands, which may be of an earlier generation: see [`Progress::is_current`].
     pub fn state(&self, node: NodeId) -> &NodeState {
-        &self.states[node.index()]
+        self.states.of(node)
     }
 
     /// The generation that the node belongs to now.
     pub fn generation(&self, node: NodeId) -> i64 {
-        self.graph.enclosing_loop(node).map_or(0, |outer| self.states[outer.index()].iteration)
+        self.states.generation(node)
     }
 
     /// Whether the stored state is of the present generation of every loop around the node.
     pub fn is_current(&self, node: NodeId) -> bool {
-        let mut at = node;
-        loop {
-            if self.states[at.index()].generation != self.generation(at) {
-                return false;
-            }
-            match self.graph.enclosing_loop(at) {
-                Some(outer) => at = outer,
-                None => return true,
-            }
-        }
+        self.states.is_current(node)
     }
 
     /// The stored status where it is current, else pending.
     pub fn status(&self, node: NodeId) -> NodeStatus {
-        if self.is_current(node) { self.state(node).status } else { NodeStatus::Pending }
+        self.states.status(node)
     }
 
     /// The named results that a node of this branch sees.
     pub fn bindings(&self, branch: NodeId) -> Option<&Bindings> {
-        self.scopes.get(&branch).map(|scope| &scope.seen)
+        self.names.seen(branch)
     }
 
     /// The nodes of `branch` whose state has changed since the last call, each once, in the order of their
     /// first change. What changed in other branches stays until they are asked for: a walk over a JOIN looks
     /// into branches that another process may be carrying out, and only their owner writes them.
     pub fn take_writes(&mut self, branch: NodeId) -> Vec<NodeId> {
-        self.writes.extract_if(.., |(_, owner)| *owner == branch).map(|(node, _)| node).collect()
+        self.states.take_writes(branch)
     }
 
     /// The subtrees that were given up by a decided RACE or a BREAK since the last call: whoever still runs
@@ -283,19 +214,19 @@ impl Progress {
     pub fn is_live(&self, branch: NodeId) -> bool {
         let is_written = |at: NodeId| !self.has_writes(self.graph.branch(at));
         branch == NodeId::ROOT
-            || self.scopes.contains_key(&branch) && self.parents_of_branches(branch).all(is_written)
+            || self.names.seen(branch).is_some() && self.branches.parents(branch).all(is_written)
     }
 
     /// Whether [`take_writes`](Self::take_writes) would name a node.
     pub fn has_writes(&self, branch: NodeId) -> bool {
-        self.writes.iter().any(|(_, owner)| *owner == branch)
+        self.states.has_writes(branch)
     }
 
     /// Walks the whole graph from its root over what has completed and says what the root branch does next.
     /// A JOIN or RACE that is under way is answered with its unfinished branches.
     pub fn resume(&mut self) -> Result<Next, ProgressError> {
-        self.drop_stale_writes();
-        self.scopes.clear();
+        self.states.drop_stale_writes();
+        self.names.close_all();
         self.frontier.clear();
         let next = self.walk_branch(NodeId::ROOT)?;
         self.note_frontier(NodeId::ROOT, &next);
@@ -323,13 +254,13 @@ impl Progress {
 
     /// What `branch` does next; its bindings are those of the moment at which its JOIN or RACE was reached.
     pub fn resume_branch(&mut self, branch: NodeId) -> Result<Next, ProgressError> {
-        self.drop_stale_writes();
+        self.states.drop_stale_writes();
         self.walk_branch(branch)
     }
 
     /// Records the outcome of a leaf and says what its branch does next.
     pub fn complete(&mut self, leaf: NodeId, outcome: Outcome) -> Result<Next, ProgressError> {
-        self.set_completed(leaf, Arc::new(outcome), 0);
+        self.states.complete(leaf, Arc::new(outcome), 0);
         self.go_on(At::Completed(leaf), self.graph.branch(leaf))
     }
 
@@ -337,14 +268,12 @@ impl Progress {
     pub fn complete_break(&mut self, leaf: NodeId, value: Value) -> Result<Next, ProgressError> {
         let outer = self.graph.enclosing_loop(leaf).ok_or(ProgressError::BreakOutsideLoop(leaf))?;
         let outcome = Arc::new(Outcome::plain(value));
-        self.set_completed(leaf, outcome.clone(), 0);
+        self.states.complete(leaf, outcome.clone(), 0);
         self.bind(leaf, self.graph.branch(leaf));
         let (inner, branch) = (self.graph.branch(leaf), self.graph.branch(outer));
         if inner != branch {
             self.decide_races_by_break(leaf, outer);
-            let scope = self.scopes.remove(&inner).unwrap_or_default();
-            self.scopes.insert(branch, scope);
-            self.end_scopes(outer, branch);
+            self.names.go_on_with(inner, outer, branch);
             self.abandoned.push(outer);
         }
         let at = self.complete_loop(outer, outcome, branch);
@@ -353,22 +282,12 @@ impl Progress {
 
     /// Records that a wait has begun.
     pub fn arm(&mut self, leaf: NodeId, wake_at: Option<Instant>) {
-        let generation = self.generation(leaf);
-        let state = &mut self.states[leaf.index()];
-        *state = NodeState {
-            status: NodeStatus::Running,
-            generation,
-            iteration: state.iteration,
-            outcome: None,
-            wake_at,
-        };
-        self.mark_written(leaf);
+        self.states.arm(leaf, wake_at);
     }
 
     /// Records that a leaf has failed.
     pub fn fail(&mut self, leaf: NodeId, outcome: Outcome) {
-        self.set_completed(leaf, Arc::new(outcome), 0);
-        self.states[leaf.index()].status = NodeStatus::Failed;
+        self.states.fail(leaf, outcome);
     }
 
     /// Ends the pause of a loop and says what its branch does next.
@@ -401,7 +320,7 @@ impl Progress {
 
     /// Whether a node is known to have completed in its present generation.
     pub fn is_completed(&self, node: NodeId) -> bool {
-        self.status(node) == NodeStatus::Completed
+        self.states.is_completed(node)
     }
 
     /// The inner nodes that have completed without being written, because their completion follows from their
@@ -418,7 +337,7 @@ impl Progress {
 
     /// Walks a branch from its root.
     fn walk_branch(&mut self, branch: NodeId) -> Result<Next, ProgressError> {
-        self.open_scope(branch);
+        self.names.open(branch);
         self.go_on(At::Enter(branch), branch)
     }
 
@@ -442,7 +361,7 @@ impl Progress {
                     self.bind(node, stop);
                     if node == stop {
                         return Ok(Walked::Next(match self.graph.parent(node) {
-                            None => Next::Finished(self.outcome(node)),
+                            None => Next::Finished(self.states.outcome(node)),
                             Some(_) => Next::BranchCompleted(node),
                         }));
                     }
@@ -485,7 +404,7 @@ impl Progress {
                     // Its last generation is walked once more, for the names that it has bound.
                     NodeStatus::Completed => {}
                     NodeStatus::Running => {
-                        self.bind_left_behind(node, branch);
+                        self.names.bind_left_behind(&self.states, node, branch);
                         // Once the pause is over the body may be under way, in other branches too.
                         if let Some(until) = self.state(node).wake_at.filter(|&until| until > now()) {
                             return Ok(Entered::Next(Next::Pause { node, until }));
@@ -534,17 +453,15 @@ impl Progress {
 
     /// The branch of a JOIN or RACE in which a BREAK has completed a loop around all of it.
     fn broken_out(&self, node: NodeId, branches: &[NodeId]) -> Option<NodeId> {
-        let end = self.breaks_out(node).find(|&end| self.is_completed(end))?;
-        branches.iter().copied().find(|&root| self.is_in(end, root))
+        let end = self.branches.breaks_out(node).find(|&end| self.is_completed(end))?;
+        branches.iter().copied().find(|&root| self.graph.is_within(end, root))
     }
 
     /// Walks the one branch that counts, of a RACE that has been decided or a JOIN that a BREAK has left.
     fn walk_winner(&mut self, node: NodeId, root: NodeId, branch: NodeId) -> Result<Entered, ProgressError> {
-        self.open_scope(root);
+        self.names.open(root);
         let walked = self.advance(At::Enter(root), root)?;
-        let scope = self.scopes.remove(&root).unwrap_or_default();
-        self.scopes.insert(branch, scope);
-        self.end_scopes(node, branch);
+        self.names.go_on_with(root, node, branch);
         Ok(match walked {
             Walked::Next(_) => Entered::At(At::Completed(node)),
             Walked::Broke(outer) => self.leave_loop(outer, branch),
@@ -554,7 +471,7 @@ impl Progress {
     /// Steps out of a loop that had completed before.
     fn leave_loop(&mut self, node: NodeId, branch: NodeId) -> Entered {
         if self.graph.branch(node) == branch {
-            self.bind_left_behind(node, branch);
+            self.names.bind_left_behind(&self.states, node, branch);
             Entered::At(At::Completed(node))
         } else {
             Entered::Broke(node)
@@ -568,26 +485,26 @@ impl Progress {
         Entered::At(match graph.kind(parent) {
             NodeKind::Then(then) if node == then.first => At::Enter(then.next),
             NodeKind::Then(_) => {
-                self.derive_completed(parent, self.outcome(node));
+                self.states.derive_completed(parent, self.states.outcome(node));
                 At::Completed(parent)
             }
             NodeKind::If(choice) if choice.condition == Condition::Node(node) => {
-                let is_true = truth::outcome_is_true(&self.outcome(node));
+                let is_true = truth::outcome_is_true(&self.states.outcome(node));
                 At::Enter(if is_true { choice.then } else { choice.otherwise })
             }
             NodeKind::If(_) => {
-                self.derive_completed(parent, self.outcome(node));
+                self.states.derive_completed(parent, self.states.outcome(node));
                 At::Completed(parent)
             }
             NodeKind::Loop(repeat) => {
                 let wants_more = match repeat.condition {
                     Some(condition) if node == repeat.body => return Entered::At(At::Enter(condition)),
                     _ if self.is_completed(parent) => return self.leave_loop(parent, branch),
-                    Some(_) => truth::outcome_is_true(&self.outcome(node)),
+                    Some(_) => truth::outcome_is_true(&self.states.outcome(node)),
                     None => true,
                 };
                 if !wants_more {
-                    self.complete_loop(parent, self.outcome(repeat.body), branch)
+                    self.complete_loop(parent, self.states.outcome(repeat.body), branch)
                 } else if self.throttled.contains(&parent) {
                     // The generation began when the pause before it ended; the first one's start is not known.
                     let began_at = self.state(parent).wake_at.unwrap_or_else(now);
@@ -607,29 +524,22 @@ impl Progress {
 
     fn begin_generation(&mut self, node: NodeId, wake_at: Option<Instant>, branch: NodeId) {
         let is_first = self.status(node) != NodeStatus::Running;
-        let generation = self.generation(node);
-        // Rows of this branch remember what they have bound; the loop's own and those of branches inside do not.
-        let graph = self.graph.clone();
-        let outcome = self.keep(branch, |from| {
-            from == node || (self.is_in(from, node) && graph.branch(from) != graph.branch(node))
-        });
-        let state = &mut self.states[node.index()];
-        let iteration = state.iteration + 1;
-        *state = NodeState { status: NodeStatus::Running, generation, iteration, outcome, wake_at };
-        self.mark_written(node);
+        let kept = self.names.keep_for_loop(node, branch);
+        self.states.begin_generation(node, kept, wake_at);
         // Where the loop begins anew in a branch that may have been given up before, its rows may be those of what did
         // not count; what does count the row of the loop around the branch knows.
-        let distrusts = graph.enclosing_loop(node).is_some_and(|outer| self.may_be_given_up(node, outer));
+        let outer = self.graph.enclosing_loop(node);
+        let distrusts = outer.is_some_and(|outer| self.branches.may_be_given_up(node, outer));
         self.forget_superseded(node, branch, is_first && distrusts);
     }
 
     fn complete_loop(&mut self, node: NodeId, outcome: Arc<Outcome>, branch: NodeId) -> At {
         let iteration = self.state(node).iteration;
-        self.set_completed(node, outcome, iteration);
+        self.states.complete(node, outcome, iteration);
         self.forget_superseded(node, branch, false);
-        if self.named_in(node).iter().any(|&id| self.may_be_given_up(id, node)) {
+        if self.names.are_bound_in_vain(node) {
             // What those have bound before the last generation is unbound now. A walk over the rows finds out.
-            self.open_scope(branch);
+            self.names.open(branch);
             At::Enter(branch)
         } else {
             At::Completed(node)
@@ -639,63 +549,21 @@ impl Progress {
     /// Forgets the outcomes inside a loop that a later one of the same name has superseded, or, where the rows may
     /// be those of a branch that was given up, all of them.
     fn forget_superseded(&mut self, outer: NodeId, branch: NodeId, all: bool) {
-        let graph = self.graph.clone();
-        for place in self.named_range(outer) {
-            let node = self.named[place];
-            if self.may_be_given_up(node, outer) {
-                continue;
-            }
-            let Some((left, _)) = self.left_behind(node, outer) else { continue };
-            let name = graph.node(node).result_name.as_deref().unwrap_or_default();
-            let origin = self.scopes.get(&branch).and_then(|scope| scope.origins.get(name));
-            if all || origin != Some(&left) {
-                self.forget(node, branch);
-            }
+        for node in self.names.superseded(&self.states, outer, branch, all) {
+            self.states.forget(node, branch);
         }
-    }
-
-    fn forget(&mut self, node: NodeId, owner: NodeId) {
-        let is_loop = matches!(self.graph.kind(node), NodeKind::Loop(_));
-        let state = self.state(node);
-        self.states[node.index()] = NodeState {
-            status: NodeStatus::Pending,
-            // Of a generation that nobody has written yet, lest the row be taken for one that is over.
-            generation: self.generation(node).max(state.generation + 1),
-            // A LOOP counts on; the number of a winner or of a decision is for its generation only.
-            iteration: if is_loop { state.iteration + 1 } else { 0 },
-            outcome: None,
-            wake_at: None,
-        };
-        self.mark_written_by(node, owner);
     }
 
     fn merge_join(&mut self, node: NodeId, branches: &[NodeId], outer: NodeId) {
-        let results = branches.iter().map(|&root| self.outcome(root).value.clone()).collect();
-        // What a branch has bound itself is what differs from the names that all branches began with.
-        let mut base = self.scopes.remove(&outer).unwrap_or_default();
-        let mut bound = Vec::new();
-        for root in branches {
-            let inner = self.scopes.remove(root).unwrap_or_default();
-            for (name, outcome) in inner.seen {
-                let origin = inner.origins[&name];
-                if base.origins.get(&name) != Some(&origin) {
-                    bound.push((name, origin, outcome));
-                }
-            }
-        }
-        for (name, origin, outcome) in bound {
-            base.bind(&name, origin, outcome);
-        }
-        self.scopes.insert(outer, base);
-        self.derive_completed(node, Arc::new(Outcome::plain(Value::Array(results))));
+        let results = branches.iter().map(|&root| self.states.outcome(root).value.clone()).collect();
+        self.names.merge(branches, outer);
+        self.states.derive_completed(node, Arc::new(Outcome::plain(Value::Array(results))));
     }
 
     fn decide_race(&mut self, node: NodeId, winner: usize, branches: &[NodeId], outer: NodeId) {
         let root = branches[winner];
-        let scope = self.scopes.remove(&root).unwrap_or_default();
-        self.scopes.insert(outer, scope);
-        self.end_scopes(node, outer);
-        self.set_completed(node, self.outcome(root), winner as i64);
+        self.names.go_on_with(root, node, outer);
+        self.states.complete(node, self.states.outcome(root), winner as i64);
         self.abandoned.extend(branches.iter().copied().filter(|&other| other != root));
     }
 
@@ -706,39 +574,23 @@ impl Progress {
         while let Some(parent) = graph.parent(branch).filter(|&parent| outer < parent) {
             if let NodeKind::Race(race) = graph.kind(parent) {
                 let winner = race.branches.iter().position(|&root| root == branch).unwrap_or_default();
-                self.states[parent.index()] = NodeState {
-                    status: NodeStatus::Completed,
-                    generation: self.generation(parent),
-                    iteration: winner as i64,
-                    outcome: None,
-                    wake_at: None,
-                };
                 // The owner of its branch is out of work: the loop's writes it.
-                self.mark_written_by(parent, graph.branch(outer));
+                self.states.decide_by_break(parent, winner, graph.branch(outer));
             }
             branch = graph.branch(parent);
         }
-    }
-
-    /// Ends every branch below `outer`.
-    fn end_scopes(&mut self, outer: NodeId, keep: NodeId) {
-        let end = self.ends[outer.index()];
-        self.scopes.retain(|root, _| *root == keep || *root < outer || root.0 >= end);
     }
 
     /// Decides an IF on rows once for each generation: later in the same generation the name may be bound anew,
     /// so that a second look after a restart could take the other branch.
     fn decide_has_rows(&mut self, node: NodeId, name: &str, branch: NodeId) -> Result<bool, ProgressError> {
         if self.status(node) != NodeStatus::Pending {
-            self.recall(node, branch);
+            self.names.recall(&self.states, node, branch);
             return Ok(self.state(node).iteration != 0);
         }
         let has_rows = self.has_rows(node, name, branch)?;
-        let kept = self.keep(branch, |from| from == node);
-        self.arm(node, None);
-        let state = &mut self.states[node.index()];
-        state.iteration = has_rows.into();
-        state.outcome = kept;
+        let kept = self.names.keep_own(node, branch);
+        self.states.decide(node, has_rows, kept);
         Ok(has_rows)
     }
 
@@ -752,183 +604,8 @@ impl Progress {
             .ok_or_else(|| ProgressError::ConditionNotRows { node, name: name.to_owned() })
     }
 
-    fn outcome(&self, node: NodeId) -> Arc<Outcome> {
-        self.states[node.index()].outcome.clone().unwrap_or_default()
-    }
-
     fn bind(&mut self, node: NodeId, branch: NodeId) {
-        if let Some(name) = &self.graph.node(node).result_name {
-            let (origin, outcome) = (self.origin(node), self.outcome(node));
-            self.scopes.entry(branch).or_default().bind(name, origin, outcome);
-        }
-    }
-
-    /// What a binding by this node, as its state stands, comes from.
-    fn origin(&self, node: NodeId) -> Origin {
-        Origin { node: node.0, generation: self.state(node).generation }
-    }
-
-    /// Binds what earlier generations of a loop have left behind: names bound in its body live on. Of a running
-    /// loop that is what its generation began with; of a completed one, what its last generation has not superseded.
-    fn bind_left_behind(&mut self, outer: NodeId, branch: NodeId) {
-        let is_completed = self.is_completed(outer);
-        for place in self.named_range(outer) {
-            let node = self.named[place];
-            let is_known = if is_completed {
-                !self.may_be_given_up(node, outer)
-            } else {
-                self.graph.branch(node) == self.graph.branch(outer)
-            };
-            if is_known
-                && let Some(name) = &self.graph.node(node).result_name
-                && let Some((origin, outcome)) = self.left_behind(node, outer)
-            {
-                self.scopes.entry(branch).or_default().bind(name, origin, outcome);
-            }
-        }
-        self.recall(outer, branch);
-    }
-
-    /// What a node bound in an earlier generation of a loop around it, where its row still says so: that of an IF which
-    /// a BREAK has left keeps what it bound before.
-    fn left_behind(&self, node: NodeId, outer: NodeId) -> Option<(Origin, Arc<Outcome>)> {
-        let state = self.state(node);
-        if node == outer || self.is_current(node) {
-            return None;
-        }
-        match state.status {
-            NodeStatus::Completed => Some((self.origin(node), state.outcome.clone()?)),
-            NodeStatus::Running if matches!(self.graph.kind(node), NodeKind::If(_)) => {
-                let name = self.graph.node(node).result_name.as_deref()?;
-                self.kept(node)
-                    .into_iter()
-                    .find(|(kept, ..)| kept == name)
-                    .map(|(_, origin, outcome)| (origin, outcome))
-            }
-            NodeStatus::Pending | NodeStatus::Running | NodeStatus::Failed => None,
-        }
-    }
-
-    /// The bindings of a branch that come from certain nodes, to be kept in the row of a running node.
-    fn keep(&self, branch: NodeId, of: impl Fn(NodeId) -> bool) -> Option<Arc<Outcome>> {
-        let scope = self.scopes.get(&branch)?;
-        let kept: serde_json::Map<String, Value> = scope
-            .origins
-            .iter()
-            .filter(|(_, origin)| of(NodeId(origin.node)))
-            .map(|(name, &origin)| {
-                let outcome = &scope.seen[name];
-                let columns = outcome.columns.as_deref().cloned();
-                let kept = Kept { origin, value: outcome.value.clone(), columns };
-                (
-                    name.clone(),
-                    serde_json::to_value(kept).expect("only a map with keys of another type fails"),
-                )
-            })
-            .collect();
-        (!kept.is_empty()).then(|| Arc::new(Outcome::plain(Value::Object(kept))))
-    }
-
-    /// Binds what the row of a running node keeps.
-    fn recall(&mut self, node: NodeId, branch: NodeId) {
-        for (name, origin, outcome) in self.kept(node) {
-            self.scopes.entry(branch).or_default().bind(&name, origin, outcome);
-        }
-    }
-
-    fn kept(&self, node: NodeId) -> Vec<(String, Origin, Arc<Outcome>)> {
-        let state = self.state(node);
-        let (NodeStatus::Running, Some(outcome)) = (state.status, &state.outcome) else { return Vec::new() };
-        let Value::Object(kept) = &outcome.value else { return Vec::new() };
-        let read = |(name, kept): (&String, &Value)| {
-            let kept = Kept::deserialize(kept).ok()?;
-            let outcome = Outcome { value: kept.value, columns: kept.columns.map(Arc::new) };
-            Some((name.clone(), kept.origin, Arc::new(outcome)))
-        };
-        kept.iter().filter_map(read).collect()
-    }
-
-    fn named_range(&self, outer: NodeId) -> Range<usize> {
-        let end = self.ends[outer.index()];
-        self.named.partition_point(|id| *id < outer)..self.named.partition_point(|id| id.0 < end)
-    }
-
-    fn named_in(&self, outer: NodeId) -> &[NodeId] {
-        &self.named[self.named_range(outer)]
-    }
-
-    fn is_in(&self, inner: NodeId, outer: NodeId) -> bool {
-        outer <= inner && inner.0 < self.ends[outer.index()]
-    }
-
-    /// The BREAKs in the branches of a JOIN or RACE that end a loop around it.
-    fn breaks_out(&self, node: NodeId) -> impl Iterator<Item = NodeId> {
-        let ends = self.breaks.iter().copied().filter(move |&end| self.is_in(end, node));
-        ends.filter(move |&end| self.graph.enclosing_loop(end).is_none_or(|outer| outer < node))
-    }
-
-    /// Whether the branches of a JOIN or RACE may be given up before they have completed.
-    fn gives_up(&self, node: NodeId) -> bool {
-        matches!(self.graph.kind(node), NodeKind::Race(_)) || self.breaks_out(node).next().is_some()
-    }
-
-    /// Whether a node lies in a branch inside `outer` that may be given up.
-    fn may_be_given_up(&self, node: NodeId, outer: NodeId) -> bool {
-        self.parents_of_branches(node).take_while(|&at| outer < at).any(|at| self.gives_up(at))
-    }
-
-    /// The JOINs and RACEs around a node, from the inside.
-    fn parents_of_branches(&self, node: NodeId) -> impl Iterator<Item = NodeId> {
-        let parent_of = |at| self.graph.parent(self.graph.branch(at));
-        std::iter::successors(parent_of(node), move |&at| parent_of(at))
-    }
-
-    /// Begins a branch with what is seen where its JOIN or RACE is reached.
-    fn open_scope(&mut self, branch: NodeId) {
-        let outer = self.graph.parent(branch).map(|parent| self.graph.branch(parent));
-        let scope = outer.and_then(|outer| self.scopes.get(&outer)).cloned().unwrap_or_default();
-        self.scopes.insert(branch, scope);
-    }
-
-    fn set_completed(&mut self, node: NodeId, outcome: Arc<Outcome>, iteration: i64) {
-        let generation = self.generation(node);
-        self.states[node.index()] = NodeState {
-            status: NodeStatus::Completed,
-            generation,
-            iteration,
-            outcome: Some(outcome),
-            wake_at: None,
-        };
-        self.mark_written(node);
-    }
-
-    /// Completes a node whose completion follows from its children: stored only where it bears a name.
-    fn derive_completed(&mut self, node: NodeId, outcome: Arc<Outcome>) {
-        let was_stored = self.is_completed(node);
-        let written = self.writes.len();
-        let iteration = self.state(node).iteration;
-        self.set_completed(node, outcome, iteration);
-        if was_stored || self.graph.node(node).result_name.is_none() {
-            self.writes.truncate(written);
-        }
-    }
-
-    fn mark_written(&mut self, node: NodeId) {
-        self.mark_written_by(node, self.graph.branch(node));
-    }
-
-    fn mark_written_by(&mut self, node: NodeId, owner: NodeId) {
-        let write = (node, owner);
-        if !self.writes.contains(&write) {
-            self.writes.push(write);
-        }
-    }
-
-    /// Forgets writes to branches of others that earlier walks have left, once a later generation has begun.
-    fn drop_stale_writes(&mut self) {
-        let mut writes = std::mem::take(&mut self.writes);
-        writes.retain(|(node, _)| self.state(*node).status == NodeStatus::Pending || self.is_current(*node));
-        self.writes = writes;
+        self.names.bind(&self.states, node, branch);
     }
 }
 

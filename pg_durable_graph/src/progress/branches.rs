@@ -1,0 +1,43 @@
+//! The branches of a graph, and which of them may be given up before they have completed.
+
+use std::sync::Arc;
+
+use crate::graph::Graph;
+use crate::kind::NodeKind;
+use crate::node_id::NodeId;
+
+/// What of a graph's shape decides how far a name reaches. It never changes.
+#[derive(Debug)]
+pub(super) struct Branches {
+    graph: Arc<Graph>,
+    breaks: Vec<NodeId>,
+}
+
+impl Branches {
+    pub(super) fn new(graph: Arc<Graph>) -> Branches {
+        let breaks = graph.iter().filter(|(_, node)| node.kind.breaks()).map(|(id, _)| id).collect();
+        Branches { graph, breaks }
+    }
+
+    /// The BREAKs in the branches of a JOIN or RACE that end a loop around it.
+    pub(super) fn breaks_out(&self, node: NodeId) -> impl Iterator<Item = NodeId> {
+        let ends = self.breaks.iter().copied().filter(move |&end| self.graph.is_within(end, node));
+        ends.filter(move |&end| self.graph.enclosing_loop(end).is_none_or(|outer| outer < node))
+    }
+
+    /// Whether a node lies in a branch inside `outer` that may be given up.
+    pub(super) fn may_be_given_up(&self, node: NodeId, outer: NodeId) -> bool {
+        self.parents(node).take_while(|&at| outer < at).any(|at| self.gives_up(at))
+    }
+
+    /// The JOINs and RACEs around a node, from the inside.
+    pub(super) fn parents(&self, node: NodeId) -> impl Iterator<Item = NodeId> {
+        let parent_of = |at| self.graph.parent(self.graph.branch(at));
+        std::iter::successors(parent_of(node), move |&at| parent_of(at))
+    }
+
+    /// Whether the branches of a JOIN or RACE may be given up before they have completed.
+    fn gives_up(&self, node: NodeId) -> bool {
+        matches!(self.graph.kind(node), NodeKind::Race(_)) || self.breaks_out(node).next().is_some()
+    }
+}

@@ -1,0 +1,255 @@
+//! Which named results the branches see, and where each comes from.
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::branches::Branches;
+use super::states::States;
+use crate::graph::Graph;
+use crate::kind::NodeKind;
+use crate::node_id::NodeId;
+use crate::outcome::{Column, Outcome};
+use crate::status::NodeStatus;
+
+/// The named results that a branch sees.
+pub type Bindings = HashMap<String, Arc<Outcome>>;
+
+/// The named results that a branch sees, and where they come from.
+#[derive(Debug, Clone, Default)]
+struct Scope {
+    seen: Bindings,
+    origins: HashMap<String, Origin>,
+}
+
+impl Scope {
+    fn bind(&mut self, name: &str, origin: Origin, outcome: Arc<Outcome>) {
+        self.seen.insert(name.to_owned(), outcome);
+        self.origins.insert(name.to_owned(), origin);
+    }
+}
+
+/// Which node bound a name, and in which generation of it: no two bindings share that, equal as their values may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+struct Origin {
+    node: u32,
+    generation: i64,
+}
+
+/// A binding as the row of a running LOOP or IF keeps it.
+#[derive(Debug, Serialize, Deserialize)]
+struct Kept {
+    #[serde(flatten)]
+    origin: Origin,
+    value: Value,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    columns: Option<Vec<Column>>,
+}
+
+/// The names of an instance, as one process sees them.
+#[derive(Debug, Clone)]
+pub(super) struct Names {
+    graph: Arc<Graph>,
+    branches: Arc<Branches>,
+    /// The nodes that bear names.
+    named: Vec<NodeId>,
+    /// What the branches that are under way see.
+    scopes: HashMap<NodeId, Scope>,
+}
+
+impl Names {
+    pub(super) fn new(graph: Arc<Graph>, branches: Arc<Branches>) -> Names {
+        let named = graph.iter().filter(|(_, node)| node.result_name.is_some()).map(|(id, _)| id).collect();
+        Names { graph, branches, named, scopes: HashMap::new() }
+    }
+
+    /// What a branch sees; `None` where it is not under way.
+    pub(super) fn seen(&self, branch: NodeId) -> Option<&Bindings> {
+        self.scopes.get(&branch).map(|scope| &scope.seen)
+    }
+
+    /// Begins a branch with what is seen where its JOIN or RACE is reached.
+    pub(super) fn open(&mut self, branch: NodeId) {
+        let outer = self.graph.parent(branch).map(|parent| self.graph.branch(parent));
+        let scope = outer.and_then(|outer| self.scopes.get(&outer)).cloned().unwrap_or_default();
+        self.scopes.insert(branch, scope);
+    }
+
+    /// No branch is under way.
+    pub(super) fn close_all(&mut self) {
+        self.scopes.clear();
+    }
+
+    /// Goes on in `branch` with what `inner` sees, the branch of those below `node` that counts; all of those end.
+    pub(super) fn go_on_with(&mut self, inner: NodeId, node: NodeId, branch: NodeId) {
+        let scope = self.scopes.remove(&inner).unwrap_or_default();
+        self.scopes.insert(branch, scope);
+        let end = self.graph.ends()[node.index()];
+        self.scopes.retain(|root, _| *root == branch || *root < node || root.0 >= end);
+    }
+
+    /// Goes on in `outer` behind a JOIN whose branches have all completed.
+    pub(super) fn merge(&mut self, branches: &[NodeId], outer: NodeId) {
+        // What a branch has bound itself is what differs from the names that all branches began with.
+        let mut base = self.scopes.remove(&outer).unwrap_or_default();
+        let mut bound = Vec::new();
+        for root in branches {
+            let inner = self.scopes.remove(root).unwrap_or_default();
+            for (name, outcome) in inner.seen {
+                let origin = inner.origins[&name];
+                if base.origins.get(&name) != Some(&origin) {
+                    bound.push((name, origin, outcome));
+                }
+            }
+        }
+        for (name, origin, outcome) in bound {
+            base.bind(&name, origin, outcome);
+        }
+        self.scopes.insert(outer, base);
+    }
+
+    /// A node has completed: if it bears a name, `branch` sees its outcome from now on.
+    pub(super) fn bind(&mut self, states: &States, node: NodeId, branch: NodeId) {
+        if let Some(name) = &self.graph.node(node).result_name {
+            let (origin, outcome) = (origin(states, node), states.outcome(node));
+            self.scopes.entry(branch).or_default().bind(name, origin, outcome);
+        }
+    }
+
+    /// Binds what earlier generations of a loop have left behind: names bound in its body live on. Of a running
+    /// loop that is what its generation began with; of a completed one, what its last generation has not superseded.
+    pub(super) fn bind_left_behind(&mut self, states: &States, outer: NodeId, branch: NodeId) {
+        let is_completed = states.is_completed(outer);
+        for place in self.range(outer) {
+            let node = self.named[place];
+            let is_known = if is_completed {
+                !self.branches.may_be_given_up(node, outer)
+            } else {
+                self.graph.branch(node) == self.graph.branch(outer)
+            };
+            if is_known
+                && let Some(name) = &self.graph.node(node).result_name
+                && let Some((origin, outcome)) = self.left_behind(states, node, outer)
+            {
+                self.scopes.entry(branch).or_default().bind(name, origin, outcome);
+            }
+        }
+        self.recall(states, outer, branch);
+    }
+
+    /// The nodes of a loop whose outcomes a later one of the same name has superseded, or, where the rows may be
+    /// those of a branch that was given up, all of them.
+    pub(super) fn superseded(
+        &self,
+        states: &States,
+        outer: NodeId,
+        branch: NodeId,
+        all: bool,
+    ) -> Vec<NodeId> {
+        let is_superseded = |node: NodeId| {
+            let Some((left, _)) = self.left_behind(states, node, outer) else { return false };
+            let name = self.graph.node(node).result_name.as_deref().unwrap_or_default();
+            let origin = self.scopes.get(&branch).and_then(|scope| scope.origins.get(name));
+            all || origin != Some(&left)
+        };
+        let nodes = self.named[self.range(outer)].iter().copied();
+        nodes
+            .filter(|&node| !self.branches.may_be_given_up(node, outer))
+            .filter(|&node| is_superseded(node))
+            .collect()
+    }
+
+    /// Whether branches inside a loop that may be given up bind names.
+    pub(super) fn are_bound_in_vain(&self, outer: NodeId) -> bool {
+        let nodes = &self.named[self.range(outer)];
+        nodes.iter().any(|&node| self.branches.may_be_given_up(node, outer))
+    }
+
+    /// What the row of a LOOP whose next generation begins has to keep. The rows of its branch remember what they have
+    /// bound; the loop's own and those of branches inside do not.
+    pub(super) fn keep_for_loop(&self, node: NodeId, branch: NodeId) -> Option<Arc<Outcome>> {
+        self.keep(branch, |from| {
+            from == node
+                || (self.graph.is_within(from, node) && self.graph.branch(from) != self.graph.branch(node))
+        })
+    }
+
+    /// What the row of an IF has to keep that is about to lose what it bound before.
+    pub(super) fn keep_own(&self, node: NodeId, branch: NodeId) -> Option<Arc<Outcome>> {
+        self.keep(branch, |from| from == node)
+    }
+
+    /// The bindings of a branch that come from certain nodes, to be kept in the row of a running node.
+    fn keep(&self, branch: NodeId, of: impl Fn(NodeId) -> bool) -> Option<Arc<Outcome>> {
+        let scope = self.scopes.get(&branch)?;
+        let kept: serde_json::Map<String, Value> = scope
+            .origins
+            .iter()
+            .filter(|(_, origin)| of(NodeId(origin.node)))
+            .map(|(name, &origin)| {
+                let outcome = &scope.seen[name];
+                let columns = outcome.columns.as_deref().cloned();
+                let kept = Kept { origin, value: outcome.value.clone(), columns };
+                (
+                    name.clone(),
+                    serde_json::to_value(kept).expect("only a map with keys of another type fails"),
+                )
+            })
+            .collect();
+        (!kept.is_empty()).then(|| Arc::new(Outcome::plain(Value::Object(kept))))
+    }
+
+    /// Binds what the row of a running node keeps.
+    pub(super) fn recall(&mut self, states: &States, node: NodeId, branch: NodeId) {
+        for (name, origin, outcome) in kept(states, node) {
+            self.scopes.entry(branch).or_default().bind(&name, origin, outcome);
+        }
+    }
+
+    /// What a node bound in an earlier generation of a loop around it, where its row still says so: that of an IF which
+    /// a BREAK has left keeps what it bound before.
+    fn left_behind(&self, states: &States, node: NodeId, outer: NodeId) -> Option<(Origin, Arc<Outcome>)> {
+        let state = states.of(node);
+        if node == outer || states.is_current(node) {
+            return None;
+        }
+        match state.status {
+            NodeStatus::Completed => Some((origin(states, node), state.outcome.clone()?)),
+            NodeStatus::Running if matches!(self.graph.kind(node), NodeKind::If(_)) => {
+                let name = self.graph.node(node).result_name.as_deref()?;
+                kept(states, node)
+                    .into_iter()
+                    .find(|(kept, ..)| kept == name)
+                    .map(|(_, origin, outcome)| (origin, outcome))
+            }
+            NodeStatus::Pending | NodeStatus::Running | NodeStatus::Failed => None,
+        }
+    }
+
+    /// The places in `named` of the nodes in a subtree.
+    fn range(&self, outer: NodeId) -> Range<usize> {
+        let end = self.graph.ends()[outer.index()];
+        self.named.partition_point(|id| *id < outer)..self.named.partition_point(|id| id.0 < end)
+    }
+}
+
+/// What a binding by this node, as its state stands, comes from.
+fn origin(states: &States, node: NodeId) -> Origin {
+    Origin { node: node.0, generation: states.of(node).generation }
+}
+
+/// What the row of a running node keeps.
+fn kept(states: &States, node: NodeId) -> Vec<(String, Origin, Arc<Outcome>)> {
+    let state = states.of(node);
+    let (NodeStatus::Running, Some(outcome)) = (state.status, &state.outcome) else { return Vec::new() };
+    let Value::Object(kept) = &outcome.value else { return Vec::new() };
+    let read = |(name, kept): (&String, &Value)| {
+        let kept = Kept::deserialize(kept).ok()?;
+        let outcome = Outcome { value: kept.value, columns: kept.columns.map(Arc::new) };
+        Some((name.clone(), kept.origin, Arc::new(outcome)))
+    };
+    kept.iter().filter_map(read).collect()
+}
