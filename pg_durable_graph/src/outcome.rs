@@ -29,4 +29,11 @@ impl Outcome {
     pub fn plain(value: Value) -> Outcome {
         Outcome { value, columns: None }
     }
+
+    /// The value and its columns as `df.nodes` and the results of instances have them.
+    pub fn to_json(&self) -> (String, Option<String>) {
+        let columns = self.columns.as_deref();
+        let columns = columns.map(|columns| serde_json::to_string(columns).expect("columns are always JSON"));
+        (self.value.to_string(), columns)
+    }
 }

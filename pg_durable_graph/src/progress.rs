@@ -30,7 +30,9 @@
 //!   with a BREAK out of it) has bound in a generation before the last is unbound then.
 
 mod branches;
+mod kept;
 mod names;
+mod row;
 mod states;
 
 use std::sync::Arc;
@@ -38,10 +40,12 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use branches::Branches;
+pub use kept::Kept;
 pub use names::Bindings;
 use names::Names;
-pub use states::NodeState;
+pub use row::{StateError, StateRow};
 use states::States;
+pub use states::{Held, NodeState, Own};
 
 use crate::graph::Graph;
 pub use crate::instant::Instant;
@@ -260,7 +264,7 @@ impl Progress {
 
     /// Records the outcome of a leaf and says what its branch does next.
     pub fn complete(&mut self, leaf: NodeId, outcome: Outcome) -> Result<Next, ProgressError> {
-        self.states.complete(leaf, Arc::new(outcome), 0);
+        self.states.complete(leaf, Arc::new(outcome));
         self.go_on(At::Completed(leaf), self.graph.branch(leaf))
     }
 
@@ -268,7 +272,7 @@ impl Progress {
     pub fn complete_break(&mut self, leaf: NodeId, value: Value) -> Result<Next, ProgressError> {
         let outer = self.graph.enclosing_loop(leaf).ok_or(ProgressError::BreakOutsideLoop(leaf))?;
         let outcome = Arc::new(Outcome::plain(value));
-        self.states.complete(leaf, outcome.clone(), 0);
+        self.states.complete(leaf, outcome.clone());
         self.bind(leaf, self.graph.branch(leaf));
         let (inner, branch) = (self.graph.branch(leaf), self.graph.branch(outer));
         if inner != branch {
@@ -433,9 +437,8 @@ impl Progress {
                 }
             }
             NodeKind::Race(race) => {
-                if self.is_completed(node) {
-                    let winner = race.branches[self.state(node).iteration as usize];
-                    return self.walk_winner(node, winner, branch);
+                if let Some(winner) = self.winner(node) {
+                    return self.walk_winner(node, race.branches[winner], branch);
                 }
                 let passed = self.frontier.len();
                 for (number, &root) in race.branches.iter().enumerate() {
@@ -534,8 +537,7 @@ impl Progress {
     }
 
     fn complete_loop(&mut self, node: NodeId, outcome: Arc<Outcome>, branch: NodeId) -> At {
-        let iteration = self.state(node).iteration;
-        self.states.complete(node, outcome, iteration);
+        self.states.complete_loop(node, outcome);
         self.forget_superseded(node, branch, false);
         if self.names.are_bound_in_vain(node) {
             // What those have bound before the last generation is unbound now. A walk over the rows finds out.
@@ -563,7 +565,7 @@ impl Progress {
     fn decide_race(&mut self, node: NodeId, winner: usize, branches: &[NodeId], outer: NodeId) {
         let root = branches[winner];
         self.names.go_on_with(root, node, outer);
-        self.states.complete(node, self.states.outcome(root), winner as i64);
+        self.states.complete_race(node, winner, self.states.outcome(root));
         self.abandoned.extend(branches.iter().copied().filter(|&other| other != root));
     }
 
@@ -584,14 +586,30 @@ impl Progress {
     /// Decides an IF on rows once for each generation: later in the same generation the name may be bound anew,
     /// so that a second look after a restart could take the other branch.
     fn decide_has_rows(&mut self, node: NodeId, name: &str, branch: NodeId) -> Result<bool, ProgressError> {
-        if self.status(node) != NodeStatus::Pending {
+        if let Some(has_rows) = self.decision(node) {
             self.names.recall(&self.states, node, branch);
-            return Ok(self.state(node).iteration != 0);
+            return Ok(has_rows);
         }
         let has_rows = self.has_rows(node, name, branch)?;
         let kept = self.names.keep_own(node, branch);
         self.states.decide(node, has_rows, kept);
         Ok(has_rows)
+    }
+
+    /// Which branch has decided a RACE in its present generation.
+    fn winner(&self, node: NodeId) -> Option<usize> {
+        match self.state(node).own {
+            Own::Winner(winner) => Some(winner).filter(|_| self.states.is_current(node)),
+            Own::Nothing | Own::Count(_) | Own::Decision(_) => None,
+        }
+    }
+
+    /// How an IF on rows was decided in its present generation.
+    fn decision(&self, node: NodeId) -> Option<bool> {
+        match self.state(node).own {
+            Own::Decision(has_rows) => Some(has_rows).filter(|_| self.states.is_current(node)),
+            Own::Nothing | Own::Count(_) | Own::Winner(_) => None,
+        }
     }
 
     fn has_rows(&self, node: NodeId, name: &str, branch: NodeId) -> Result<bool, ProgressError> {

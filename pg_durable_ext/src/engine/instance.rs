@@ -225,10 +225,6 @@ impl Instance {
     fn write_node(&mut self, spi: &Session, node: NodeId) -> Result<(), Stop> {
         self.has_written = true;
         let state = self.progress.state(node);
-        let (result, columns) = match &state.outcome {
-            Some(outcome) => texts(outcome),
-            None => (None, None),
-        };
         let kind = self.progress.graph().kind(node);
         let wait = kind.leaf().and_then(Leaf::wait).filter(|_| state.status == NodeStatus::Running);
         let waiting_for = wait.map(Wait::shown);
@@ -241,9 +237,7 @@ impl Instance {
                 instance: &self.id,
                 node: &node.to_string(),
                 place,
-                state,
-                result: result.as_deref(),
-                columns: columns.as_deref(),
+                row: &state.to_row(),
                 waiting_for: waiting_for.as_deref(),
                 at_least_once,
             },
@@ -255,8 +249,8 @@ impl Instance {
     fn write_end(&mut self, spi: &Session, outcome: &Outcome) -> Result<(), Stop> {
         let root = self.progress.graph().kind(NodeId::ROOT);
         if root.is_derived() {
-            let (result, columns) = texts(outcome);
-            nodes::write_root(spi, &self.id, result.as_deref().unwrap_or("null"), columns.as_deref());
+            let (result, columns) = outcome.to_json();
+            nodes::write_root(spi, &self.id, &result, columns.as_deref());
         }
         let derived: Vec<String> = self
             .progress
@@ -271,9 +265,4 @@ impl Instance {
         }
         if instances::complete(spi, &self.id, self.place) { Ok(()) } else { Err(Stop::Lost) }
     }
-}
-
-fn texts(outcome: &Outcome) -> (Option<String>, Option<String>) {
-    let columns = outcome.columns.as_deref().and_then(|columns| serde_json::to_string(columns).ok());
-    (Some(outcome.value.to_string()), columns)
 }

@@ -1,5 +1,6 @@
 //! Stored instances that cannot be read.
 
+use pg_durable_graph::progress::StateError;
 use pg_durable_graph::stored::StoredError;
 
 /// Trouble of the engine's own: the stored instance cannot be read.
@@ -7,10 +8,10 @@ use pg_durable_graph::stored::StoredError;
 pub enum EngineError {
     #[error("stored node id \"{0}\" is not valid")]
     BadNodeId(String),
-    #[error("stored node status \"{0}\" is not valid")]
-    BadNodeStatus(String),
     #[error("stored graph is not valid")]
     Graph(#[from] StoredError),
+    #[error("stored state of a node is not valid")]
+    State(#[from] StateError),
     #[error("stored JSON is not valid")]
     Json(#[from] serde_json::Error),
 }

@@ -4,10 +4,9 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use pg_durable_graph::progress::NodeState;
-use pg_durable_graph::status::NodeStatus;
+use pg_durable_graph::progress::{NodeState, StateRow};
 use pg_durable_graph::stored::StoredNode;
-use pg_durable_graph::{Graph, NodeId, Outcome};
+use pg_durable_graph::{Graph, NodeId};
 use pgrx::pg_sys::Oid;
 
 use super::EngineError;
@@ -155,7 +154,7 @@ pub fn load(instance: &str) -> Result<Option<LoadedNodes>, EngineError> {
     }
     let count = rows.len();
     let mut nodes = Vec::with_capacity(count);
-    let mut states = vec![NodeState::default(); count];
+    let mut stored_states = vec![StateRow::default(); count];
     let mut places = vec![None; count];
     for (node, state, place) in rows {
         let node = node?;
@@ -163,11 +162,15 @@ pub fn load(instance: &str) -> Result<Option<LoadedNodes>, EngineError> {
         if at >= count {
             return Err(EngineError::BadNodeId(node.id.to_string()));
         }
-        states[at] = state?;
+        stored_states[at] = state;
         places[at] = Some(place);
         nodes.push(node);
     }
-    Ok(Some(LoadedNodes { graph: Arc::new(Graph::from_stored(nodes)?), states, places }))
+    let graph = Graph::from_stored(nodes)?;
+    let states = graph.iter().zip(stored_states);
+    let states = states.map(|((id, node), row)| NodeState::from_row(id, &node.kind, row));
+    let states = states.collect::<Result<_, _>>()?;
+    Ok(Some(LoadedNodes { graph: Arc::new(graph), states, places }))
 }
 
 fn stored(row: &mut heap::Row<'_>) -> Result<StoredNode<'static>, EngineError> {
@@ -183,27 +186,15 @@ fn stored(row: &mut heap::Row<'_>) -> Result<StoredNode<'static>, EngineError> {
     })
 }
 
-fn state(row: &mut heap::Row<'_>) -> Result<NodeState, EngineError> {
-    let status = row.text(7);
-    let status: NodeStatus = status.parse().map_err(|_| EngineError::BadNodeStatus(status))?;
-    let outcome = match row.json(11) {
-        Some(json) => {
-            let value = serde_json::from_str(&json)?;
-            let columns = match row.json(12) {
-                Some(columns) => Some(Arc::new(serde_json::from_str(&columns)?)),
-                None => None,
-            };
-            Some(Arc::new(Outcome { value, columns }))
-        }
-        None => None,
-    };
-    Ok(NodeState {
-        status,
+fn state(row: &mut heap::Row<'_>) -> StateRow {
+    StateRow {
+        status: row.text(7),
         generation: row.int8(8),
         iteration: row.int8(9),
         wake_at: row.optional_int8(10),
-        outcome,
-    })
+        result: row.json(11),
+        result_columns: row.json(12),
+    }
 }
 
 statement!(
@@ -242,25 +233,25 @@ static CHECKPOINT: heap::Table = heap::Table {
 
 /// [`WRITE`] for a row whose place is known; `None` where it is not there any more, or the fence holds.
 fn write_at(place: Tid, write: &NodeWrite<'_>) -> Option<Tid> {
-    let state = write.state;
+    let new = write.row;
     let change = |row: &mut heap::Row<'_>| {
         let (generation, iteration) = (row.int8(4), row.int8(5));
         let may_change = row.text(0) == write.instance
             && row.text(1) == write.node
-            && (generation < state.generation && (row.text(2) != "LOOP" || iteration < state.iteration)
-                || generation == state.generation
-                    && iteration <= state.iteration
+            && (generation < new.generation && (row.text(2) != "LOOP" || iteration < new.iteration)
+                || generation == new.generation
+                    && iteration <= new.iteration
                     && !matches!(row.text(3).as_str(), "completed" | "failed"));
         may_change.then(|| {
             [
-                (3, Arg::Text(state.status.as_str())),
-                (4, Arg::Int8(state.generation)),
-                (5, Arg::Int8(state.iteration)),
+                (3, Arg::Text(&new.status)),
+                (4, Arg::Int8(new.generation)),
+                (5, Arg::Int8(new.iteration)),
                 (6, Arg::Timestamp(xact::started_at())),
-                (7, Arg::timestamp(state.wake_at)),
+                (7, Arg::timestamp(new.wake_at)),
                 (8, Arg::text(write.waiting_for)),
-                (9, Arg::jsonb(write.result)),
-                (10, Arg::jsonb(write.columns)),
+                (9, Arg::jsonb(new.result.as_deref())),
+                (10, Arg::jsonb(new.result_columns.as_deref())),
                 (11, write.at_least_once.map_or(Arg::Null, Arg::Bool)),
             ]
         })
@@ -274,9 +265,7 @@ pub struct NodeWrite<'a> {
     pub node: &'a str,
     /// Where this process saw the row last.
     pub place: Option<Tid>,
-    pub state: &'a NodeState,
-    pub result: Option<&'a str>,
-    pub columns: Option<&'a str>,
+    pub row: &'a StateRow,
     pub waiting_for: Option<&'a str>,
     pub at_least_once: Option<bool>,
 }
@@ -288,13 +277,13 @@ pub fn write(spi: &Session, write: &NodeWrite<'_>) -> Option<Tid> {
     let args = [
         Arg::Text(write.instance),
         Arg::Text(write.node),
-        Arg::Text(write.state.status.as_str()),
-        Arg::Int8(write.state.generation),
-        Arg::Int8(write.state.iteration),
-        Arg::timestamp(write.state.wake_at),
+        Arg::Text(&write.row.status),
+        Arg::Int8(write.row.generation),
+        Arg::Int8(write.row.iteration),
+        Arg::timestamp(write.row.wake_at),
         Arg::text(write.waiting_for),
-        Arg::jsonb(write.result),
-        Arg::jsonb(write.columns),
+        Arg::jsonb(write.row.result.as_deref()),
+        Arg::jsonb(write.row.result_columns.as_deref()),
         write.at_least_once.map_or(Arg::Null, Arg::Bool),
     ];
     // By its place first: looking a row up by key visits every version of it that an old snapshot keeps alive.

@@ -4,16 +4,13 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
-
 use super::branches::Branches;
-use super::states::States;
+use super::kept::{Kept, Origin};
+use super::states::{Held, States};
 use crate::graph::Graph;
 use crate::kind::NodeKind;
 use crate::node_id::NodeId;
-use crate::outcome::{Column, Outcome};
-use crate::status::NodeStatus;
+use crate::outcome::Outcome;
 
 /// The named results that a branch sees.
 pub type Bindings = HashMap<String, Arc<Outcome>>;
@@ -30,23 +27,6 @@ impl Scope {
         self.seen.insert(name.to_owned(), outcome);
         self.origins.insert(name.to_owned(), origin);
     }
-}
-
-/// Which node bound a name, and in which generation of it: no two bindings share that, equal as their values may be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-struct Origin {
-    node: u32,
-    generation: i64,
-}
-
-/// A binding as the row of a running LOOP or IF keeps it.
-#[derive(Debug, Serialize, Deserialize)]
-struct Kept {
-    #[serde(flatten)]
-    origin: Origin,
-    value: Value,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    columns: Option<Vec<Column>>,
 }
 
 /// The names of an instance, as one process sees them.
@@ -170,7 +150,7 @@ impl Names {
 
     /// What the row of a LOOP whose next generation begins has to keep. The rows of its branch remember what they have
     /// bound; the loop's own and those of branches inside do not.
-    pub(super) fn keep_for_loop(&self, node: NodeId, branch: NodeId) -> Option<Arc<Outcome>> {
+    pub(super) fn keep_for_loop(&self, node: NodeId, branch: NodeId) -> Option<Arc<Kept>> {
         self.keep(branch, |from| {
             from == node
                 || (self.graph.is_within(from, node) && self.graph.branch(from) != self.graph.branch(node))
@@ -178,34 +158,22 @@ impl Names {
     }
 
     /// What the row of an IF has to keep that is about to lose what it bound before.
-    pub(super) fn keep_own(&self, node: NodeId, branch: NodeId) -> Option<Arc<Outcome>> {
+    pub(super) fn keep_own(&self, node: NodeId, branch: NodeId) -> Option<Arc<Kept>> {
         self.keep(branch, |from| from == node)
     }
 
     /// The bindings of a branch that come from certain nodes, to be kept in the row of a running node.
-    fn keep(&self, branch: NodeId, of: impl Fn(NodeId) -> bool) -> Option<Arc<Outcome>> {
+    fn keep(&self, branch: NodeId, of: impl Fn(NodeId) -> bool) -> Option<Arc<Kept>> {
         let scope = self.scopes.get(&branch)?;
-        let kept: serde_json::Map<String, Value> = scope
-            .origins
-            .iter()
-            .filter(|(_, origin)| of(NodeId(origin.node)))
-            .map(|(name, &origin)| {
-                let outcome = &scope.seen[name];
-                let columns = outcome.columns.as_deref().cloned();
-                let kept = Kept { origin, value: outcome.value.clone(), columns };
-                (
-                    name.clone(),
-                    serde_json::to_value(kept).expect("only a map with keys of another type fails"),
-                )
-            })
-            .collect();
-        (!kept.is_empty()).then(|| Arc::new(Outcome::plain(Value::Object(kept))))
+        let kept = scope.origins.iter().filter(|(_, origin)| of(NodeId(origin.node)));
+        Kept::of(kept.map(|(name, &origin)| (name.clone(), origin, scope.seen[name].clone())))
     }
 
     /// Binds what the row of a running node keeps.
     pub(super) fn recall(&mut self, states: &States, node: NodeId, branch: NodeId) {
-        for (name, origin, outcome) in kept(states, node) {
-            self.scopes.entry(branch).or_default().bind(&name, origin, outcome);
+        if let Held::Kept(kept) = &states.of(node).held {
+            let scope = self.scopes.entry(branch).or_default();
+            kept.iter().for_each(|(name, origin, outcome)| scope.bind(name, origin, outcome.clone()));
         }
     }
 
@@ -216,16 +184,13 @@ impl Names {
         if node == outer || states.is_current(node) {
             return None;
         }
-        match state.status {
-            NodeStatus::Completed => Some((origin(states, node), state.outcome.clone()?)),
-            NodeStatus::Running if matches!(self.graph.kind(node), NodeKind::If(_)) => {
+        match (&state.held, self.graph.kind(node)) {
+            (Held::Outcome(outcome), _) => Some((origin(states, node), outcome.clone())),
+            (Held::Kept(kept), NodeKind::If(_)) => {
                 let name = self.graph.node(node).result_name.as_deref()?;
-                kept(states, node)
-                    .into_iter()
-                    .find(|(kept, ..)| kept == name)
-                    .map(|(_, origin, outcome)| (origin, outcome))
+                kept.get(name).map(|(origin, outcome)| (origin, outcome.clone()))
             }
-            NodeStatus::Pending | NodeStatus::Running | NodeStatus::Failed => None,
+            (Held::Kept(_) | Held::Nothing, _) => None,
         }
     }
 
@@ -239,17 +204,4 @@ impl Names {
 /// What a binding by this node, as its state stands, comes from.
 fn origin(states: &States, node: NodeId) -> Origin {
     Origin { node: node.0, generation: states.of(node).generation }
-}
-
-/// What the row of a running node keeps.
-fn kept(states: &States, node: NodeId) -> Vec<(String, Origin, Arc<Outcome>)> {
-    let state = states.of(node);
-    let (NodeStatus::Running, Some(outcome)) = (state.status, &state.outcome) else { return Vec::new() };
-    let Value::Object(kept) = &outcome.value else { return Vec::new() };
-    let read = |(name, kept): (&String, &Value)| {
-        let kept = Kept::deserialize(kept).ok()?;
-        let outcome = Outcome { value: kept.value, columns: kept.columns.map(Arc::new) };
-        Some((name.clone(), kept.origin, Arc::new(outcome)))
-    };
-    kept.iter().filter_map(read).collect()
 }

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use super::kept::Kept;
 use crate::graph::Graph;
 use crate::instant::Instant;
-use crate::kind::NodeKind;
 use crate::node_id::NodeId;
 use crate::outcome::Outcome;
 use crate::status::NodeStatus;
@@ -16,18 +16,71 @@ pub struct NodeState {
     pub status: NodeStatus,
     /// The generation of the enclosing loop in which the rest was written.
     pub generation: i64,
-    /// For a LOOP the generation its body is in; for a RACE the number of the winning branch, from 0.
-    pub iteration: i64,
-    /// The outcome of a completed node; for a running LOOP or IF the names that its generation began with, where
-    /// no other row knows them.
-    pub outcome: Option<Arc<Outcome>>,
+    /// What only a node of its kind knows.
+    pub own: Own,
+    /// What it has left behind, or has to remember.
+    pub held: Held,
     /// When a running wait ends; `None` waits for ever.
     pub wake_at: Option<Instant>,
 }
 
+/// The fact that a LOOP, a RACE or an IF on rows keeps in its row, once there is one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Own {
+    /// None, or none yet.
+    Nothing,
+    /// Of a LOOP the generation that its body is in, from 1.
+    Count(i64),
+    /// Of a RACE the branch that has decided it, from 0.
+    Winner(usize),
+    /// Of an IF on rows whether there were any.
+    Decision(bool),
+}
+
+/// What a row holds for others to read.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Held {
+    /// Nothing, or what follows from the children.
+    Nothing,
+    /// The outcome of a completed node.
+    Outcome(Arc<Outcome>),
+    /// Of a running LOOP or IF the names that its generation began with, where no other row knows them.
+    Kept(Arc<Kept>),
+}
+
 impl Default for NodeState {
     fn default() -> Self {
-        NodeState { status: NodeStatus::Pending, generation: 0, iteration: 0, outcome: None, wake_at: None }
+        NodeState {
+            status: NodeStatus::Pending,
+            generation: 0,
+            own: Own::Nothing,
+            held: Held::Nothing,
+            wake_at: None,
+        }
+    }
+}
+
+impl Own {
+    /// The generation that the body of a LOOP is in; 0 before its first.
+    pub fn count(self) -> i64 {
+        match self {
+            Own::Count(count) => count,
+            Own::Nothing | Own::Winner(_) | Own::Decision(_) => 0,
+        }
+    }
+}
+
+impl Held {
+    fn of(kept: Option<Arc<Kept>>) -> Held {
+        kept.map_or(Held::Nothing, Held::Kept)
+    }
+
+    /// The outcome, where there is one.
+    pub fn outcome(&self) -> Option<&Arc<Outcome>> {
+        match self {
+            Held::Outcome(outcome) => Some(outcome),
+            Held::Nothing | Held::Kept(_) => None,
+        }
     }
 }
 
@@ -53,7 +106,7 @@ impl States {
 
     /// The generation that a node belongs to now.
     pub(super) fn generation(&self, node: NodeId) -> i64 {
-        self.graph.enclosing_loop(node).map_or(0, |outer| self.of(outer).iteration)
+        self.graph.enclosing_loop(node).map_or(0, |outer| self.of(outer).own.count())
     }
 
     /// Whether the stored state is of the present generation of every loop around the node.
@@ -80,7 +133,7 @@ impl States {
     }
 
     pub(super) fn outcome(&self, node: NodeId) -> Arc<Outcome> {
-        self.of(node).outcome.clone().unwrap_or_default()
+        self.of(node).held.outcome().cloned().unwrap_or_default()
     }
 
     pub(super) fn take_writes(&mut self, branch: NodeId) -> Vec<NodeId> {
@@ -100,43 +153,42 @@ impl States {
 
     /// A wait has begun.
     pub(super) fn arm(&mut self, leaf: NodeId, wake_at: Option<Instant>) {
-        let generation = self.generation(leaf);
-        let state = &mut self.states[leaf.index()];
-        *state = NodeState {
-            status: NodeStatus::Running,
-            generation,
-            iteration: state.iteration,
-            outcome: None,
-            wake_at,
-        };
+        self.set(leaf, NodeStatus::Running, Own::Nothing, Held::Nothing, wake_at);
         self.mark_written(leaf);
     }
 
-    pub(super) fn complete(&mut self, node: NodeId, outcome: Arc<Outcome>, iteration: i64) {
-        let generation = self.generation(node);
-        self.states[node.index()] = NodeState {
-            status: NodeStatus::Completed,
-            generation,
-            iteration,
-            outcome: Some(outcome),
-            wake_at: None,
-        };
-        self.mark_written(node);
+    /// A node has completed that keeps no fact beside its outcome.
+    pub(super) fn complete(&mut self, node: NodeId, outcome: Arc<Outcome>) {
+        self.complete_with(node, outcome, Own::Nothing);
+    }
+
+    /// A LOOP has completed, in the generation it is in.
+    pub(super) fn complete_loop(&mut self, node: NodeId, outcome: Arc<Outcome>) {
+        self.complete_with(node, outcome, self.of(node).own);
+    }
+
+    /// The branch `winner` of a RACE has completed it.
+    pub(super) fn complete_race(&mut self, node: NodeId, winner: usize, outcome: Arc<Outcome>) {
+        self.complete_with(node, outcome, Own::Winner(winner));
     }
 
     /// Completes a node whose completion follows from its children: stored only where it bears a name.
     pub(super) fn derive_completed(&mut self, node: NodeId, outcome: Arc<Outcome>) {
         let was_stored = self.is_completed(node);
         let written = self.writes.len();
-        let iteration = self.of(node).iteration;
-        self.complete(node, outcome, iteration);
+        self.complete_with(node, outcome, self.of(node).own);
         if was_stored || self.graph.node(node).result_name.is_none() {
             self.writes.truncate(written);
         }
     }
 
+    fn complete_with(&mut self, node: NodeId, outcome: Arc<Outcome>, own: Own) {
+        self.set(node, NodeStatus::Completed, own, Held::Outcome(outcome), None);
+        self.mark_written(node);
+    }
+
     pub(super) fn fail(&mut self, leaf: NodeId, outcome: Outcome) {
-        self.complete(leaf, Arc::new(outcome), 0);
+        self.complete(leaf, Arc::new(outcome));
         self.states[leaf.index()].status = NodeStatus::Failed;
     }
 
@@ -144,49 +196,43 @@ impl States {
     pub(super) fn begin_generation(
         &mut self,
         node: NodeId,
-        kept: Option<Arc<Outcome>>,
+        kept: Option<Arc<Kept>>,
         wake_at: Option<Instant>,
     ) {
-        let generation = self.generation(node);
-        let state = &mut self.states[node.index()];
-        let iteration = state.iteration + 1;
-        *state = NodeState { status: NodeStatus::Running, generation, iteration, outcome: kept, wake_at };
+        let next = Own::Count(self.of(node).own.count() + 1);
+        self.set(node, NodeStatus::Running, next, Held::of(kept), wake_at);
         self.mark_written(node);
     }
 
     /// An IF on rows has been decided, with the names that its row keeps.
-    pub(super) fn decide(&mut self, node: NodeId, has_rows: bool, kept: Option<Arc<Outcome>>) {
-        self.arm(node, None);
-        let state = &mut self.states[node.index()];
-        state.iteration = has_rows.into();
-        state.outcome = kept;
+    pub(super) fn decide(&mut self, node: NodeId, has_rows: bool, kept: Option<Arc<Kept>>) {
+        self.set(node, NodeStatus::Running, Own::Decision(has_rows), Held::of(kept), None);
+        self.mark_written(node);
     }
 
     /// A RACE was left by a BREAK in the branch `winner`; `owner` writes it.
     pub(super) fn decide_by_break(&mut self, node: NodeId, winner: usize, owner: NodeId) {
-        self.states[node.index()] = NodeState {
-            status: NodeStatus::Completed,
-            generation: self.generation(node),
-            iteration: winner as i64,
-            outcome: None,
-            wake_at: None,
-        };
+        self.set(node, NodeStatus::Completed, Own::Winner(winner), Held::Nothing, None);
         self.mark_written_by(node, owner);
     }
 
     pub(super) fn forget(&mut self, node: NodeId, owner: NodeId) {
-        let is_loop = matches!(self.graph.kind(node), NodeKind::Loop(_));
         let state = self.of(node);
-        self.states[node.index()] = NodeState {
-            status: NodeStatus::Pending,
-            // Of a generation that nobody has written yet, lest the row be taken for one that is over.
-            generation: self.generation(node).max(state.generation + 1),
-            // A LOOP counts on; the number of a winner or of a decision is for its generation only.
-            iteration: if is_loop { state.iteration + 1 } else { 0 },
-            outcome: None,
-            wake_at: None,
+        // A LOOP counts on; a winner or a decision is for its generation only.
+        let own = match state.own {
+            Own::Count(count) => Own::Count(count + 1),
+            Own::Nothing | Own::Winner(_) | Own::Decision(_) => Own::Nothing,
         };
+        // Of a generation that nobody has written yet, lest the row be taken for one that is over.
+        let generation = self.generation(node).max(state.generation + 1);
+        self.states[node.index()] = NodeState { generation, own, ..NodeState::default() };
         self.mark_written_by(node, owner);
+    }
+
+    /// What a node is in the generation it belongs to now.
+    fn set(&mut self, node: NodeId, status: NodeStatus, own: Own, held: Held, wake_at: Option<Instant>) {
+        let generation = self.generation(node);
+        self.states[node.index()] = NodeState { status, generation, own, held, wake_at };
     }
 
     fn mark_written(&mut self, node: NodeId) {

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use pg_durable_graph::kind::NodeKind;
-use pg_durable_graph::progress::{self, Next, NodeState, Progress};
+use pg_durable_graph::progress::{self, Held, Next, NodeState, Progress};
 use pg_durable_graph::{Graph, NodeId, NodeStatus, Outcome};
 use serde_json::json;
 
@@ -273,7 +273,8 @@ fn branches_inside_a_branch_wait_until_what_leads_to_them_is_written() {
     let [first, deciding, nested] = [1, 3, 5].map(NodeId);
     let mut rows = vec![NodeState::default(); graph.len()];
     rows[first.index()].status = NodeStatus::Completed;
-    rows[first.index()].outcome = Some(Arc::new(Outcome::plain(json!({"rows": [{}], "row_count": 1}))));
+    let one_row = Outcome::plain(json!({"rows": [{}], "row_count": 1}));
+    rows[first.index()].held = Held::Outcome(Arc::new(one_row));
     let mut progress = Progress::new(graph.clone(), rows, 0);
     progress.resume().unwrap();
     let ready = |progress: &mut Progress| -> Vec<NodeId> {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use pg_durable_graph::kind::NodeKind;
-use pg_durable_graph::progress::NodeState;
+use pg_durable_graph::progress::{NodeState, StateRow};
 use pg_durable_graph::{Graph, NodeId, NodeStatus, Outcome};
 
 use crate::leaf::Executed;
@@ -12,7 +12,7 @@ use crate::leaf::Executed;
 #[derive(Clone)]
 pub struct Table {
     graph: Arc<Graph>,
-    rows: Vec<NodeState>,
+    rows: Vec<StateRow>,
     pub log: Vec<Executed>,
     pub result: Option<Outcome>,
     /// How often each node was completed in each generation.
@@ -33,20 +33,18 @@ pub struct Refused;
 
 impl Table {
     pub fn new(graph: Arc<Graph>) -> Table {
-        let rows = vec![NodeState::default(); graph.len()];
+        let rows = vec![NodeState::default().to_row(); graph.len()];
         Table { graph, rows, log: Vec::new(), result: None, completions: HashMap::new() }
     }
 
     /// The rows as a process reads them: nothing is shared with those who wrote them.
     pub fn load(&self) -> Vec<NodeState> {
-        let read = |state: &NodeState| {
-            let outcome = state.outcome.as_deref().map(|outcome| {
-                let columns = outcome.columns.as_deref().map(|columns| Arc::new(columns.clone()));
-                Arc::new(Outcome { value: outcome.value.clone(), columns })
-            });
-            NodeState { outcome, ..state.clone() }
-        };
-        self.rows.iter().map(read).collect()
+        self.graph.iter().map(|(node, _)| self.read(node)).collect()
+    }
+
+    fn read(&self, node: NodeId) -> NodeState {
+        let row = self.rows[node.index()].clone();
+        NodeState::from_row(node, self.graph.kind(node), row).expect("what was written can be read")
     }
 
     /// How often the leaf was carried out.
@@ -59,19 +57,19 @@ impl Table {
         if self.result.is_some() {
             return Err(Refused);
         }
-        let mut rows: HashMap<NodeId, &NodeState> = HashMap::new();
+        let mut rows: HashMap<NodeId, NodeState> = HashMap::new();
         for (node, new) in &transaction.writes {
-            let old = rows.get(node).copied().unwrap_or(&self.rows[node.index()]);
-            if !self.accepts(*node, old, new) {
+            let old = rows.remove(node).unwrap_or_else(|| self.read(*node));
+            if !self.accepts(*node, &old, new) {
                 return Err(Refused);
             }
-            rows.insert(*node, new);
+            rows.insert(*node, new.clone());
         }
         for (node, new) in transaction.writes {
             if new.status == NodeStatus::Completed {
                 *self.completions.entry((node, new.generation)).or_default() += 1;
             }
-            self.rows[node.index()] = new;
+            self.rows[node.index()] = new.to_row();
         }
         self.log.extend(transaction.effect);
         self.result = transaction.result;
@@ -83,9 +81,9 @@ impl Table {
     fn accepts(&self, node: NodeId, row: &NodeState, new: &NodeState) -> bool {
         let is_loop = matches!(self.graph.kind(node), NodeKind::Loop(_));
         if row.generation == new.generation {
-            row.iteration <= new.iteration && !row.status.is_terminal()
+            row.own.number() <= new.own.number() && !row.status.is_terminal()
         } else {
-            row.generation < new.generation && (!is_loop || row.iteration < new.iteration)
+            row.generation < new.generation && (!is_loop || row.own.number() < new.own.number())
         }
     }
 

@@ -1,0 +1,283 @@
+//! A node's state as columns of `df.nodes`: the one place that says what `iteration` and `result` mean for a kind.
+
+use std::sync::Arc;
+
+use super::kept::Kept;
+use super::states::{Held, NodeState, Own};
+use crate::instant::Instant;
+use crate::kind::{Condition, NodeKind};
+use crate::node_id::NodeId;
+use crate::outcome::Outcome;
+use crate::status::NodeStatus;
+
+/// The columns of a node's row that change as it is carried out.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct StateRow {
+    /// `status`.
+    pub status: String,
+    /// `generation`.
+    pub generation: i64,
+    /// `iteration`.
+    pub iteration: i64,
+    /// `wake_at`.
+    pub wake_at: Option<Instant>,
+    /// `result`, as JSON.
+    pub result: Option<String>,
+    /// `result_columns`, as JSON.
+    pub result_columns: Option<String>,
+}
+
+/// A row that no node can be in: somebody else wrote to the table, or a newer version did.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum StateError {
+    /// A word that is no status.
+    #[error("node {node} has the unknown status '{status}'")]
+    Status {
+        /// The node.
+        node: NodeId,
+        /// The word.
+        status: String,
+    },
+    /// A number that says nothing for this kind and status.
+    #[error("node {node}, {kind} and {status}, has the iteration {iteration}")]
+    Iteration {
+        /// The node.
+        node: NodeId,
+        /// Its kind.
+        kind: &'static str,
+        /// Its status.
+        status: NodeStatus,
+        /// The number.
+        iteration: i64,
+    },
+    /// A `result` or `result_columns` that cannot be read, or where there should be none.
+    #[error("node {node}, {kind} and {status}, has an unreadable {column}: {reason}")]
+    Column {
+        /// The node.
+        node: NodeId,
+        /// Its kind.
+        kind: &'static str,
+        /// Its status.
+        status: NodeStatus,
+        /// The column.
+        column: &'static str,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+impl NodeState {
+    /// The state that a row describes.
+    pub fn from_row(node: NodeId, kind: &NodeKind, row: StateRow) -> Result<NodeState, StateError> {
+        let Ok(status) = row.status.parse::<NodeStatus>() else {
+            return Err(StateError::Status { node, status: row.status });
+        };
+        let iteration = row.iteration;
+        let own = own(kind, status, iteration).ok_or(StateError::Iteration {
+            node,
+            kind: kind.name(),
+            status,
+            iteration,
+        })?;
+        let held = held(kind, status, row.result, row.result_columns).map_err(|(column, reason)| {
+            StateError::Column { node, kind: kind.name(), status, column, reason }
+        })?;
+        Ok(NodeState { status, generation: row.generation, own, held, wake_at: row.wake_at })
+    }
+
+    /// The row that describes the state.
+    pub fn to_row(&self) -> StateRow {
+        let (result, result_columns) = match &self.held {
+            Held::Nothing => (None, None),
+            Held::Outcome(outcome) => {
+                let (result, columns) = outcome.to_json();
+                (Some(result), columns)
+            }
+            Held::Kept(kept) => (Some(kept.to_json()), None),
+        };
+        StateRow {
+            status: self.status.as_str().to_owned(),
+            generation: self.generation,
+            iteration: self.own.number(),
+            wake_at: self.wake_at,
+            result,
+            result_columns,
+        }
+    }
+}
+
+impl Own {
+    /// The number in the row.
+    pub fn number(self) -> i64 {
+        match self {
+            Own::Nothing => 0,
+            Own::Count(count) => count,
+            Own::Winner(winner) => winner as i64,
+            Own::Decision(has_rows) => has_rows.into(),
+        }
+    }
+}
+
+fn own(kind: &NodeKind, status: NodeStatus, number: i64) -> Option<Own> {
+    let nothing = (number == 0).then_some(Own::Nothing);
+    match kind {
+        NodeKind::Loop(_) if number > 0 => Some(Own::Count(number)),
+        NodeKind::Race(race) if status == NodeStatus::Completed => {
+            let winner = usize::try_from(number).ok().filter(|&winner| winner < race.branches.len());
+            winner.map(Own::Winner)
+        }
+        NodeKind::If(choice) => match (&choice.condition, status, number) {
+            (Condition::HasRows(_), NodeStatus::Running | NodeStatus::Completed, 0 | 1) => {
+                Some(Own::Decision(number == 1))
+            }
+            (Condition::HasRows(_) | Condition::Node(_), _, _) => nothing,
+        },
+        NodeKind::Leaf(_) | NodeKind::Then(_) | NodeKind::Join(_) | NodeKind::Race(_) | NodeKind::Loop(_) => {
+            nothing
+        }
+    }
+}
+
+/// What the row holds, or the column that cannot be read and why.
+fn held(
+    kind: &NodeKind,
+    status: NodeStatus,
+    result: Option<String>,
+    columns: Option<String>,
+) -> Result<Held, (&'static str, String)> {
+    let may_keep = matches!(kind, NodeKind::Loop(_) | NodeKind::If(_));
+    match (status, result) {
+        (_, None) => Ok(Held::Nothing),
+        (NodeStatus::Completed, Some(result)) => {
+            let value = serde_json::from_str(&result).map_err(|error| ("result", error.to_string()))?;
+            let columns = columns.as_deref().map(serde_json::from_str).transpose();
+            let columns = columns.map_err(|error| ("result_columns", error.to_string()))?.map(Arc::new);
+            Ok(Held::Outcome(Arc::new(Outcome { value, columns })))
+        }
+        (NodeStatus::Running, Some(result)) if may_keep => {
+            let kept = Kept::from_json(&result).map_err(|error| ("result", error.to_string()))?;
+            Ok(Held::Kept(Arc::new(kept)))
+        }
+        (NodeStatus::Failed, Some(_)) => Ok(Held::Nothing),
+        (NodeStatus::Pending | NodeStatus::Running, Some(_)) => Err(("result", "it has none yet".to_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::Graph;
+    use crate::kind::Sql;
+    use crate::node_id::NodeId;
+    use crate::outcome::Column;
+    use crate::progress::kept::Origin;
+    use serde_json::json;
+
+    fn sql() -> Graph {
+        Graph::leaf(Sql::new("SELECT 1"))
+    }
+
+    /// One node of each kind whose rows differ.
+    fn kinds() -> [NodeKind; 6] {
+        let root = |graph: Graph| graph.kind(NodeId::ROOT).clone();
+        [
+            root(sql()),
+            root(Graph::then(sql(), sql())),
+            root(Graph::repeat(sql(), None)),
+            root(Graph::race(vec![sql(), sql()]).unwrap()),
+            root(Graph::if_rows("x", sql(), sql())),
+            root(Graph::if_else(sql(), sql(), sql())),
+        ]
+    }
+
+    fn state(status: NodeStatus, own: Own, held: Held) -> NodeState {
+        NodeState { status, generation: 7, own, held, wake_at: Some(5) }
+    }
+
+    fn row(status: &str, iteration: i64, result: Option<&str>) -> StateRow {
+        StateRow {
+            status: status.to_owned(),
+            iteration,
+            result: result.map(str::to_owned),
+            ..StateRow::default()
+        }
+    }
+
+    #[test]
+    fn states_survive_the_round_trip() {
+        use NodeStatus::{Completed, Pending, Running};
+        let [sql, then, repeat, race, if_rows, if_else] = kinds();
+        let columns = vec![Column { name: "n".to_owned(), type_name: "bigint".to_owned() }];
+        let rows = Outcome { value: json!({"rows": [{"n": 1}]}), columns: Some(Arc::new(columns)) };
+        let plain = Held::Outcome(Arc::new(Outcome::plain(json!(null))));
+        let origin = Origin { node: 3, generation: 2 };
+        let names = [("a", Outcome::plain(json!([1]))), ("b", rows.clone())];
+        let kept = names.map(|(name, outcome)| (name.to_owned(), origin, Arc::new(outcome)));
+        let kept = Held::Kept(Kept::of(kept.into_iter()).unwrap());
+        let rows = Held::Outcome(Arc::new(rows));
+        let nothing = Held::Nothing;
+        for (kind, status, own, held) in [
+            (&sql, Pending, Own::Nothing, &nothing),
+            (&sql, Running, Own::Nothing, &nothing),
+            (&sql, Completed, Own::Nothing, &rows),
+            (&then, Completed, Own::Nothing, &plain),
+            (&then, Completed, Own::Nothing, &nothing),
+            (&repeat, Pending, Own::Nothing, &nothing),
+            (&repeat, Pending, Own::Count(3), &nothing),
+            (&repeat, Running, Own::Count(1), &nothing),
+            (&repeat, Running, Own::Count(1), &kept),
+            (&repeat, Completed, Own::Count(9), &plain),
+            (&race, Pending, Own::Nothing, &nothing),
+            (&race, Completed, Own::Winner(0), &plain),
+            (&race, Completed, Own::Winner(1), &nothing),
+            (&if_rows, Running, Own::Decision(false), &nothing),
+            (&if_rows, Running, Own::Decision(true), &kept),
+            (&if_rows, Completed, Own::Decision(true), &plain),
+            (&if_else, Completed, Own::Nothing, &plain),
+        ] {
+            let state = state(status, own, held.clone());
+            assert_eq!(NodeState::from_row(NodeId(1), kind, state.to_row()), Ok(state));
+        }
+    }
+
+    #[test]
+    fn what_no_node_can_be_in_is_refused() {
+        let [sql, _, repeat, race, if_rows, if_else] = kinds();
+        for (kind, row, expected) in [
+            (&sql, row("done", 0, None), "node 00000001 has the unknown status 'done'"),
+            (&sql, row("running", 1, None), "node 00000001, SQL and running, has the iteration 1"),
+            (&repeat, row("running", -1, None), "node 00000001, LOOP and running, has the iteration -1"),
+            (&race, row("completed", 2, None), "node 00000001, RACE and completed, has the iteration 2"),
+            (&race, row("pending", 1, None), "node 00000001, RACE and pending, has the iteration 1"),
+            (&if_rows, row("running", 2, None), "node 00000001, IF and running, has the iteration 2"),
+            (&if_else, row("completed", 1, None), "node 00000001, IF and completed, has the iteration 1"),
+            (
+                &sql,
+                row("completed", 0, Some("{")),
+                "node 00000001, SQL and completed, has an unreadable result: \
+                 EOF while parsing an object at line 1 column 1",
+            ),
+            (
+                &sql,
+                row("running", 0, Some("1")),
+                "node 00000001, SQL and running, has an unreadable result: it has none yet",
+            ),
+            (
+                &repeat,
+                row("running", 1, Some(r#"{"x": {"node": 1}}"#)),
+                "node 00000001, LOOP and running, has an unreadable result: \
+                 missing field `generation` at line 1 column 17",
+            ),
+            (
+                &sql,
+                StateRow { result_columns: Some("1".to_owned()), ..row("completed", 0, Some("1")) },
+                "node 00000001, SQL and completed, has an unreadable result_columns: \
+                 invalid type: integer `1`, expected a sequence at line 1 column 1",
+            ),
+        ] {
+            let error = NodeState::from_row(NodeId(1), kind, row).unwrap_err();
+            assert_eq!(error.to_string(), expected);
+        }
+    }
+}
