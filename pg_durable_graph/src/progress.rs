@@ -228,18 +228,20 @@ impl Progress {
 
     /// Walks the whole graph from its root over what has completed and says what the root branch does next.
     /// A JOIN or RACE that is under way is answered with its unfinished branches.
-    pub fn resume(&mut self) -> Result<Next, ProgressError> {
+    ///
+    /// `now`, here and below, is on the clock that `wake_at` is measured with: there is no other.
+    pub fn resume(&mut self, now: Instant) -> Result<Next, ProgressError> {
         self.states.drop_stale_writes();
         self.names.close_all();
         self.frontier.clear();
-        let next = self.walk_branch(NodeId::ROOT)?;
+        let next = self.walk_branch(NodeId::ROOT, now)?;
         self.note_frontier(NodeId::ROOT, &next);
         Ok(next)
     }
 
-    fn walk_to_frontier(&mut self, branch: NodeId) -> Result<Next, ProgressError> {
+    fn walk_to_frontier(&mut self, branch: NodeId, now: Instant) -> Result<Next, ProgressError> {
         let passed = self.frontier.len();
-        let next = self.walk_branch(branch)?;
+        let next = self.walk_branch(branch, now)?;
         if matches!(next, Next::Spawn { .. }) && self.has_writes(branch) {
             // Its own branches wait for what leads to them to be written: what they bind must not change a decision
             // that nobody has stored.
@@ -257,19 +259,24 @@ impl Progress {
     }
 
     /// What `branch` does next; its bindings are those of the moment at which its JOIN or RACE was reached.
-    pub fn resume_branch(&mut self, branch: NodeId) -> Result<Next, ProgressError> {
+    pub fn resume_branch(&mut self, branch: NodeId, now: Instant) -> Result<Next, ProgressError> {
         self.states.drop_stale_writes();
-        self.walk_branch(branch)
+        self.walk_branch(branch, now)
     }
 
     /// Records the outcome of a leaf and says what its branch does next.
-    pub fn complete(&mut self, leaf: NodeId, outcome: Outcome) -> Result<Next, ProgressError> {
+    pub fn complete(&mut self, leaf: NodeId, outcome: Outcome, now: Instant) -> Result<Next, ProgressError> {
         self.states.complete(leaf, Arc::new(outcome));
-        self.go_on(At::Completed(leaf), self.graph.branch(leaf))
+        self.go_on(At::Completed(leaf), self.graph.branch(leaf), now)
     }
 
     /// Records that a BREAK was reached with this value: the nearest loop completes.
-    pub fn complete_break(&mut self, leaf: NodeId, value: Value) -> Result<Next, ProgressError> {
+    pub fn complete_break(
+        &mut self,
+        leaf: NodeId,
+        value: Value,
+        now: Instant,
+    ) -> Result<Next, ProgressError> {
         let outer = self.graph.enclosing_loop(leaf).ok_or(ProgressError::BreakOutsideLoop(leaf))?;
         let outcome = Arc::new(Outcome::plain(value));
         self.states.complete(leaf, outcome.clone());
@@ -281,7 +288,7 @@ impl Progress {
             self.abandoned.push(outer);
         }
         let at = self.complete_loop(outer, outcome, branch);
-        self.go_on(at, branch)
+        self.go_on(at, branch, now)
     }
 
     /// Records that a wait has begun.
@@ -295,15 +302,15 @@ impl Progress {
     }
 
     /// Ends the pause of a loop and says what its branch does next.
-    pub fn end_pause(&mut self, node: NodeId) -> Result<Next, ProgressError> {
-        let NodeKind::Loop(repeat) = self.graph.kind(node) else { return self.resume() };
+    pub fn end_pause(&mut self, node: NodeId, now: Instant) -> Result<Next, ProgressError> {
+        let NodeKind::Loop(repeat) = self.graph.kind(node) else { return self.resume(now) };
         let body = repeat.body;
-        self.go_on(At::Enter(body), self.graph.branch(node))
+        self.go_on(At::Enter(body), self.graph.branch(node), now)
     }
 
     /// Goes on behind a JOIN or RACE when, as far as this process knows, its branches have decided it.
     /// `None` while they have not. The caller owns the branch that the JOIN or RACE stands in.
-    pub fn complete_branches(&mut self, branch: NodeId) -> Result<Option<Next>, ProgressError> {
+    pub fn complete_branches(&mut self, branch: NodeId, now: Instant) -> Result<Option<Next>, ProgressError> {
         let Some(parent) = self.graph.parent(branch) else { return Ok(None) };
         let outer = self.graph.branch(parent);
         match self.graph.kind(parent).clone() {
@@ -319,7 +326,7 @@ impl Progress {
             }
             NodeKind::Leaf(_) | NodeKind::Then(_) | NodeKind::If(_) | NodeKind::Loop(_) => return Ok(None),
         }
-        self.go_on(At::Completed(parent), outer).map(Some)
+        self.go_on(At::Completed(parent), outer, now).map(Some)
     }
 
     /// Whether a node is known to have completed in its present generation.
@@ -340,23 +347,23 @@ impl Progress {
     }
 
     /// Walks a branch from its root.
-    fn walk_branch(&mut self, branch: NodeId) -> Result<Next, ProgressError> {
+    fn walk_branch(&mut self, branch: NodeId, now: Instant) -> Result<Next, ProgressError> {
         self.names.open(branch);
-        self.go_on(At::Enter(branch), branch)
+        self.go_on(At::Enter(branch), branch, now)
     }
 
-    fn go_on(&mut self, at: At, branch: NodeId) -> Result<Next, ProgressError> {
-        Ok(match self.advance(at, branch)? {
+    fn go_on(&mut self, at: At, branch: NodeId, now: Instant) -> Result<Next, ProgressError> {
+        Ok(match self.advance(at, branch, now)? {
             Walked::Next(next) => next,
             // Asked about a branch that is not live.
             Walked::Broke(_) => Next::BranchCompleted(branch),
         })
     }
 
-    fn advance(&mut self, mut at: At, stop: NodeId) -> Result<Walked, ProgressError> {
+    fn advance(&mut self, mut at: At, stop: NodeId, now: Instant) -> Result<Walked, ProgressError> {
         loop {
             at = match at {
-                At::Enter(node) => match self.enter(node, stop)? {
+                At::Enter(node) => match self.enter(node, stop, now)? {
                     Entered::At(at) => at,
                     Entered::Next(next) => return Ok(Walked::Next(next)),
                     Entered::Broke(outer) => return Ok(Walked::Broke(outer)),
@@ -369,7 +376,7 @@ impl Progress {
                             Some(_) => Next::BranchCompleted(node),
                         }));
                     }
-                    match self.leave(node, stop) {
+                    match self.leave(node, stop, now) {
                         Entered::At(at) => at,
                         Entered::Next(next) => return Ok(Walked::Next(next)),
                         Entered::Broke(outer) => return Ok(Walked::Broke(outer)),
@@ -380,7 +387,7 @@ impl Progress {
     }
 
     /// Steps into a node that may have been carried out already.
-    fn enter(&mut self, node: NodeId, branch: NodeId) -> Result<Entered, ProgressError> {
+    fn enter(&mut self, node: NodeId, branch: NodeId, now: Instant) -> Result<Entered, ProgressError> {
         let graph = self.graph.clone();
         Ok(match graph.kind(node) {
             NodeKind::Leaf(leaf) if leaf.breaks() && self.is_completed(node) => {
@@ -403,55 +410,78 @@ impl Progress {
                     Entered::At(At::Enter(if has_rows { choice.then } else { choice.otherwise }))
                 }
             },
-            NodeKind::Loop(repeat) => {
-                match self.status(node) {
-                    // Its last generation is walked once more, for the names that it has bound.
-                    NodeStatus::Completed => {}
-                    NodeStatus::Running => {
-                        self.names.bind_left_behind(&self.states, node, branch);
-                        // Once the pause is over the body may be under way, in other branches too.
-                        if let Some(until) = self.state(node).wake_at.filter(|&until| until > now()) {
-                            return Ok(Entered::Next(Next::Pause { node, until }));
-                        }
-                    }
-                    NodeStatus::Pending | NodeStatus::Failed => self.begin_generation(node, None, branch),
-                }
-                Entered::At(At::Enter(repeat.body))
-            }
-            NodeKind::Join(join) => {
-                if let Some(root) = self.broken_out(node, &join.branches) {
-                    return self.walk_winner(node, root, branch);
-                }
-                let mut unfinished = Vec::new();
-                for &root in &join.branches {
-                    let next = self.walk_to_frontier(root)?;
-                    if !matches!(next, Next::BranchCompleted(_)) {
-                        unfinished.push(root);
-                    }
-                }
-                if unfinished.is_empty() {
-                    self.merge_join(node, &join.branches, branch);
-                    Entered::At(At::Completed(node))
-                } else {
-                    Entered::Next(Next::Spawn { node, branches: unfinished })
-                }
-            }
-            NodeKind::Race(race) => {
-                if let Some(winner) = self.winner(node) {
-                    return self.walk_winner(node, race.branches[winner], branch);
-                }
-                let passed = self.frontier.len();
-                for (number, &root) in race.branches.iter().enumerate() {
-                    let next = self.walk_to_frontier(root)?;
-                    if matches!(next, Next::BranchCompleted(_)) {
-                        self.frontier.truncate(passed);
-                        self.decide_race(node, number, &race.branches, branch);
-                        return Ok(Entered::At(At::Completed(node)));
-                    }
-                }
-                Entered::Next(Next::Spawn { node, branches: race.branches.clone() })
-            }
+            NodeKind::Loop(repeat) => match self.enter_loop(node, branch, now) {
+                Some(until) => Entered::Next(Next::Pause { node, until }),
+                None => Entered::At(At::Enter(repeat.body)),
+            },
+            NodeKind::Join(join) => match self.broken_out(node, &join.branches) {
+                Some(root) => self.walk_winner(node, root, branch, now)?,
+                None => self.walk_all(node, &join.branches, branch, now)?,
+            },
+            NodeKind::Race(race) => match self.winner(node) {
+                Some(winner) => self.walk_winner(node, race.branches[winner], branch, now)?,
+                None => self.walk_until_won(node, &race.branches, branch, now)?,
+            },
         })
+    }
+
+    /// Steps into a LOOP; says until when it is held back.
+    fn enter_loop(&mut self, node: NodeId, branch: NodeId, now: Instant) -> Option<Instant> {
+        match self.status(node) {
+            // Its last generation is walked once more, for the names that it has bound.
+            NodeStatus::Completed => None,
+            NodeStatus::Running => {
+                self.names.bind_left_behind(&self.states, node, branch);
+                // Once the pause is over the body may be under way, in other branches too.
+                self.state(node).wake_at.filter(|&until| until > now)
+            }
+            NodeStatus::Pending | NodeStatus::Failed => {
+                self.begin_generation(node, None, branch);
+                None
+            }
+        }
+    }
+
+    /// Walks the branches of a JOIN.
+    fn walk_all(
+        &mut self,
+        node: NodeId,
+        branches: &[NodeId],
+        branch: NodeId,
+        now: Instant,
+    ) -> Result<Entered, ProgressError> {
+        let mut unfinished = Vec::new();
+        for &root in branches {
+            let next = self.walk_to_frontier(root, now)?;
+            if !matches!(next, Next::BranchCompleted(_)) {
+                unfinished.push(root);
+            }
+        }
+        if !unfinished.is_empty() {
+            return Ok(Entered::Next(Next::Spawn { node, branches: unfinished }));
+        }
+        self.merge_join(node, branches, branch);
+        Ok(Entered::At(At::Completed(node)))
+    }
+
+    /// Walks the branches of a RACE that has not been decided, up to one that has completed.
+    fn walk_until_won(
+        &mut self,
+        node: NodeId,
+        branches: &[NodeId],
+        branch: NodeId,
+        now: Instant,
+    ) -> Result<Entered, ProgressError> {
+        let passed = self.frontier.len();
+        for (number, &root) in branches.iter().enumerate() {
+            let next = self.walk_to_frontier(root, now)?;
+            if matches!(next, Next::BranchCompleted(_)) {
+                self.frontier.truncate(passed);
+                self.decide_race(node, number, branches, branch);
+                return Ok(Entered::At(At::Completed(node)));
+            }
+        }
+        Ok(Entered::Next(Next::Spawn { node, branches: branches.to_vec() }))
     }
 
     /// The branch of a JOIN or RACE in which a BREAK has completed a loop around all of it.
@@ -461,9 +491,15 @@ impl Progress {
     }
 
     /// Walks the one branch that counts, of a RACE that has been decided or a JOIN that a BREAK has left.
-    fn walk_winner(&mut self, node: NodeId, root: NodeId, branch: NodeId) -> Result<Entered, ProgressError> {
+    fn walk_winner(
+        &mut self,
+        node: NodeId,
+        root: NodeId,
+        branch: NodeId,
+        now: Instant,
+    ) -> Result<Entered, ProgressError> {
         self.names.open(root);
-        let walked = self.advance(At::Enter(root), root)?;
+        let walked = self.advance(At::Enter(root), root, now)?;
         self.names.go_on_with(root, node, branch);
         Ok(match walked {
             Walked::Next(_) => Entered::At(At::Completed(node)),
@@ -482,7 +518,7 @@ impl Progress {
     }
 
     /// Steps out of a completed node towards its parent.
-    fn leave(&mut self, node: NodeId, branch: NodeId) -> Entered {
+    fn leave(&mut self, node: NodeId, branch: NodeId, now: Instant) -> Entered {
         let graph = self.graph.clone();
         let Some(parent) = graph.parent(node) else { return Entered::At(At::Completed(node)) };
         Entered::At(match graph.kind(parent) {
@@ -510,8 +546,8 @@ impl Progress {
                     self.complete_loop(parent, self.states.outcome(repeat.body), branch)
                 } else if self.throttled.contains(&parent) {
                     // The generation began when the pause before it ended; the first one's start is not known.
-                    let began_at = self.state(parent).wake_at.unwrap_or_else(now);
-                    let until = (began_at + self.loop_min_interval).max(now());
+                    let began_at = self.state(parent).wake_at.unwrap_or(now);
+                    let until = began_at.saturating_add(self.loop_min_interval).max(now);
                     self.begin_generation(parent, Some(until), branch);
                     return Entered::Next(Next::Pause { node: parent, until });
                 } else {
@@ -625,10 +661,4 @@ impl Progress {
     fn bind(&mut self, node: NodeId, branch: NodeId) {
         self.names.bind(&self.states, node, branch);
     }
-}
-
-/// Now, on the clock that `wake_at` is measured with.
-pub fn now() -> Instant {
-    const POSTGRES_EPOCH_UNIX_SECS: i64 = 946_684_800;
-    chrono::Utc::now().timestamp_micros() - POSTGRES_EPOCH_UNIX_SECS * 1_000_000
 }

@@ -98,7 +98,7 @@ impl Shown {
         let Some(loaded) = nodes::load(id)? else { return Ok(None) };
         let mut progress = Progress::new(loaded.graph.clone(), loaded.states, 0);
         // Derives what inner nodes are; an instance that cannot go on is shown as far as it came.
-        let _ = progress.resume();
+        let _ = progress.resume(clock::now());
         let in_hand = shmem::try_board().map(|board| board.executors.nodes_in_hand(wake::here(), number));
         let in_hand = in_hand.unwrap_or_default().into_iter().map(NodeId).collect();
         Ok(Some(Shown { instance, graph: loaded.graph, progress, shown, in_hand }))

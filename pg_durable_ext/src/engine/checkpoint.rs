@@ -6,7 +6,7 @@ use super::failure::Stop;
 use super::instance::{After, Flush, Instance};
 use crate::pg::spi::Session;
 use crate::pg::xact::Transaction;
-use crate::pg::{caught, process};
+use crate::pg::{caught, clock, process};
 use crate::store;
 
 /// Does something to an instance in a transaction of the engine's own.
@@ -54,6 +54,6 @@ pub fn complete_in(
     flush: Flush,
 ) -> Result<After, Stop> {
     let branch = instance.progress.graph().branch(leaf);
-    let next = instance.progress.complete(leaf, outcome);
+    let next = instance.progress.complete(leaf, outcome, clock::now());
     instance.settle(spi, branch, next, flush)
 }

@@ -8,7 +8,7 @@ use super::failure::Failure;
 use super::instance::Instance;
 use crate::pg::spi::Session;
 use crate::pg::xact::Transaction;
-use crate::pg::{caught, gucs, process};
+use crate::pg::{caught, clock, gucs, process};
 use crate::store::{self, instances, nodes};
 
 /// The text that `df.nodes.result` and the instance's output show for a failure.
@@ -51,7 +51,7 @@ pub fn store_failure_of_node(
             Ok(None) => false,
             Ok(Some(loaded)) => {
                 let mut progress = Progress::new(loaded.graph, loaded.states, gucs::loop_min_interval_us());
-                let resumed = progress.resume();
+                let resumed = progress.resume(clock::now());
                 resumed.is_err() || (progress.is_live(branch) && progress.generation(node) == generation)
             }
             Err(_) => true,

@@ -171,7 +171,7 @@ impl Instance {
                 Err(error) => break After::Fails { node: error.node(), failure: error.into() },
                 Ok(Next::BranchCompleted(root)) => {
                     let parent = self.progress.graph().parent(root).unwrap_or(NodeId::ROOT);
-                    next = match self.progress.complete_branches(root).transpose() {
+                    next = match self.progress.complete_branches(root, clock::now()).transpose() {
                         Some(next) => next,
                         None => break After::Next { branch, next: Next::BranchCompleted(root) },
                     };

@@ -149,7 +149,7 @@ impl Executor {
             let leaf = match next {
                 Next::Run(leaf) => leaf,
                 Next::Pause { node, until } if until <= clock::now() => {
-                    let next = instance.progress.end_pause(node);
+                    let next = instance.progress.end_pause(node, clock::now());
                     after =
                         internal(instance, |instance, spi| instance.settle(spi, branch, next, Flush::Later))?;
                     continue;
@@ -192,11 +192,11 @@ impl Executor {
         let progress = &mut instance.progress;
         let branch = NodeId(target.branch);
         if target.branch == Target::EVERY_BRANCH || branch == NodeId::ROOT {
-            return Some((NodeId::ROOT, progress.resume()));
+            return Some((NodeId::ROOT, progress.resume(clock::now())));
         }
         if is_fresh {
             // What is wrong on the way shows in the branches that are live.
-            let _ = progress.resume();
+            let _ = progress.resume(clock::now());
         }
         if !progress.is_live(branch) && !is_fresh {
             // What is at hand may be old: only the tables tell what goes on instead.
@@ -208,7 +208,7 @@ impl Executor {
             return None;
         }
         drop(progress.take_frontier());
-        Some((branch, progress.resume_branch(branch)))
+        Some((branch, progress.resume_branch(branch, clock::now())))
     }
 
     /// Carries out one leaf.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use pg_durable_graph::kind::NodeKind;
-use pg_durable_graph::progress::{self, Next, Progress};
+use pg_durable_graph::progress::{Instant, Next, Progress};
 use pg_durable_graph::{Graph, NodeId, NodeStatus, Outcome};
 
 use crate::leaf::{self, Executed};
@@ -76,7 +76,9 @@ pub struct Engine {
     /// The table after each commit.
     pub history: Vec<Table>,
     /// The least span between generations.
-    pub interval: i64,
+    pub interval: Instant,
+    /// The clock of all executors. Each turn takes some time.
+    pub now: Instant,
 }
 
 impl Engine {
@@ -96,6 +98,7 @@ impl Engine {
             table,
             history: Vec::new(),
             interval: 0,
+            now: 0,
         }
     }
 
@@ -114,6 +117,7 @@ impl Engine {
             if matches!(self.order, Order::Random) {
                 self.disturb();
             }
+            self.now += 1;
             let slot = self.random.below(self.executors.len());
             if self.executors[slot].work.is_some() {
                 self.step(slot);
@@ -179,7 +183,7 @@ impl Engine {
         let branch = item.target.unwrap_or(NodeId::ROOT);
         let mut next = Ok(Next::Finished(Arc::default()));
         if is_fresh || branch == NodeId::ROOT {
-            next = progress.resume();
+            next = progress.resume(self.now);
         }
         if branch != NodeId::ROOT {
             if !progress.is_live(branch) {
@@ -197,7 +201,7 @@ impl Engine {
                 return;
             }
             drop(progress.take_frontier());
-            next = progress.resume_branch(branch);
+            next = progress.resume_branch(branch, self.now);
         }
         let next = next.unwrap();
         self.executors[slot].held = Some(held);
@@ -284,7 +288,7 @@ impl Engine {
 
     fn step(&mut self, slot: usize) {
         let work = self.executors[slot].work.as_ref().expect("it has work");
-        let branch = work.branch;
+        let (branch, now) = (work.branch, self.now);
         match work.next.clone() {
             Next::Run(leaf) => {
                 match &mut self.executors[slot].given_up {
@@ -302,12 +306,12 @@ impl Engine {
                 self.follow(slot, after);
             }
             Next::Pause { node, until } => {
-                if until > progress::now() {
+                if until > now {
                     self.let_go(slot);
                     self.queue.push(Item::new(Some(branch)));
                     return;
                 }
-                let next = self.progress(slot).end_pause(node).unwrap();
+                let next = self.progress(slot).end_pause(node, now).unwrap();
                 let after =
                     self.transact(|engine, transaction| engine.settle(slot, branch, next, transaction));
                 self.follow(slot, after);
@@ -351,7 +355,7 @@ impl Engine {
         let graph = self.graph.clone();
         let branch = graph.branch(leaf);
         let nth = self.table.count(leaf);
-        let seed = self.seed;
+        let (seed, now) = (self.seed, self.now);
         let view = leaf::view(self.progress(slot).bindings(branch).expect("the branch is live"));
         let effect = Some(Executed { leaf, nth, view });
         match graph.kind(leaf) {
@@ -367,20 +371,20 @@ impl Engine {
                 }
                 self.transact(|engine, transaction| {
                     transaction.effect = effect;
-                    let next = engine.progress(slot).complete(leaf, leaf::waited(leaf, nth)).unwrap();
+                    let next = engine.progress(slot).complete(leaf, leaf::waited(leaf, nth), now).unwrap();
                     engine.settle(slot, branch, next, transaction)
                 })
             }
             NodeKind::Leaf(end) if end.breaks() => self.transact(|engine, transaction| {
                 transaction.effect = effect;
-                let next = engine.progress(slot).complete_break(leaf, leaf::broke(leaf, nth)).unwrap();
+                let next = engine.progress(slot).complete_break(leaf, leaf::broke(leaf, nth), now).unwrap();
                 engine.write(slot, branch, transaction);
                 let outer = graph.enclosing_loop(leaf).map_or(NodeId::ROOT, |outer| graph.branch(outer));
                 engine.settle(slot, outer, next, transaction)
             }),
             NodeKind::Leaf(_) => self.transact(|engine, transaction| {
                 transaction.effect = effect;
-                let next = engine.progress(slot).complete(leaf, leaf::rows(seed, leaf, nth)).unwrap();
+                let next = engine.progress(slot).complete(leaf, leaf::rows(seed, leaf, nth), now).unwrap();
                 engine.settle(slot, branch, next, transaction)
             }),
             NodeKind::Then(_)
@@ -400,12 +404,13 @@ impl Engine {
 
     fn settle(&mut self, slot: usize, branch: NodeId, next: Next, transaction: &mut Transaction) -> After {
         let (mut branch, mut next) = (branch, next);
+        let now = self.now;
         loop {
             self.write(slot, branch, transaction);
             match next {
                 Next::BranchCompleted(root) => {
                     let parent = self.graph.parent(root).unwrap_or(NodeId::ROOT);
-                    next = match self.progress(slot).complete_branches(root).unwrap() {
+                    next = match self.progress(slot).complete_branches(root, now).unwrap() {
                         Some(next) => next,
                         None => return After::Next(branch, Next::BranchCompleted(root)),
                     };

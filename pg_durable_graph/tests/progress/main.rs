@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use pg_durable_graph::kind::NodeKind;
-use pg_durable_graph::progress::{self, Held, Next, NodeState, Progress};
+use pg_durable_graph::progress::{Held, Instant as Now, Next, NodeState, Progress};
 use pg_durable_graph::{Graph, NodeId, NodeStatus, Outcome};
 use serde_json::json;
 
@@ -20,6 +20,9 @@ use leaf::Executed;
 use random::Random;
 use sequential::Sequential;
 use table::{Refused, Table, Transaction};
+
+/// Some time on the clock that is handed in.
+const NOW: Now = 1_000_000;
 
 fn assert_same(what: &str, left: &(Outcome, Vec<Executed>), right: &(Outcome, Vec<Executed>)) {
     let differs = left.1.iter().zip(&right.1).find(|(left, right)| left != right);
@@ -156,33 +159,33 @@ fn a_loop_that_another_process_has_got_further_is_not_begun_from_an_old_count() 
     let mut table = Table::new(graph.clone());
 
     let mut one = Progress::new(graph.clone(), table.load(), 0);
-    one.resume().unwrap();
+    one.resume(NOW).unwrap();
     commit(&mut one, NodeId::ROOT, &mut table).unwrap();
     let mut other = Progress::new(graph.clone(), table.load(), 0);
-    other.resume().unwrap();
-    assert_eq!(other.resume_branch(looping), Ok(Next::Run(body)));
+    other.resume(NOW).unwrap();
+    assert_eq!(other.resume_branch(looping, NOW), Ok(Next::Run(body)));
     for _ in 0..3 {
-        other.complete(body, truth(true)).unwrap();
+        other.complete(body, truth(true), NOW).unwrap();
         commit(&mut other, looping, &mut table).unwrap();
-        other.complete(condition, truth(true)).unwrap();
+        other.complete(condition, truth(true), NOW).unwrap();
         commit(&mut other, looping, &mut table).unwrap();
     }
 
-    one.resume_branch(winner).unwrap();
-    one.complete(winner, truth(true)).unwrap();
+    one.resume_branch(winner, NOW).unwrap();
+    one.complete(winner, truth(true), NOW).unwrap();
     commit(&mut one, winner, &mut table).unwrap();
-    one.complete_branches(winner).unwrap();
+    one.complete_branches(winner, NOW).unwrap();
     commit(&mut one, NodeId::ROOT, &mut table).unwrap();
-    one.complete(more, truth(true)).unwrap();
+    one.complete(more, truth(true), NOW).unwrap();
     commit(&mut one, NodeId::ROOT, &mut table).unwrap();
-    assert_eq!(one.resume_branch(looping), Ok(Next::Run(body)));
+    assert_eq!(one.resume_branch(looping, NOW), Ok(Next::Run(body)));
     assert_eq!(commit(&mut one, looping, &mut table), Err(Refused));
 
     let mut again = Progress::new(graph, table.load(), 0);
-    again.resume().unwrap();
-    assert_eq!(again.resume_branch(looping), Ok(Next::Run(body)));
+    again.resume(NOW).unwrap();
+    assert_eq!(again.resume_branch(looping, NOW), Ok(Next::Run(body)));
     commit(&mut again, looping, &mut table).unwrap();
-    again.complete(body, truth(true)).unwrap();
+    again.complete(body, truth(true), NOW).unwrap();
     commit(&mut again, looping, &mut table).unwrap();
 }
 
@@ -193,15 +196,15 @@ fn a_race_is_decided_by_a_break_out_of_it() {
     let [race, slow, leaving, first, end] = [1, 2, 3, 4, 5].map(NodeId);
     let mut table = Table::new(graph.clone());
     let mut one = Progress::new(graph.clone(), table.load(), 0);
-    one.resume().unwrap();
+    one.resume(NOW).unwrap();
     commit(&mut one, NodeId::ROOT, &mut table).unwrap();
     let mut other = one.clone();
 
-    one.complete(first, truth(true)).unwrap();
+    one.complete(first, truth(true), NOW).unwrap();
     commit(&mut one, leaving, &mut table).unwrap();
     let value = json!("left");
     assert_eq!(
-        one.complete_break(end, value.clone()),
+        one.complete_break(end, value.clone(), NOW),
         Ok(Next::Finished(Arc::new(Outcome::plain(value.clone()))))
     );
     assert_eq!(one.take_abandoned(), [NodeId::ROOT]);
@@ -209,22 +212,22 @@ fn a_race_is_decided_by_a_break_out_of_it() {
     commit(&mut one, leaving, &mut table).unwrap();
     commit(&mut one, NodeId::ROOT, &mut table).unwrap();
 
-    other.complete(slow, truth(true)).unwrap();
-    other.complete_branches(slow).unwrap();
+    other.complete(slow, truth(true), NOW).unwrap();
+    other.complete_branches(slow, NOW).unwrap();
     assert_eq!(commit(&mut other, NodeId::ROOT, &mut table), Err(Refused));
     assert!(table.load()[race.index()].status.is_terminal());
     let mut again = Progress::new(graph.clone(), table.load(), 0);
-    assert_eq!(again.resume(), Ok(Next::Finished(Arc::new(Outcome::plain(value.clone())))));
+    assert_eq!(again.resume(NOW), Ok(Next::Finished(Arc::new(Outcome::plain(value.clone())))));
 
     // The other way round.
     let mut late = Progress::new(graph, before.load(), 0);
-    late.resume().unwrap();
-    late.resume_branch(leaving).unwrap();
+    late.resume(NOW).unwrap();
+    late.resume_branch(leaving, NOW).unwrap();
     let mut other = late.clone();
-    other.complete(slow, truth(true)).unwrap();
-    other.complete_branches(slow).unwrap();
+    other.complete(slow, truth(true), NOW).unwrap();
+    other.complete_branches(slow, NOW).unwrap();
     commit(&mut other, NodeId::ROOT, &mut before).unwrap();
-    late.complete_break(end, value).unwrap();
+    late.complete_break(end, value, NOW).unwrap();
     assert_eq!(commit(&mut late, NodeId::ROOT, &mut before), Err(Refused));
 }
 
@@ -237,31 +240,55 @@ fn an_endless_loop_is_held_back_between_generations() {
     let mut progress = Progress::new(graph.clone(), table.load(), INTERVAL);
     let branches = vec![left, right];
     let spawn = Next::Spawn { node: NodeId(1), branches };
-    assert_eq!(progress.resume(), Ok(spawn.clone()));
+    assert_eq!(progress.resume(NOW), Ok(spawn.clone()));
     commit(&mut progress, NodeId::ROOT, &mut table).unwrap();
     for leaf in [left, right] {
-        progress.complete(leaf, truth(true)).unwrap();
+        progress.complete(leaf, truth(true), NOW).unwrap();
         commit(&mut progress, leaf, &mut table).unwrap();
     }
-    let began_at = progress::now();
-    let Ok(Some(Next::Pause { node, until })) = progress.complete_branches(right) else { panic!("no pause") };
-    assert_eq!(node, NodeId::ROOT);
-    assert!((began_at + INTERVAL..=progress::now() + INTERVAL).contains(&until), "{until}");
+    let (node, until) = (NodeId::ROOT, NOW + INTERVAL);
+    assert_eq!(progress.complete_branches(right, NOW), Ok(Some(Next::Pause { node, until })));
     commit(&mut progress, NodeId::ROOT, &mut table).unwrap();
 
     let mut again = Progress::new(graph.clone(), table.load(), INTERVAL);
-    assert_eq!(again.resume(), Ok(Next::Pause { node, until }));
+    assert_eq!(again.resume(NOW), Ok(Next::Pause { node, until }));
     assert!(!again.is_live(left));
-    assert_eq!(again.end_pause(node), Ok(spawn.clone()));
-    again.complete(left, truth(true)).unwrap();
+    assert_eq!(again.end_pause(node, until), Ok(spawn.clone()));
+    again.complete(left, truth(true), NOW).unwrap();
     assert_eq!(again.state(left).generation, 2);
 
     // Once the pause is over, whoever takes one of the branches finds it live.
-    let mut rows = table.load();
-    rows[0].wake_at = Some(progress::now() - 1);
-    let mut late = Progress::new(graph, rows, INTERVAL);
-    assert_eq!(late.resume(), Ok(spawn));
+    let mut late = Progress::new(graph, table.load(), INTERVAL);
+    assert_eq!(late.resume(until + 1), Ok(spawn));
     assert!(late.is_live(right));
+}
+
+#[test]
+fn a_loop_is_held_back_by_the_clock_that_is_handed_in() {
+    const INTERVAL: i64 = 1_000;
+    const DAY: i64 = 86_400_000_000;
+    let body = NodeId(1);
+    // The clock may be far from the system's, and may be moved: what was to begin meanwhile begins once.
+    for (began_at, leap) in [(0, 0), (NOW, DAY), (400 * 366 * DAY, 0), (400 * 366 * DAY, DAY)] {
+        let graph = Arc::new(Graph::repeat(graphs::sql(), None));
+        let mut progress = Progress::new(graph.clone(), vec![NodeState::default(); graph.len()], INTERVAL);
+        let mut next = progress.resume(began_at);
+        let mut generations = 0;
+        for turn in 0..100 {
+            let now = began_at + turn * INTERVAL / 10 + if turn < 50 { 0 } else { leap };
+            match next {
+                Ok(Next::Run(leaf)) => {
+                    assert_eq!(leaf, body);
+                    generations += 1;
+                    next = progress.complete(leaf, truth(true), now);
+                }
+                Ok(Next::Pause { node, until }) if until <= now => next = progress.end_pause(node, now),
+                Ok(Next::Pause { until, .. }) => assert!(until <= now + INTERVAL, "{until}"),
+                other => panic!("{other:?}"),
+            }
+        }
+        assert!((9..=11).contains(&generations), "{generations} from {began_at}, moved by {leap}");
+    }
 }
 
 #[test]
@@ -276,13 +303,13 @@ fn branches_inside_a_branch_wait_until_what_leads_to_them_is_written() {
     let one_row = Outcome::plain(json!({"rows": [{}], "row_count": 1}));
     rows[first.index()].held = Held::Outcome(Arc::new(one_row));
     let mut progress = Progress::new(graph.clone(), rows, 0);
-    progress.resume().unwrap();
+    progress.resume(NOW).unwrap();
     let ready = |progress: &mut Progress| -> Vec<NodeId> {
         progress.take_frontier().into_iter().map(|(branch, _)| branch).collect()
     };
     assert_eq!(ready(&mut progress), [deciding, NodeId(8)]);
     assert!(progress.is_live(deciding) && !progress.is_live(nested));
-    progress.resume_branch(deciding).unwrap();
+    progress.resume_branch(deciding, NOW).unwrap();
     assert_eq!(progress.take_writes(deciding), [deciding]);
     assert_eq!(ready(&mut progress), [nested, NodeId(6)]);
     assert!(progress.is_live(nested));
@@ -293,11 +320,11 @@ fn a_branch_that_inherits_a_name_does_not_undo_what_its_sibling_binds() {
     let x = || graphs::named(graphs::sql(), "x");
     let graph = Arc::new(graphs::seq([x(), graphs::join([x(), graphs::sql()]), graphs::sql()]));
     let mut progress = Progress::new(graph.clone(), vec![NodeState::default(); graph.len()], 0);
-    progress.resume().unwrap();
+    progress.resume(NOW).unwrap();
     for (leaf, value) in [(2, "old"), (4, "new"), (5, "other")] {
-        progress.complete(NodeId(leaf), Outcome::plain(json!(value))).unwrap();
+        progress.complete(NodeId(leaf), Outcome::plain(json!(value)), NOW).unwrap();
     }
-    progress.complete_branches(NodeId(5)).unwrap();
+    progress.complete_branches(NodeId(5), NOW).unwrap();
     assert_eq!(progress.bindings(NodeId::ROOT).unwrap()["x"].value, json!("new"));
 }
 
@@ -305,11 +332,11 @@ fn a_branch_that_inherits_a_name_does_not_undo_what_its_sibling_binds() {
 fn run_alone(graph: Graph) -> Vec<NodeState> {
     let graph = Arc::new(graph);
     let mut progress = Progress::new(graph.clone(), vec![NodeState::default(); graph.len()], 0);
-    let mut next = progress.resume().unwrap();
+    let mut next = progress.resume(NOW).unwrap();
     while let Next::Run(leaf) = next {
         next = match graph.kind(leaf) {
-            NodeKind::Leaf(end) if end.breaks() => progress.complete_break(leaf, json!(null)).unwrap(),
-            _ => progress.complete(leaf, truth(true)).unwrap(),
+            NodeKind::Leaf(end) if end.breaks() => progress.complete_break(leaf, json!(null), NOW).unwrap(),
+            _ => progress.complete(leaf, truth(true), NOW).unwrap(),
         };
         progress.take_writes(NodeId::ROOT);
     }
@@ -332,7 +359,7 @@ fn long_chains_resume_fast_and_need_no_deep_stack() {
             let graph = Arc::new(graph);
             for pass in 0..5 {
                 let mut progress = Progress::new(graph.clone(), rows.clone(), 0);
-                let next = progress.resume();
+                let next = progress.resume(NOW);
                 assert!(matches!(next, Ok(Next::Finished(_))), "pass {pass}: {next:?}");
             }
         }
@@ -355,7 +382,7 @@ fn the_deepest_joins_need_no_deep_stack() {
     assert_eq!(graph.check_limits(), Ok(()));
     let resume = move || {
         let mut progress = Progress::new(Arc::new(graph.clone()), vec![NodeState::default(); graph.len()], 0);
-        assert!(matches!(progress.resume(), Ok(Next::Spawn { .. })));
+        assert!(matches!(progress.resume(NOW), Ok(Next::Spawn { .. })));
     };
     // Half of what `max_stack_depth` is by default; an optimised build needs far less.
     std::thread::Builder::new().stack_size(1024 * 1024).spawn(resume).unwrap().join().unwrap();

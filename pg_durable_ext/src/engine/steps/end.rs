@@ -10,6 +10,7 @@ use crate::engine::checkpoint;
 use crate::engine::failure::Stop;
 use crate::engine::instance::{After, Flush, Instance};
 use crate::engine::statement::Values;
+use crate::pg::clock;
 
 /// Leaves the loop with the value, references and variables substituted.
 pub fn carry_out(instance: &mut Instance, leaf: NodeId, end: &Break) -> Result<After, Stop> {
@@ -27,7 +28,7 @@ pub fn carry_out(instance: &mut Instance, leaf: NodeId, end: &Break) -> Result<A
     };
     checkpoint::internal(instance, |instance, spi| {
         let graph = instance.progress.graph().clone();
-        let next = instance.progress.complete_break(leaf, value);
+        let next = instance.progress.complete_break(leaf, value, clock::now());
         instance.write_branch(spi, graph.branch(leaf))?;
         let outer = graph.enclosing_loop(leaf).map_or(NodeId::ROOT, |outer| graph.branch(outer));
         instance.settle(spi, outer, next, Flush::Later)

@@ -9,11 +9,11 @@ use crate::engine::failure::{Failure, Stop};
 use crate::engine::instance::{After, Flush, Instance};
 use crate::engine::statement::{self, Values};
 use crate::engine::{checkpoint, elsewhere};
-use crate::pg::activity;
 use crate::pg::caught::{self, Caught};
 use crate::pg::portal::{self, ScriptResult};
 use crate::pg::spi::Session;
 use crate::pg::xact::{self, Transaction};
+use crate::pg::{activity, clock};
 use crate::store;
 
 /// Which part of the step's transaction is under way: an error in the user's part is the step's failure, one while
@@ -83,7 +83,7 @@ fn here(
         let _owner = store::as_owner();
         let spi = Session::open();
         let branch = instance.progress.graph().branch(leaf);
-        let next = instance.progress.complete(leaf, outcome);
+        let next = instance.progress.complete(leaf, outcome, clock::now());
         instance.settle(&spi, branch, next, Flush::AsRole)?
     };
     phase.set(Phase::Commit);
