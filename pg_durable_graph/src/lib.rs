@@ -8,6 +8,7 @@ mod config;
 pub mod difference;
 pub mod error;
 pub mod explain;
+pub mod failure;
 pub mod fragment;
 pub mod graph;
 pub mod instant;
@@ -32,6 +33,7 @@ pub mod truth;
 pub mod vars;
 
 pub use error::{GraphError, Problem};
+pub use failure::Failure;
 pub use fragment::Fragment;
 pub use graph::{Graph, Node};
 pub use kind::NodeKind;

@@ -47,6 +47,7 @@ pub use row::{StateError, StateRow};
 use states::States;
 pub use states::{Held, NodeState, Own};
 
+use crate::failure::Failure;
 use crate::graph::Graph;
 pub use crate::instant::Instant;
 use crate::kind::{Condition, NodeKind};
@@ -112,6 +113,12 @@ impl ProgressError {
             | ProgressError::ConditionNotBound { node, .. }
             | ProgressError::ConditionNotRows { node, .. } => *node,
         }
+    }
+}
+
+impl From<ProgressError> for Failure {
+    fn from(error: ProgressError) -> Failure {
+        Failure::new("22023", error.to_string())
     }
 }
 

@@ -1,6 +1,6 @@
 //! `df.check()`.
 
-use pg_durable_graph::Graph;
+use pg_durable_graph::{Failure, Graph};
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use serde_json::Value;
@@ -9,7 +9,6 @@ use super::argument;
 use super::definition::{self, DefinitionError};
 use super::registry::{self, WorkflowError};
 use crate::check::{self, Finding};
-use crate::engine::failure::Failure;
 use crate::pg::json::Jsonb;
 use crate::pg::role;
 use crate::store::vars;

@@ -3,10 +3,10 @@
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
+use pg_durable_graph::Failure;
 use serde_json::Value;
 
 use crate::engine::elsewhere;
-use crate::engine::failure::Failure;
 use crate::engine::start::{StartError, Submitter};
 use crate::engine::statement::Values;
 use crate::pg::{catalog, gucs, latch, process, role, shmem};

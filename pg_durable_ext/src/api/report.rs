@@ -1,6 +1,6 @@
 //! Our errors as PostgreSQL's: SQLSTATE, DETAIL and HINT.
 
-use pg_durable_graph::GraphError;
+use pg_durable_graph::{Failure, GraphError};
 use pgrx::PgSqlErrorCode as Code;
 use pgrx::pg_sys::panic::ErrorReport;
 
@@ -17,7 +17,6 @@ use super::signal::SignalError;
 use super::variable::InWorkflow;
 use super::visible::NotFound;
 use super::wait::WaitError;
-use crate::engine::failure::Failure;
 use crate::engine::start::{NotPreloaded, StartError};
 use crate::store::EngineError;
 

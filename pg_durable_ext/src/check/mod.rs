@@ -10,10 +10,9 @@ use std::sync::Arc;
 use pg_durable_graph::kind::Text;
 use pg_durable_graph::progress::Bindings;
 use pg_durable_graph::template::{self, Context, Field, INPUT, Reference, Source, Template};
-use pg_durable_graph::{Graph, NodeId, vars};
+use pg_durable_graph::{Failure, Graph, NodeId, vars};
 use serde_json::Value;
 
-use crate::engine::failure::Failure;
 use crate::engine::statement::{self, Values};
 use crate::pg::{latch, xact};
 use shape::{Shape, Shapes};
@@ -101,7 +100,7 @@ impl Checker<'_> {
         let defines = Cell::new(self.defines);
         let probed = xact::without_trace(|| statement::probe_text(&text, &values, &defines));
         self.defines = defines.get();
-        let failure = match probed.map_err(Failure::from).and_then(|probed| probed) {
+        let failure = match probed.flatten() {
             Ok(probe) => {
                 let shape = probe
                     .columns

@@ -2,8 +2,8 @@
 
 use pg_durable_graph::{NodeId, Outcome};
 
-use super::failure::Stop;
 use super::instance::{After, Flush, Instance};
+use super::stop::Stop;
 use crate::pg::spi::Session;
 use crate::pg::xact::Transaction;
 use crate::pg::{caught, clock, process};
@@ -27,7 +27,7 @@ pub fn internal<T>(
         done
     };
     let done = process::without_cancellation(|| caught::catch(work));
-    done.unwrap_or_else(|caught| Err(Stop::Unstored(caught.into())))
+    done.unwrap_or_else(|caught| Err(Stop::Unstored(caught)))
 }
 
 /// Completes a leaf in a transaction of the engine's own, whose flush may wait.

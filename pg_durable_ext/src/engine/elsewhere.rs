@@ -1,10 +1,9 @@
 //! SQL that runs in a session of another process: in another database, or in a transaction of its own.
 
 use pg_durable_graph::progress::Bindings;
-use pg_durable_graph::{Column, Outcome};
+use pg_durable_graph::{Column, Failure, Outcome};
 use serde::{Deserialize, Serialize};
 
-use super::failure::Failure;
 use super::statement::{self, Values};
 use crate::pg::portal::ScriptResult;
 use crate::pg::remote::{self, RemoteError};
@@ -29,17 +28,8 @@ struct Binding {
 
 #[derive(Serialize, Deserialize)]
 enum Answer {
-    Done {
-        json: String,
-        columns: Vec<Column>,
-    },
-    Failed {
-        sqlstate: String,
-        message: String,
-        detail: Option<String>,
-        hint: Option<String>,
-        context: Option<String>,
-    },
+    Done { json: String, columns: Vec<Column> },
+    Failed(Failure),
 }
 
 /// Runs a text, with what its references and `$n` stand for, in a database of this cluster as the current user, and commits there.
@@ -65,14 +55,12 @@ pub fn run(database: &str, text: &str, values: &Values<'_>) -> Result<ScriptResu
         let request = serde_json::to_vec(&request).unwrap_or_default();
         remote::ask(database, role::current_user(), &request).map_err(Failure::from)
     });
-    let answer = asked.map_err(Failure::from)??;
+    let answer = asked??;
     match serde_json::from_slice(&answer) {
         Ok(Answer::Done { json, columns }) => {
             Ok(ScriptResult { json, columns: columns.into(), has_committed: true })
         }
-        Ok(Answer::Failed { sqlstate, message, detail, hint, context }) => {
-            Err(Failure { sqlstate, message, detail, hint, context })
-        }
+        Ok(Answer::Failed(failure)) => Err(failure),
         Err(error) => Err(Failure::new("XX000", format!("answer of the remote session: {error}"))),
     }
 }
@@ -108,16 +96,9 @@ pub fn answer(request: &[u8]) -> Vec<u8> {
 }
 
 fn carry_out(request: &[u8]) -> Answer {
-    let failed = |failure: Failure| Answer::Failed {
-        sqlstate: failure.sqlstate,
-        message: failure.message,
-        detail: failure.detail,
-        hint: failure.hint,
-        context: failure.context,
-    };
     let request: Request = match serde_json::from_slice(request) {
         Ok(request) => request,
-        Err(error) => return failed(Failure::new("XX000", error.to_string())),
+        Err(error) => return Answer::Failed(Failure::new("XX000", error.to_string())),
     };
     activity::show_statement(&request.text);
     let bindings: Bindings = request
@@ -138,8 +119,8 @@ fn carry_out(request: &[u8]) -> Answer {
         transaction.commit();
         Ok(result)
     });
-    match done.map_err(Failure::from).and_then(|done| done) {
+    match done.flatten() {
         Ok(result) => Answer::Done { json: result.json, columns: result.columns.to_vec() },
-        Err(failure) => failed(failure),
+        Err(failure) => Answer::Failed(failure),
     }
 }

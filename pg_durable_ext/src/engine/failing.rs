@@ -1,10 +1,9 @@
 //! Failing an instance: what is stored when a step, or the engine, could not go on.
 
-use pg_durable_graph::NodeId;
 use pg_durable_graph::kind::NodeKind;
 use pg_durable_graph::progress::Progress;
+use pg_durable_graph::{Failure, NodeId};
 
-use super::failure::Failure;
 use super::instance::Instance;
 use crate::pg::spi::Session;
 use crate::pg::xact::Transaction;
@@ -64,7 +63,7 @@ pub fn store_failure_of_node(
         transaction.commit();
         is_live
     };
-    process::without_cancellation(|| caught::catch(store)).map_err(Into::into)
+    process::without_cancellation(|| caught::catch(store))
 }
 
 /// Fails an instance, and the node it failed at, in a transaction of its own.
@@ -83,7 +82,7 @@ pub fn store_failure(
         drop(owner);
         transaction.commit();
     };
-    process::without_cancellation(|| caught::catch(store)).map_err(Into::into)
+    process::without_cancellation(|| caught::catch(store))
 }
 
 fn fail(spi: &Session, id: &str, node: Option<(NodeId, i64)>, text: &str, failure: &Failure) {

@@ -6,11 +6,11 @@ use pg_durable_board::InstanceNumber;
 use pg_durable_graph::kind::{Leaf, NodeKind, Wait};
 use pg_durable_graph::progress::{Bindings, Next, Progress, ProgressError};
 use pg_durable_graph::status::NodeStatus;
-use pg_durable_graph::{NodeId, Outcome};
+use pg_durable_graph::{Failure, NodeId, Outcome};
 use pgrx::pg_sys::Oid;
 use serde_json::Value;
 
-use super::failure::{Failure, Stop};
+use super::stop::Stop;
 use crate::pg::gucs::{self, Durability};
 use crate::pg::spi::{Session, Tid};
 use crate::pg::{catalog, clock, xact};

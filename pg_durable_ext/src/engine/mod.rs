@@ -3,10 +3,10 @@
 pub mod checkpoint;
 pub mod elsewhere;
 pub mod failing;
-pub mod failure;
 pub mod instance;
 pub mod run;
 pub mod start;
 pub mod statement;
 pub mod steps;
+pub mod stop;
 pub mod wake;

@@ -3,14 +3,14 @@
 use std::time::{Duration, Instant as Moment};
 
 use pg_durable_board::{InFlight, Pusher, Target, Tenant, Work};
-use pg_durable_graph::NodeId;
 use pg_durable_graph::progress::{Next, ProgressError};
+use pg_durable_graph::{Failure, NodeId};
 use pgrx::pg_sys::Oid;
 
 use super::checkpoint::internal;
 use super::failing::{failure_text, store_failure, store_failure_of_node};
-use super::failure::{Failure, Stop};
 use super::instance::{After, Flush, Instance, Loaded};
+use super::stop::Stop;
 use super::{steps, wake};
 use crate::pg::{activity, caught, clock, gucs, inflight, latch, process, session, shmem, value};
 
@@ -112,7 +112,7 @@ impl Executor {
                 None
             }
             Err(caught) => {
-                self.retry_later(work.target, &caught.into());
+                self.retry_later(work.target, &caught);
                 None
             }
         }

@@ -3,13 +3,12 @@
 use std::cell::Cell;
 use std::collections::HashMap;
 
-use pg_durable_graph::Column;
 use pg_durable_graph::progress::Bindings;
 use pg_durable_graph::template::{self, Context, INPUT, Piece, ReferenceError, Resolved, Source, Template};
+use pg_durable_graph::{Column, Failure};
 use pgrx::pg_sys;
 use serde_json::Value;
 
-use super::failure::Failure;
 use crate::pg::inference::{Parameter, Typing};
 use crate::pg::portal::{self, Script, ScriptResult};
 use crate::pg::probe::{self, Probe};

@@ -3,6 +3,7 @@
 use std::ffi::CString;
 use std::ops::Range;
 
+use pg_durable_graph::Failure;
 use pgrx::pg_sys;
 
 use super::encoding;
@@ -26,6 +27,23 @@ pub enum ScriptError {
     Empty,
     #[error("the step's result is larger than pg_durable.max_result_size ({limit} bytes)")]
     ResultTooLarge { limit: usize },
+}
+
+impl From<ScriptError> for Failure {
+    fn from(error: ScriptError) -> Failure {
+        let message = error.to_string();
+        match error {
+            ScriptError::TransactionControl(_) => Failure::new("2D000", message).hint(
+                "A step is one transaction, committed with its checkpoint. Split the work into steps, or CALL a procedure that commits.",
+            ),
+            ScriptError::CopyToClient => {
+                Failure::new("0A000", message).hint("Use COPY with a file or program on the server.")
+            }
+            ScriptError::Empty => Failure::new("42601", message),
+            ScriptError::ResultTooLarge { .. } => Failure::new("54000", message)
+                .hint("Write the rows to a table in the step, and return a key or a count."),
+        }
+    }
 }
 
 /// A parsed text.

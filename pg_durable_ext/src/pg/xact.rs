@@ -3,10 +3,11 @@
 use std::cell::Cell;
 use std::ffi::CStr;
 
+use pg_durable_graph::Failure;
 use pgrx::pg_sys;
 use pgrx::pg_sys::ffi::pg_guard_ffi_boundary;
 
-use super::caught::{self, Caught};
+use super::caught;
 
 thread_local! {
     static COMMITS: Cell<u64> = const { Cell::new(0) };
@@ -69,7 +70,7 @@ impl Drop for Transaction {
 
 /// Does something in a subtransaction that is rolled back, whatever comes of it: locks, settings and all. For sessions of
 /// users; an error comes back as a value.
-pub fn without_trace<T>(work: impl FnOnce() -> T) -> Result<T, Caught> {
+pub fn without_trace<T>(work: impl FnOnce() -> T) -> Result<T, Failure> {
     // SAFETY: as PL/pgSQL does for a block with an exception handler: memory and resource owner are put back.
     unsafe {
         let (memory, owner) = (pg_sys::CurrentMemoryContext, pg_sys::CurrentResourceOwner);

@@ -1,5 +1,6 @@
 //! Stored instances that cannot be read.
 
+use pg_durable_graph::Failure;
 use pg_durable_graph::progress::StateError;
 use pg_durable_graph::stored::StoredError;
 
@@ -14,4 +15,11 @@ pub enum EngineError {
     State(#[from] StateError),
     #[error("stored JSON is not valid")]
     Json(#[from] serde_json::Error),
+}
+
+impl From<EngineError> for Failure {
+    fn from(error: EngineError) -> Failure {
+        let detail = std::error::Error::source(&error).map(ToString::to_string);
+        Failure { detail, ..Failure::new("XX001", error.to_string()) }
+    }
 }

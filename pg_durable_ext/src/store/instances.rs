@@ -4,9 +4,9 @@
 //! on the status could serve the positive form, and a planner without statistics takes it and reads every instance
 //! that is or was unfinished.
 
+use pg_durable_graph::Failure;
 use pgrx::pg_sys::Oid;
 
-use crate::engine::failure::Failure;
 use crate::pg::spi::{Arg, Session, Tid, statement};
 use crate::pg::{clock, heap, sequence, xact};
 use crate::store::vars;

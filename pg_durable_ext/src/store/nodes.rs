@@ -6,11 +6,10 @@ use std::sync::Arc;
 
 use pg_durable_graph::progress::{NodeState, StateRow};
 use pg_durable_graph::stored::StoredNode;
-use pg_durable_graph::{Graph, NodeId};
+use pg_durable_graph::{Failure, Graph, NodeId};
 use pgrx::pg_sys::Oid;
 
 use super::EngineError;
-use crate::engine::failure::Failure;
 use crate::pg::spi::{Arg, Session, Tid, statement};
 use crate::pg::{heap, xact};
 

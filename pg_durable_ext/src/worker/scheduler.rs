@@ -6,10 +6,9 @@ use std::collections::{BinaryHeap, HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
 use pg_durable_board::{DatabaseId, InFlight, Opening, RoleId, Target, Tenant};
-use pg_durable_graph::NodeId;
+use pg_durable_graph::{Failure, NodeId};
 use pgrx::pg_sys::Oid;
 
-use crate::engine::failure::Failure;
 use crate::engine::{failing, wake};
 use crate::pg::process::{self, Handle, Worker};
 use crate::pg::spi::Session;

@@ -7,9 +7,9 @@ use pg_durable_graph::vars;
 use serde_json::Value;
 
 use crate::engine::checkpoint;
-use crate::engine::failure::Stop;
 use crate::engine::instance::{After, Flush, Instance};
 use crate::engine::statement::Values;
+use crate::engine::stop::Stop;
 use crate::pg::clock;
 
 /// Leaves the loop with the value, references and variables substituted.

@@ -9,8 +9,8 @@ mod sql;
 use pg_durable_graph::NodeId;
 use pg_durable_graph::kind::Leaf;
 
-use super::failure::Stop;
 use super::instance::{After, Instance};
+use super::stop::Stop;
 
 /// Carries out the leaf at `node`. `is_abandoned` tells whether a cancellation came from the engine.
 pub fn carry_out(

@@ -4,8 +4,8 @@ use pg_durable_graph::NodeId;
 use pg_durable_graph::kind::WaitSchedule;
 
 use crate::engine::checkpoint;
-use crate::engine::failure::Stop;
 use crate::engine::instance::{After, Instance};
+use crate::engine::stop::Stop;
 
 /// Goes on if the tick has come. The outcome is written with what follows: it depends on the clock only.
 pub fn carry_out(

@@ -5,8 +5,8 @@ use pg_durable_graph::kind::Signal;
 use serde_json::Value;
 
 use crate::engine::checkpoint;
-use crate::engine::failure::Stop;
 use crate::engine::instance::{After, Flush, Instance};
+use crate::engine::stop::Stop;
 use crate::store::signals;
 
 /// Consumes the oldest signal of this name and goes on, in one transaction; else gives up if it is time.

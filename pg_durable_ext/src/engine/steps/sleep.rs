@@ -4,8 +4,8 @@ use pg_durable_graph::NodeId;
 use pg_durable_graph::kind::Sleep;
 
 use crate::engine::checkpoint;
-use crate::engine::failure::Stop;
 use crate::engine::instance::{After, Instance};
+use crate::engine::stop::Stop;
 
 /// Goes on if the time has come. The outcome is written with what follows: it depends on the clock only.
 pub fn carry_out(instance: &mut Instance, leaf: NodeId, sleep: &Sleep, now: i64) -> Result<After, Stop> {

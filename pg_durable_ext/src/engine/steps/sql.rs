@@ -3,13 +3,13 @@
 use std::cell::Cell;
 
 use pg_durable_graph::kind::Sql;
-use pg_durable_graph::{NodeId, Outcome, vars};
+use pg_durable_graph::{Failure, NodeId, Outcome, vars};
 
-use crate::engine::failure::{Failure, Stop};
 use crate::engine::instance::{After, Flush, Instance};
 use crate::engine::statement::{self, Values};
+use crate::engine::stop::Stop;
 use crate::engine::{checkpoint, elsewhere};
-use crate::pg::caught::{self, Caught};
+use crate::pg::caught;
 use crate::pg::portal::{self, ScriptResult};
 use crate::pg::spi::Session;
 use crate::pg::xact::{self, Transaction};
@@ -47,16 +47,14 @@ pub fn carry_out(
         },
     };
     portal::disarm_statement_timeout();
-    done.unwrap_or_else(|caught| {
-        if caught.is_cancellation() && is_abandoned() {
+    done.unwrap_or_else(|failure| {
+        if failure.is_cancellation() && is_abandoned() {
             return Err(Stop::Abandoned);
         }
         Err(match phase.get() {
-            Phase::Statements => Stop::Failed { node: leaf, failure: caught.into() },
-            Phase::Checkpoint | Phase::Commit if is_servers(&caught, phase.get()) => {
-                Stop::Unstored(caught.into())
-            }
-            Phase::Checkpoint | Phase::Commit => Stop::Failed { node: leaf, failure: caught.into() },
+            Phase::Statements => Stop::Failed { node: leaf, failure },
+            Phase::Checkpoint | Phase::Commit if is_servers(&failure, phase.get()) => Stop::Unstored(failure),
+            Phase::Checkpoint | Phase::Commit => Stop::Failed { node: leaf, failure },
         })
     })
 }
@@ -92,9 +90,9 @@ fn here(
 }
 
 /// Whether an error says more about the server than about the step: the step is then tried again later.
-fn is_servers(caught: &Caught, phase: Phase) -> bool {
-    let class = &caught.sqlstate[..2];
-    let is_resource = matches!(class, "53" | "58" | "XX") || caught.sqlstate.starts_with("57P");
+fn is_servers(failure: &Failure, phase: Phase) -> bool {
+    let class = &failure.sqlstate[..2];
+    let is_resource = matches!(class, "53" | "58" | "XX") || failure.sqlstate.starts_with("57P");
     // A serialisation failure or deadlock that comes up behind the user's statements: the transaction has left nothing
     // behind, and the same may well succeed now.
     let is_conflict = class == "40";
