@@ -194,9 +194,12 @@ impl Executor {
         if target.branch == Target::EVERY_BRANCH || branch == NodeId::ROOT {
             return Some((NodeId::ROOT, progress.resume(clock::now())));
         }
-        if is_fresh {
-            // What is wrong on the way shows in the branches that are live.
-            let _ = progress.resume(clock::now());
+        let resumed = if is_fresh { progress.resume(clock::now()).map(|_| ()) } else { Ok(()) };
+        if !progress.is_live(branch)
+            && let Err(error) = resumed
+        {
+            // Whoever finds that the walk cannot pass says so: the one who came there may be gone.
+            return Some((branch, Err(error)));
         }
         if !progress.is_live(branch) && !is_fresh {
             // What is at hand may be old: only the tables tell what goes on instead.
