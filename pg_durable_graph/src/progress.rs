@@ -19,6 +19,11 @@
 //! as not there. An executor may know an old number only, of a loop in a branch that lost a RACE, say: a LOOP's row
 //! is therefore written for another generation of the loop around it only if its `iteration` grows.
 //!
+//! # Failure
+//! A node that fails is told to [`fail`](Progress::fail), which says what follows. Nothing takes a failure yet: the first
+//! one that is stored in a live branch ends the instance, and one in a branch that was given up counts for nothing. Where
+//! the walk itself cannot pass, that is a [`ProgressError`]; it becomes the failure of its node in the same way.
+//!
 //! # Names
 //! A name means what bound it last. Across generations the rows of the nodes remember that, with three helps:
 //! - where several nodes of a loop bind the same name, a new generation forgets the outcomes that do not count any
@@ -79,6 +84,13 @@ pub enum Next {
     BranchCompleted(NodeId),
     /// The root has completed.
     Finished(Arc<Outcome>),
+    /// A node has failed, and nothing takes its failure: the instance fails.
+    Failed {
+        /// The node.
+        node: NodeId,
+        /// Why.
+        failure: Arc<Failure>,
+    },
 }
 
 /// Why progress stopped; the node and with it the instance fails.
@@ -303,9 +315,34 @@ impl Progress {
         self.states.arm(leaf, wake_at);
     }
 
-    /// Records that a leaf has failed.
-    pub fn fail(&mut self, leaf: NodeId, outcome: Outcome) {
-        self.states.fail(leaf, outcome);
+    /// Records that a node has failed that was carried out in this generation, or that the walk could not pass, and
+    /// says what follows. `None` where that counts for nothing: the node's branch has been given up, or somebody else
+    /// has brought the node or the instance to an end.
+    ///
+    /// Walks from the root first: the states are to be as fresh as whoever may give the branch up is held still.
+    pub fn fail(&mut self, node: NodeId, generation: i64, failure: Failure, now: Instant) -> Option<Next> {
+        let (node, failure) = match self.resume(now) {
+            // Where a walk from the root cannot pass is in no branch that was given up.
+            Err(error) => (error.node(), error.into()),
+            Ok(Next::Failed { .. }) => return None,
+            Ok(
+                Next::Run(_)
+                | Next::Pause { .. }
+                | Next::Spawn { .. }
+                | Next::BranchCompleted(_)
+                | Next::Finished(_),
+            ) => {
+                let is_it = self.generation(node) == generation && !self.status(node).is_terminal();
+                if !is_it || !self.is_live(self.graph.branch(node)) {
+                    return None;
+                }
+                (node, failure)
+            }
+        };
+        let failure = Arc::new(failure);
+        self.states.fail(node, failure.clone());
+        self.abandoned.push(NodeId::ROOT);
+        Some(Next::Failed { node, failure })
     }
 
     /// Ends the pause of a loop and says what its branch does next.
@@ -396,6 +433,9 @@ impl Progress {
     /// Steps into a node that may have been carried out already.
     fn enter(&mut self, node: NodeId, branch: NodeId, now: Instant) -> Result<Entered, ProgressError> {
         let graph = self.graph.clone();
+        if let Some(failure) = self.states.failure(node) {
+            return Ok(Entered::Next(Next::Failed { node, failure: failure.clone() }));
+        }
         Ok(match graph.kind(node) {
             NodeKind::Leaf(leaf) if leaf.breaks() && self.is_completed(node) => {
                 self.bind(node, branch);
@@ -457,12 +497,18 @@ impl Progress {
         branch: NodeId,
         now: Instant,
     ) -> Result<Entered, ProgressError> {
-        let mut unfinished = Vec::new();
+        let (mut unfinished, mut failed) = (Vec::new(), None);
         for &root in branches {
-            let next = self.walk_to_frontier(root, now)?;
-            if !matches!(next, Next::BranchCompleted(_)) {
-                unfinished.push(root);
+            match self.walk_to_frontier(root, now)? {
+                Next::BranchCompleted(_) => {}
+                next @ Next::Failed { .. } => failed = failed.or(Some(next)),
+                Next::Run(_) | Next::Pause { .. } | Next::Spawn { .. } | Next::Finished(_) => {
+                    unfinished.push(root)
+                }
             }
+        }
+        if let Some(failed) = failed {
+            return Ok(Entered::Next(failed));
         }
         if !unfinished.is_empty() {
             return Ok(Entered::Next(Next::Spawn { node, branches: unfinished }));
@@ -479,16 +525,19 @@ impl Progress {
         branch: NodeId,
         now: Instant,
     ) -> Result<Entered, ProgressError> {
-        let passed = self.frontier.len();
+        let (passed, mut failed) = (self.frontier.len(), None);
         for (number, &root) in branches.iter().enumerate() {
-            let next = self.walk_to_frontier(root, now)?;
-            if matches!(next, Next::BranchCompleted(_)) {
-                self.frontier.truncate(passed);
-                self.decide_race(node, number, branches, branch);
-                return Ok(Entered::At(At::Completed(node)));
+            match self.walk_to_frontier(root, now)? {
+                Next::BranchCompleted(_) => {
+                    self.frontier.truncate(passed);
+                    self.decide_race(node, number, branches, branch);
+                    return Ok(Entered::At(At::Completed(node)));
+                }
+                next @ Next::Failed { .. } => failed = failed.or(Some(next)),
+                Next::Run(_) | Next::Pause { .. } | Next::Spawn { .. } | Next::Finished(_) => {}
             }
         }
-        Ok(Entered::Next(Next::Spawn { node, branches: branches.to_vec() }))
+        Ok(Entered::Next(failed.unwrap_or_else(|| Next::Spawn { node, branches: branches.to_vec() })))
     }
 
     /// The branch of a JOIN or RACE in which a BREAK has completed a loop around all of it.

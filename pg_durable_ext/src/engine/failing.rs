@@ -10,14 +10,6 @@ use crate::pg::xact::Transaction;
 use crate::pg::{caught, clock, gucs, process};
 use crate::store::{self, instances, nodes};
 
-/// The text that `df.nodes.result` and the instance's output show for a failure.
-pub fn failure_text(instance: &Instance, node: NodeId, failure: &Failure) -> String {
-    match instance.progress.graph().kind(node).leaf() {
-        Some(leaf) => leaf.failure_text(&failure.message),
-        None => failure.message.clone(),
-    }
-}
-
 /// Fails an instance at a node of it, in a transaction of its own; false where the node's branch has been given up by
 /// others meanwhile, so that its failure does not count.
 pub fn store_failure_of_node(

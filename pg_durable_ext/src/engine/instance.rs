@@ -1,6 +1,7 @@
 //! An instance as an executor holds it: its graph, how far it has come, and what is to be written.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use pg_durable_board::InstanceNumber;
 use pg_durable_graph::kind::{Leaf, NodeKind, Wait};
@@ -188,6 +189,9 @@ impl Instance {
                     self.write_end(spi, &outcome)?;
                     break After::Next { branch, next: Next::Finished(outcome) };
                 }
+                Ok(Next::Failed { node, failure }) => {
+                    break After::Fails { node, failure: Arc::unwrap_or_clone(failure) };
+                }
                 Ok(next @ (Next::Pause { .. } | Next::Spawn { .. })) => break After::Next { branch, next },
             }
         };
@@ -237,7 +241,7 @@ impl Instance {
                 instance: &self.id,
                 node: &node.to_string(),
                 place,
-                row: &state.to_row(),
+                row: &state.to_row(self.progress.graph().kind(node)),
                 waiting_for: waiting_for.as_deref(),
                 at_least_once,
             },

@@ -1,5 +1,6 @@
 //! Advancing an instance: from a piece of ready work, step after step, until it ends, waits, or others are due.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant as Moment};
 
 use pg_durable_board::{InFlight, Pusher, Target, Tenant, Work};
@@ -8,7 +9,7 @@ use pg_durable_graph::{Failure, NodeId};
 use pgrx::pg_sys::Oid;
 
 use super::checkpoint::internal;
-use super::failing::{failure_text, store_failure, store_failure_of_node};
+use super::failing::{store_failure, store_failure_of_node};
 use super::instance::{After, Flush, Instance, Loaded};
 use super::stop::Stop;
 use super::{steps, wake};
@@ -165,6 +166,9 @@ impl Executor {
                 Next::BranchCompleted(root) => {
                     self.finish_branch(instance, root);
                     return Ok(());
+                }
+                Next::Failed { node, failure } => {
+                    return Err(Stop::Failed { node, failure: Arc::unwrap_or_clone(failure) });
                 }
                 Next::Finished(_) => {
                     wake::send(|board| board.waiters.note_completed(self.tenant.database, instance.number));
@@ -352,7 +356,7 @@ impl Executor {
     }
 
     fn record_failure(&mut self, instance: &Instance, target: Target, node: NodeId, failure: &Failure) {
-        let text = failure_text(instance, node, failure);
+        let text = failure.text_at(instance.progress.graph().kind(node));
         if gucs::log_workflow_sql() {
             pgrx::log!("pg_durable: instance {} failed at node {node}: {}", instance.id, failure.message);
         } else {

@@ -132,6 +132,11 @@ static READ: heap::Table = heap::Table {
         c"result",
         c"result_columns",
         c"params",
+        c"sqlstate",
+        c"message",
+        c"detail",
+        c"hint",
+        c"context",
     ],
 };
 
@@ -193,6 +198,15 @@ fn state(row: &mut heap::Row<'_>) -> StateRow {
         wake_at: row.optional_int8(10),
         result: row.json(11),
         result_columns: row.json(12),
+        failure: row.optional_text(14).map(|sqlstate| {
+            Arc::new(Failure {
+                sqlstate,
+                message: row.text(15),
+                detail: row.optional_text(16),
+                hint: row.optional_text(17),
+                context: row.optional_text(18),
+            })
+        }),
     }
 }
 

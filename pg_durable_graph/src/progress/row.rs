@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 
+use serde_json::json;
+
 use super::kept::Kept;
 use super::states::{Held, NodeState, Own};
+use crate::failure::Failure;
 use crate::instant::Instant;
 use crate::kind::{Condition, NodeKind};
 use crate::node_id::NodeId;
@@ -25,6 +28,8 @@ pub struct StateRow {
     pub result: Option<String>,
     /// `result_columns`, as JSON.
     pub result_columns: Option<String>,
+    /// `sqlstate`, `message`, `detail`, `hint` and `context` of a failed node.
+    pub failure: Option<Arc<Failure>>,
 }
 
 /// A row that no node can be in: somebody else wrote to the table, or a newer version did.
@@ -80,16 +85,26 @@ impl NodeState {
             status,
             iteration,
         })?;
-        let held = held(kind, status, row.result, row.result_columns).map_err(|(column, reason)| {
-            StateError::Column { node, kind: kind.name(), status, column, reason }
-        })?;
-        Ok(NodeState { status, generation: row.generation, own, held, wake_at: row.wake_at })
+        let unreadable = |(column, reason): (&'static str, String)| StateError::Column {
+            node,
+            kind: kind.name(),
+            status,
+            column,
+            reason,
+        };
+        let held = held(kind, status, row.result, row.result_columns).map_err(unreadable)?;
+        let error = row.failure.filter(|_| status == NodeStatus::Failed);
+        if status == NodeStatus::Failed && error.is_none() {
+            return Err(unreadable(("sqlstate", "there is none".to_owned())));
+        }
+        Ok(NodeState { status, generation: row.generation, own, held, wake_at: row.wake_at, error })
     }
 
-    /// The row that describes the state.
-    pub fn to_row(&self) -> StateRow {
+    /// The row that describes the state of a node of this kind.
+    pub fn to_row(&self, kind: &NodeKind) -> StateRow {
         let (result, result_columns) = match &self.held {
-            Held::Nothing => (None, None),
+            // For readers of the table.
+            Held::Nothing => (self.error.as_ref().map(|error| json!(error.text_at(kind)).to_string()), None),
             Held::Outcome(outcome) => {
                 let (result, columns) = outcome.to_json();
                 (Some(result), columns)
@@ -103,6 +118,7 @@ impl NodeState {
             wake_at: self.wake_at,
             result,
             result_columns,
+            failure: self.error.clone(),
         }
     }
 }
@@ -131,6 +147,8 @@ fn own(kind: &NodeKind, status: NodeStatus, number: i64) -> Option<Own> {
             (Condition::HasRows(_), NodeStatus::Running | NodeStatus::Completed, 0 | 1) => {
                 Some(Own::Decision(number == 1))
             }
+            // One that fails before it is decided keeps the decision of an earlier generation.
+            (Condition::HasRows(_), NodeStatus::Failed, 0 | 1) => Some(Own::Nothing),
             (Condition::HasRows(_) | Condition::Node(_), _, _) => nothing,
         },
         NodeKind::Leaf(_) | NodeKind::Then(_) | NodeKind::Join(_) | NodeKind::Race(_) | NodeKind::Loop(_) => {
@@ -172,7 +190,6 @@ mod tests {
     use crate::node_id::NodeId;
     use crate::outcome::Column;
     use crate::progress::kept::Origin;
-    use serde_json::json;
 
     fn sql() -> Graph {
         Graph::leaf(Sql::new("SELECT 1"))
@@ -192,7 +209,7 @@ mod tests {
     }
 
     fn state(status: NodeStatus, own: Own, held: Held) -> NodeState {
-        NodeState { status, generation: 7, own, held, wake_at: Some(5) }
+        NodeState { status, generation: 7, own, held, wake_at: Some(5), error: None }
     }
 
     fn row(status: &str, iteration: i64, result: Option<&str>) -> StateRow {
@@ -237,7 +254,18 @@ mod tests {
             (&if_else, Completed, Own::Nothing, &plain),
         ] {
             let state = state(status, own, held.clone());
-            assert_eq!(NodeState::from_row(NodeId(1), kind, state.to_row()), Ok(state));
+            assert_eq!(NodeState::from_row(NodeId(1), kind, state.to_row(kind)), Ok(state));
+        }
+        let failure = Failure { detail: Some("why".to_owned()), ..Failure::new("22012", "division by zero") };
+        let error = Some(Arc::new(failure));
+        for (kind, text) in
+            [(&sql, "\"SQL execution failed: division by zero\""), (&if_rows, "\"division by zero\"")]
+        {
+            let failed =
+                NodeState { error: error.clone(), ..state(NodeStatus::Failed, Own::Nothing, Held::Nothing) };
+            let row = failed.to_row(kind);
+            assert_eq!(row.result.as_deref(), Some(text));
+            assert_eq!(NodeState::from_row(NodeId(1), kind, row), Ok(failed));
         }
     }
 
@@ -268,6 +296,11 @@ mod tests {
                 row("running", 1, Some(r#"{"x": {"node": 1}}"#)),
                 "node 00000001, LOOP and running, has an unreadable result: \
                  missing field `generation` at line 1 column 17",
+            ),
+            (
+                &sql,
+                row("failed", 0, Some("\"why\"")),
+                "node 00000001, SQL and failed, has an unreadable sqlstate: there is none",
             ),
             (
                 &sql,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::kept::Kept;
+use crate::failure::Failure;
 use crate::graph::Graph;
 use crate::instant::Instant;
 use crate::node_id::NodeId;
@@ -22,6 +23,8 @@ pub struct NodeState {
     pub held: Held,
     /// When a running wait ends; `None` waits for ever.
     pub wake_at: Option<Instant>,
+    /// Why a failed node failed.
+    pub error: Option<Arc<Failure>>,
 }
 
 /// The fact that a LOOP, a RACE or an IF on rows keeps in its row, once there is one.
@@ -56,6 +59,7 @@ impl Default for NodeState {
             own: Own::Nothing,
             held: Held::Nothing,
             wake_at: None,
+            error: None,
         }
     }
 }
@@ -136,6 +140,11 @@ impl States {
         self.of(node).held.outcome().cloned().unwrap_or_default()
     }
 
+    /// Why a node has failed in its present generation.
+    pub(super) fn failure(&self, node: NodeId) -> Option<&Arc<Failure>> {
+        self.of(node).error.as_ref().filter(|_| self.is_current(node))
+    }
+
     pub(super) fn take_writes(&mut self, branch: NodeId) -> Vec<NodeId> {
         self.writes.extract_if(.., |(_, owner)| *owner == branch).map(|(node, _)| node).collect()
     }
@@ -187,9 +196,10 @@ impl States {
         self.mark_written(node);
     }
 
-    pub(super) fn fail(&mut self, leaf: NodeId, outcome: Outcome) {
-        self.complete(leaf, Arc::new(outcome));
-        self.states[leaf.index()].status = NodeStatus::Failed;
+    pub(super) fn fail(&mut self, node: NodeId, failure: Arc<Failure>) {
+        self.set(node, NodeStatus::Failed, Own::Nothing, Held::Nothing, None);
+        self.states[node.index()].error = Some(failure);
+        self.mark_written(node);
     }
 
     /// The next generation of a LOOP has begun, with the names that its row keeps.
@@ -232,7 +242,7 @@ impl States {
     /// What a node is in the generation it belongs to now.
     fn set(&mut self, node: NodeId, status: NodeStatus, own: Own, held: Held, wake_at: Option<Instant>) {
         let generation = self.generation(node);
-        self.states[node.index()] = NodeState { status, generation, own, held, wake_at };
+        self.states[node.index()] = NodeState { status, generation, own, held, wake_at, error: None };
     }
 
     fn mark_written(&mut self, node: NodeId) {

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use pg_durable_graph::kind::NodeKind;
-use pg_durable_graph::progress::{Instant, Next, Progress};
-use pg_durable_graph::{Graph, NodeId, NodeStatus, Outcome};
+use pg_durable_graph::progress::{Instant, Next, Progress, ProgressError};
+use pg_durable_graph::{Failure, Graph, NodeId, NodeStatus, Outcome};
 
 use crate::leaf::{self, Executed};
 use crate::random::Random;
-use crate::table::{Refused, Table, Transaction};
+use crate::table::{End, Refused, Table, Transaction};
 
 /// How long a run may be.
 const STEPS_MAX: usize = 500;
@@ -49,10 +49,20 @@ struct Work {
     /// The branch under lease.
     branch: NodeId,
     next: Next,
+    /// What is to be recorded in place of going on.
+    failed: Option<Failed>,
+}
+
+/// A node that has failed, and the generation it was carried out in.
+struct Failed {
+    node: NodeId,
+    generation: i64,
+    failure: Failure,
 }
 
 enum After {
     Next(NodeId, Next),
+    Fails(NodeId, Failure),
     Parked,
 }
 
@@ -77,8 +87,8 @@ pub struct Engine {
     pub history: Vec<Table>,
     /// The least span between generations.
     pub interval: Instant,
-    /// The clock of all executors. Each turn takes some time.
-    pub now: Instant,
+    /// How many percent of the leaves fail.
+    pub failures: usize,
 }
 
 impl Engine {
@@ -98,36 +108,64 @@ impl Engine {
             table,
             history: Vec::new(),
             interval: 0,
-            now: 0,
+            failures: 0,
         }
     }
 
-    /// Runs until the instance has ended; `None` when that takes more steps than a test should.
+    pub fn graph(&self) -> &Arc<Graph> {
+        &self.graph
+    }
+
+    /// Runs until an instance that nothing fails in has ended; `None` when that takes more steps than a test should.
     pub fn run(&mut self) -> Option<Outcome> {
+        self.run_to_end().map(|end| match end {
+            End::Completed(result) => result,
+            End::Failed(node, failure) => panic!("seed {}: {node}: {failure:?}", self.seed),
+        })
+    }
+
+    /// Runs until the instance has ended; `None` when that takes more steps than a test should.
+    pub fn run_to_end(&mut self) -> Option<End> {
         /// How many turns may pass without a step; most are lost to disturbances.
         const PATIENCE: usize = 5_000;
         let (mut steps, mut idle) = (0, 0);
-        while self.table.result.is_none() {
+        while self.table.end.is_none() {
             if self.table.log.len() > STEPS_MAX {
                 return None;
             }
             idle = if self.table.log.len() == steps { idle + 1 } else { 0 };
             steps = self.table.log.len();
             assert!(idle < PATIENCE, "seed {}: stuck", self.seed);
-            if matches!(self.order, Order::Random) {
-                self.disturb();
-            }
-            self.now += 1;
-            let slot = self.random.below(self.executors.len());
-            if self.executors[slot].work.is_some() {
-                self.step(slot);
-            } else if !self.queue.is_empty() {
-                self.take(slot);
-            } else {
-                assert!(self.executors.iter().any(|one| one.work.is_some()), "seed {}: stuck", self.seed);
-            }
+            self.turn();
         }
-        self.table.result.clone()
+        self.table.end.clone()
+    }
+
+    /// Goes on for a while with what executors, queues and old views have left behind an end.
+    pub fn run_on(&mut self) {
+        let is_idle = |engine: &Engine| engine.executors.iter().all(|one| one.work.is_none());
+        for _ in 0..80 {
+            if self.queue.is_empty() && is_idle(self) {
+                self.queue.push(Item::new(Some(NodeId::ROOT)));
+            }
+            self.turn();
+        }
+    }
+
+    fn turn(&mut self) {
+        if matches!(self.order, Order::Random) {
+            self.disturb();
+        }
+        // Each turn takes some time.
+        self.table.now += 1;
+        let slot = self.random.below(self.executors.len());
+        if self.executors[slot].work.is_some() {
+            self.step(slot);
+        } else if !self.queue.is_empty() {
+            self.take(slot);
+        } else {
+            assert!(self.executors.iter().any(|one| one.work.is_some()), "seed {}: stuck", self.seed);
+        }
     }
 
     fn disturb(&mut self) {
@@ -183,10 +221,12 @@ impl Engine {
         let branch = item.target.unwrap_or(NodeId::ROOT);
         let mut next = Ok(Next::Finished(Arc::default()));
         if is_fresh || branch == NodeId::ROOT {
-            next = progress.resume(self.now);
+            next = progress.resume(self.table.now);
         }
         if branch != NodeId::ROOT {
-            if !progress.is_live(branch) {
+            // Where the walk cannot pass, whoever finds that says so: the one who came there may be gone.
+            let is_stopped = is_fresh && next.is_err();
+            if !progress.is_live(branch) && !is_stopped {
                 // What an old view leaves over is not all: others may rely on whoever takes this item.
                 if !is_fresh {
                     self.queue.push(Item::new(item.target));
@@ -201,11 +241,13 @@ impl Engine {
                 return;
             }
             drop(progress.take_frontier());
-            next = progress.resume_branch(branch, self.now);
+            if progress.is_live(branch) {
+                next = progress.resume_branch(branch, self.table.now);
+            }
         }
-        let next = next.unwrap();
         self.executors[slot].held = Some(held);
-        self.executors[slot].work = Some(Work { item, branch, next: next.clone() });
+        let going = next.clone().unwrap_or(Next::BranchCompleted(branch));
+        self.executors[slot].work = Some(Work { item, branch, next: going, failed: None });
         let after = self.transact(|engine, transaction| engine.settle(slot, branch, next, transaction));
         self.follow(slot, after);
     }
@@ -242,6 +284,11 @@ impl Engine {
                 if work.branch != branch && !self.exchange(slot, branch) {
                     self.let_go(slot);
                 }
+            }
+            Ok(After::Fails(node, failure)) => {
+                let generation = self.progress(slot).generation(node);
+                let work = self.executors[slot].work.as_mut().expect("it has work");
+                work.failed = Some(Failed { node, generation, failure });
             }
             Ok(After::Parked) => {
                 let branch = self.let_go(slot).branch;
@@ -287,8 +334,11 @@ impl Engine {
     }
 
     fn step(&mut self, slot: usize) {
-        let work = self.executors[slot].work.as_ref().expect("it has work");
-        let (branch, now) = (work.branch, self.now);
+        let work = self.executors[slot].work.as_mut().expect("it has work");
+        if let Some(failed) = work.failed.take() {
+            return self.record_failure(slot, failed);
+        }
+        let (branch, now) = (work.branch, self.table.now);
         match work.next.clone() {
             Next::Run(leaf) => {
                 match &mut self.executors[slot].given_up {
@@ -311,7 +361,7 @@ impl Engine {
                     self.queue.push(Item::new(Some(branch)));
                     return;
                 }
-                let next = self.progress(slot).end_pause(node, now).unwrap();
+                let next = self.progress(slot).end_pause(node, now);
                 let after =
                     self.transact(|engine, transaction| engine.settle(slot, branch, next, transaction));
                 self.follow(slot, after);
@@ -341,7 +391,7 @@ impl Engine {
                     None => self.queue.push(Item::new(Some(outer))),
                 }
             }
-            Next::Finished(_) => {
+            Next::Finished(_) | Next::Failed { .. } => {
                 self.let_go(slot);
             }
         }
@@ -355,8 +405,11 @@ impl Engine {
         let graph = self.graph.clone();
         let branch = graph.branch(leaf);
         let nth = self.table.count(leaf);
-        let (seed, now) = (self.seed, self.now);
+        let (seed, now) = (self.seed, self.table.now);
         let view = leaf::view(self.progress(slot).bindings(branch).expect("the branch is live"));
+        if let Some(failure) = leaf::failure(&graph, seed, leaf, nth, self.failures) {
+            return Ok(After::Fails(leaf, failure));
+        }
         let effect = Some(Executed { leaf, nth, view });
         match graph.kind(leaf) {
             NodeKind::Leaf(waiting) if waiting.wait().is_some() => {
@@ -371,20 +424,22 @@ impl Engine {
                 }
                 self.transact(|engine, transaction| {
                     transaction.effect = effect;
-                    let next = engine.progress(slot).complete(leaf, leaf::waited(leaf, nth), now).unwrap();
+                    let next = engine.progress(slot).complete(leaf, leaf::waited(leaf, nth), now);
                     engine.settle(slot, branch, next, transaction)
                 })
             }
             NodeKind::Leaf(end) if end.breaks() => self.transact(|engine, transaction| {
-                transaction.effect = effect;
-                let next = engine.progress(slot).complete_break(leaf, leaf::broke(leaf, nth), now).unwrap();
+                let next = engine.progress(slot).complete_break(leaf, leaf::broke(leaf, nth), now);
+                // One that no LOOP encloses has none.
+                transaction.effect =
+                    effect.filter(|_| !next.as_ref().is_err_and(|error| error.node() == leaf));
                 engine.write(slot, branch, transaction);
                 let outer = graph.enclosing_loop(leaf).map_or(NodeId::ROOT, |outer| graph.branch(outer));
                 engine.settle(slot, outer, next, transaction)
             }),
             NodeKind::Leaf(_) => self.transact(|engine, transaction| {
                 transaction.effect = effect;
-                let next = engine.progress(slot).complete(leaf, leaf::rows(seed, leaf, nth), now).unwrap();
+                let next = engine.progress(slot).complete(leaf, leaf::rows(seed, leaf, nth), now);
                 engine.settle(slot, branch, next, transaction)
             }),
             NodeKind::Then(_)
@@ -402,15 +457,49 @@ impl Engine {
         }
     }
 
-    fn settle(&mut self, slot: usize, branch: NodeId, next: Next, transaction: &mut Transaction) -> After {
+    /// Records a failure as whoever comes first of several: with a look at the rows as they are.
+    fn record_failure(&mut self, slot: usize, failed: Failed) {
+        let Failed { node, generation, failure } = failed;
+        let work = self.let_go(slot);
+        self.executors[slot].held = None;
+        let mut progress = Progress::new(self.graph.clone(), self.table.load(), self.interval);
+        let Some(Next::Failed { node, failure }) = progress.fail(node, generation, failure, self.table.now)
+        else {
+            self.queue.push(Item { by: None, parked: false, ..work.item });
+            return;
+        };
+        let writes = progress.take_writes(self.graph.branch(node));
+        let writes = writes.into_iter().map(|node| (node, progress.state(node).clone())).collect();
+        let end = Some(End::Failed(node, (*failure).clone()));
+        let stored = self.table.commit(Transaction { writes, end, ..Transaction::default() });
+        match stored {
+            Ok(()) => {
+                assert_eq!(progress.take_abandoned(), [NodeId::ROOT], "seed {}", self.seed);
+                self.history.push(self.table.clone());
+            }
+            Err(Refused) => self.queue.push(Item { by: None, parked: false, ..work.item }),
+        }
+    }
+
+    fn settle(
+        &mut self,
+        slot: usize,
+        branch: NodeId,
+        next: Result<Next, ProgressError>,
+        transaction: &mut Transaction,
+    ) -> After {
         let (mut branch, mut next) = (branch, next);
-        let now = self.now;
+        let now = self.table.now;
         loop {
             self.write(slot, branch, transaction);
-            match next {
+            let known = match next {
+                Ok(next) => next,
+                Err(error) => return After::Fails(error.node(), error.into()),
+            };
+            match known {
                 Next::BranchCompleted(root) => {
                     let parent = self.graph.parent(root).unwrap_or(NodeId::ROOT);
-                    next = match self.progress(slot).complete_branches(root, now).unwrap() {
+                    next = match self.progress(slot).complete_branches(root, now).transpose() {
                         Some(next) => next,
                         None => return After::Next(branch, Next::BranchCompleted(root)),
                     };
@@ -425,10 +514,12 @@ impl Engine {
                     return After::Next(branch, Next::Run(leaf));
                 }
                 Next::Finished(outcome) => {
-                    transaction.result = Some((*outcome).clone());
+                    transaction.end = Some(End::Completed((*outcome).clone()));
                     return After::Next(branch, Next::Finished(outcome));
                 }
-                next @ (Next::Pause { .. } | Next::Spawn { .. }) => return After::Next(branch, next),
+                next @ (Next::Pause { .. } | Next::Spawn { .. } | Next::Failed { .. }) => {
+                    return After::Next(branch, next);
+                }
             }
         }
     }

@@ -43,11 +43,16 @@ pub fn until_break(body: Graph) -> Graph {
     Graph::repeat(seq([body, Graph::if_else(sql(), end(), sql())]), None)
 }
 
+/// Whether there are branches.
+pub fn has_branches(graph: &Graph) -> bool {
+    graph.iter().any(|(_, node)| matches!(node.kind, NodeKind::Join(_) | NodeKind::Race(_)))
+}
+
 /// Whether the order in which branches happen to be carried out shows in the outcome.
 pub fn depends_on_order(graph: &Graph) -> bool {
     let breaks_out = |id: NodeId| {
-        let outer = graph.enclosing_loop(id).expect("these graphs have no stray BREAK");
-        graph.branch(id) != graph.branch(outer)
+        let outer = graph.enclosing_loop(id);
+        outer.is_some_and(|outer| graph.branch(id) != graph.branch(outer))
     };
     graph.iter().any(|(id, node)| match &node.kind {
         NodeKind::Race(_) => true,
@@ -162,7 +167,15 @@ pub fn by_hand() -> Vec<(&'static str, Graph)> {
 
 /// A random graph of some `size` leaves. `a` and `b` are results of SQL, bound from the start.
 pub fn at_random(random: &mut Random, size: usize, with_race: bool) -> Graph {
-    let mut make = Make { random, with_race, in_loop: false };
+    make(Make { random, with_race, with_faults: false, in_loop: false }, size)
+}
+
+/// The same with conditions on results that there are not, and with BREAKs anywhere.
+pub fn at_random_with_faults(random: &mut Random, size: usize, with_race: bool) -> Graph {
+    make(Make { random, with_race, with_faults: true, in_loop: false }, size)
+}
+
+fn make(mut make: Make<'_>, size: usize) -> Graph {
     let body = make.node(size);
     seq([named(sql(), "a"), named(sql(), "b"), body, sql()])
 }
@@ -170,6 +183,7 @@ pub fn at_random(random: &mut Random, size: usize, with_race: bool) -> Graph {
 struct Make<'a> {
     random: &'a mut Random,
     with_race: bool,
+    with_faults: bool,
     in_loop: bool,
 }
 
@@ -197,6 +211,8 @@ impl Make<'_> {
                     Graph::if_else(sql(), end, sql())
                 }
                 2 => Graph::if_rows(["a", "b"][self.random.below(2)], self.node(1), self.node(1)),
+                3 if self.with_faults => Graph::if_rows("never", self.node(1), self.node(1)),
+                4 if self.with_faults => end(),
                 _ => sql(),
             };
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use pg_durable_graph::progress::Bindings;
-use pg_durable_graph::{Column, NodeId, Outcome};
+use pg_durable_graph::{Column, Failure, Graph, NodeId, Outcome};
 use serde_json::{Value, json};
 
 use crate::random::Random;
@@ -41,6 +41,15 @@ pub fn rows(seed: u64, leaf: NodeId, nth: usize) -> Outcome {
         value: json!({"rows": rows, "row_count": count}),
         columns: Some(Arc::new(vec![column("go"), column("tag")])),
     }
+}
+
+/// Whether a leaf fails in place of having an outcome, at a rate of so many percent.
+pub fn failure(graph: &Graph, seed: u64, leaf: NodeId, nth: usize, rate: usize) -> Option<Failure> {
+    let mut random = Random::new(seed ^ 0xfa11 ^ (u64::from(leaf.0) << 32) ^ ((nth as u64) << 8));
+    (random.below(100) < rate).then(|| {
+        let name = graph.kind(leaf).name();
+        Failure::new("P0001", format!("{name} {leaf}/{nth}")).hint("Try another seed.")
+    })
 }
 
 /// The outcome of a wait.

@@ -1,6 +1,7 @@
 //! The interpreter, driven as the extension drives it: through crashes, by several executors, against an oracle.
 
 mod engine;
+mod failing;
 mod graphs;
 mod leaf;
 mod random;
@@ -42,7 +43,7 @@ fn check_every_cut(what: &str, graph: &Arc<Graph>, seed: u64) {
     let run_from = |table: Table| {
         let mut engine = Engine::new(graph.clone(), seed, Order::InTurn, table);
         let result = engine.run()?;
-        engine.table.assert_completed_once(seed);
+        engine.table.assert_ended_once(seed);
         Some((result, engine))
     };
     let Some((result, full)) = run_from(Table::new(graph.clone())) else { return };
@@ -105,7 +106,7 @@ fn executors_with_stale_views_keep_to_the_sequential_meaning() {
         let mut engine = Engine::new(graph.clone(), seed, Order::Random, Table::new(graph.clone()));
         let result = engine.run().expect("it takes as many steps as the oracle");
         assert_same(&format!("seed {seed}"), &(result, sorted(&engine.table.log)), &expected);
-        engine.table.assert_completed_once(seed);
+        engine.table.assert_ended_once(seed);
         checked += 1;
     }
     assert!(checked > 1_500, "{checked}");
@@ -119,7 +120,7 @@ fn executors_with_stale_views_decide_each_race_once() {
         let graph = Arc::new(graphs::at_random(&mut random, size, true));
         let mut engine = Engine::new(graph.clone(), seed, Order::Random, Table::new(graph.clone()));
         engine.run();
-        engine.table.assert_completed_once(seed);
+        engine.table.assert_ended_once(seed);
     }
 }
 
@@ -130,7 +131,7 @@ fn executors_with_stale_views_come_to_an_end() {
         for seed in 0..100 {
             let mut engine = Engine::new(graph.clone(), seed, Order::Random, Table::new(graph.clone()));
             let result = engine.run();
-            engine.table.assert_completed_once(seed);
+            engine.table.assert_ended_once(seed);
             if graphs::depends_on_order(&graph) {
                 continue;
             }

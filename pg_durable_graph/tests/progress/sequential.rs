@@ -4,21 +4,25 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use pg_durable_graph::kind::{Condition, NodeKind};
-use pg_durable_graph::progress::Bindings;
-use pg_durable_graph::{Graph, NodeId, Outcome, truth};
+use pg_durable_graph::progress::{Bindings, ProgressError};
+use pg_durable_graph::{Failure, Graph, NodeId, Outcome, truth};
 use serde_json::Value;
 
 use crate::leaf::{self, Executed};
+use crate::table::End;
 
 pub struct Sequential<'a> {
     graph: &'a Graph,
     seed: u64,
     counts: HashMap<NodeId, usize>,
     pub log: Vec<Executed>,
+    /// How many percent of the leaves fail.
+    pub failures: usize,
 }
 
 enum Stopped {
     Break(Arc<Outcome>),
+    Failed(NodeId, Failure),
     TooLong,
 }
 
@@ -26,13 +30,25 @@ const STEPS_MAX: usize = 150;
 
 impl<'a> Sequential<'a> {
     pub fn new(graph: &'a Graph, seed: u64) -> Sequential<'a> {
-        Sequential { graph, seed, counts: HashMap::new(), log: Vec::new() }
+        Sequential { graph, seed, counts: HashMap::new(), log: Vec::new(), failures: 0 }
     }
 
-    /// The result of the graph; `None` when it takes too many steps for a test.
+    /// The result of a graph that nothing fails in; `None` when it takes too many steps for a test.
     pub fn run(&mut self) -> Option<Outcome> {
-        let done = self.carry_out(NodeId::ROOT, &mut Bindings::new());
-        done.ok().map(|outcome| (*outcome).clone())
+        self.run_to_end().map(|end| match end {
+            End::Completed(result) => result,
+            End::Failed(node, failure) => panic!("{node}: {failure:?}"),
+        })
+    }
+
+    /// The end of the graph; `None` when it takes too many steps for a test.
+    pub fn run_to_end(&mut self) -> Option<End> {
+        match self.carry_out(NodeId::ROOT, &mut Bindings::new()) {
+            Ok(outcome) => Some(End::Completed((*outcome).clone())),
+            Err(Stopped::Failed(node, failure)) => Some(End::Failed(node, failure)),
+            Err(Stopped::Break(_)) => unreachable!("a BREAK outside of a loop fails"),
+            Err(Stopped::TooLong) => None,
+        }
     }
 
     fn carry_out(&mut self, node: NodeId, seen: &mut Bindings) -> Result<Arc<Outcome>, Stopped> {
@@ -44,7 +60,14 @@ impl<'a> Sequential<'a> {
             NodeKind::If(choice) => {
                 let is_true = match &choice.condition {
                     Condition::Node(condition) => truth::outcome_is_true(&*self.carry_out(*condition, seen)?),
-                    Condition::HasRows(name) => seen[name].value["row_count"] != 0,
+                    Condition::HasRows(name) => match seen.get(name) {
+                        Some(outcome) => outcome.value["row_count"] != 0,
+                        None => {
+                            let name = name.clone();
+                            let error = ProgressError::ConditionNotBound { node, name };
+                            return Err(Stopped::Failed(node, error.into()));
+                        }
+                    },
                 };
                 self.carry_out(if is_true { choice.then } else { choice.otherwise }, seen)?
             }
@@ -71,15 +94,19 @@ impl<'a> Sequential<'a> {
                             Ok(more) if truth::outcome_is_true(&more) => {}
                             Ok(_) => break result,
                             Err(Stopped::Break(value)) => break value,
-                            Err(Stopped::TooLong) => return Err(Stopped::TooLong),
+                            Err(stopped) => return Err(stopped),
                         }
                     }
                     Err(Stopped::Break(value)) => break value,
-                    Err(Stopped::TooLong) => return Err(Stopped::TooLong),
+                    Err(stopped) => return Err(stopped),
                 }
             },
             NodeKind::Leaf(end) if end.breaks() => {
                 let nth = self.execute(node, seen)?;
+                if self.graph.enclosing_loop(node).is_none() {
+                    self.log.pop();
+                    return Err(Stopped::Failed(node, ProgressError::BreakOutsideLoop(node).into()));
+                }
                 let value = Arc::new(Outcome::plain(leaf::broke(node, nth)));
                 self.bind(node, &value, seen);
                 return Err(Stopped::Break(value));
@@ -112,6 +139,9 @@ impl<'a> Sequential<'a> {
         let count = self.counts.entry(leaf).or_default();
         let nth = *count;
         *count += 1;
+        if let Some(failure) = leaf::failure(self.graph, self.seed, leaf, nth, self.failures) {
+            return Err(Stopped::Failed(leaf, failure));
+        }
         self.log.push(Executed { leaf, nth, view: leaf::view(seen) });
         Ok(nth)
     }

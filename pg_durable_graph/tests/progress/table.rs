@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use pg_durable_graph::kind::NodeKind;
-use pg_durable_graph::progress::{NodeState, StateRow};
-use pg_durable_graph::{Graph, NodeId, NodeStatus, Outcome};
+use pg_durable_graph::progress::{Instant, NodeState, Own, StateRow};
+use pg_durable_graph::{Failure, Graph, NodeId, NodeStatus, Outcome};
 
 use crate::leaf::Executed;
 
@@ -14,9 +14,18 @@ pub struct Table {
     graph: Arc<Graph>,
     rows: Vec<StateRow>,
     pub log: Vec<Executed>,
-    pub result: Option<Outcome>,
-    /// How often each node was completed in each generation.
-    completions: HashMap<(NodeId, i64), usize>,
+    pub end: Option<End>,
+    /// The clock of all who look.
+    pub now: Instant,
+    /// How often each node came to its end in each generation.
+    ends: HashMap<(NodeId, i64), usize>,
+}
+
+/// How an instance has ended.
+#[derive(Debug, Clone, PartialEq)]
+pub enum End {
+    Completed(Outcome),
+    Failed(NodeId, Failure),
 }
 
 /// What one transaction is about to commit.
@@ -24,7 +33,7 @@ pub struct Table {
 pub struct Transaction {
     pub writes: Vec<(NodeId, NodeState)>,
     pub effect: Option<Executed>,
-    pub result: Option<Outcome>,
+    pub end: Option<End>,
 }
 
 /// Somebody else was faster.
@@ -33,8 +42,8 @@ pub struct Refused;
 
 impl Table {
     pub fn new(graph: Arc<Graph>) -> Table {
-        let rows = vec![NodeState::default().to_row(); graph.len()];
-        Table { graph, rows, log: Vec::new(), result: None, completions: HashMap::new() }
+        let rows = graph.iter().map(|(_, node)| NodeState::default().to_row(&node.kind)).collect();
+        Table { graph, rows, log: Vec::new(), end: None, now: 0, ends: HashMap::new() }
     }
 
     /// The rows as a process reads them: nothing is shared with those who wrote them.
@@ -54,7 +63,7 @@ impl Table {
 
     /// Commits all or, where the fence of a single row refuses, nothing.
     pub fn commit(&mut self, transaction: Transaction) -> Result<(), Refused> {
-        if self.result.is_some() {
+        if self.end.is_some() {
             return Err(Refused);
         }
         let mut rows: HashMap<NodeId, NodeState> = HashMap::new();
@@ -65,14 +74,17 @@ impl Table {
             }
             rows.insert(*node, new.clone());
         }
+        if let Some(End::Failed(node, _)) = &transaction.end {
+            self.assert_counts(*node);
+        }
         for (node, new) in transaction.writes {
-            if new.status == NodeStatus::Completed {
-                *self.completions.entry((node, new.generation)).or_default() += 1;
+            if new.status.is_terminal() {
+                *self.ends.entry((node, new.generation)).or_default() += 1;
             }
-            self.rows[node.index()] = new.to_row();
+            self.rows[node.index()] = new.to_row(self.graph.kind(node));
         }
         self.log.extend(transaction.effect);
-        self.result = transaction.result;
+        self.end = transaction.end;
         Ok(())
     }
 
@@ -87,10 +99,36 @@ impl Table {
         }
     }
 
-    /// Each node has completed at most once in each of its generations: leaves, RACEs and LOOPs alike.
-    pub fn assert_completed_once(&self, seed: u64) {
-        for ((node, generation), times) in &self.completions {
-            assert_eq!(*times, 1, "seed {seed}: node {node} completed again in generation {generation}");
+    /// No RACE around a node has been won by another branch, and no LOOP around it is over, or in another generation
+    /// than the rows below it.
+    fn assert_counts(&self, node: NodeId) {
+        let generation =
+            |node| self.graph.enclosing_loop(node).map_or(0, |outer| self.read(outer).own.count());
+        let mut below = node;
+        while let Some(around) = self.graph.parent(below) {
+            let state = self.read(around);
+            let is_over = state.generation == generation(around) && state.status == NodeStatus::Completed;
+            match (self.graph.kind(around), state.own) {
+                (NodeKind::Race(race), Own::Winner(winner)) if is_over => {
+                    assert_eq!(race.branches[winner], below, "{node} has lost the race {around}");
+                }
+                (NodeKind::Loop(_), _) => assert!(!is_over, "{node} is in the loop {around}, which is over"),
+                _ => {}
+            }
+            below = around;
+        }
+    }
+
+    /// How a node's row ends an instance that has failed there.
+    pub fn failures(&self) -> Vec<(NodeId, Failure)> {
+        let rows = self.load().into_iter().enumerate();
+        rows.filter_map(|(index, state)| Some((NodeId(index as u32), (*state.error?).clone()))).collect()
+    }
+
+    /// Each node has completed or failed at most once in each of its generations: leaves, RACEs and LOOPs alike.
+    pub fn assert_ended_once(&self, seed: u64) {
+        for ((node, generation), times) in &self.ends {
+            assert_eq!(*times, 1, "seed {seed}: node {node} ended again in generation {generation}");
         }
     }
 }
