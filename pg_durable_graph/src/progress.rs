@@ -50,7 +50,7 @@ pub use names::Bindings;
 use names::Names;
 pub use row::{StateError, StateRow};
 use states::States;
-pub use states::{Held, NodeState, Own};
+pub use states::{Fence, Held, NodeState, Own};
 
 use crate::failure::Failure;
 use crate::graph::Graph;

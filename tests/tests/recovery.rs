@@ -8,6 +8,7 @@ mod recovery {
     mod cpu;
     mod death;
     mod fairness;
+    mod fence;
     mod flow;
     mod kinds;
     mod lifecycle;

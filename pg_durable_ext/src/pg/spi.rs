@@ -15,6 +15,14 @@ pub struct Statement {
     plan: &'static LocalKey<Cell<pg_sys::SPIPlanPtr>>,
 }
 
+/// A text that was put together of several, which ends in a NUL.
+pub const fn text(sql: &'static str) -> &'static CStr {
+    match CStr::from_bytes_with_nul(sql.as_bytes()) {
+        Ok(sql) => sql,
+        Err(_) => panic!("a NUL belongs at the end, and only there"),
+    }
+}
+
 /// Declares a [`Statement`]: its name, its SQL and the types of its parameters.
 macro_rules! statement {
     ($name:ident, $sql:expr, [$($type:ident),* $(,)?]) => {

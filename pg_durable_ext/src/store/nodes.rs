@@ -4,13 +4,14 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use pg_durable_graph::progress::{NodeState, StateRow};
+use pg_durable_graph::progress::{Fence, NodeState, StateRow};
+use pg_durable_graph::status::NodeStatus;
 use pg_durable_graph::stored::StoredNode;
 use pg_durable_graph::{Failure, Graph, NodeId};
 use pgrx::pg_sys::Oid;
 
 use super::EngineError;
-use crate::pg::spi::{Arg, Session, Tid, statement};
+use crate::pg::spi::{self, Arg, Session, Tid, statement};
 use crate::pg::{heap, xact};
 
 statement!(
@@ -212,16 +213,16 @@ fn state(row: &mut heap::Row<'_>) -> StateRow {
 
 statement!(
     WRITE,
-    c"UPDATE df.nodes AS n
-      SET status = $3, generation = $4, iteration = $5, updated_at = pg_catalog.now(), wake_at = $6,
-          waiting_for = $7, result = $8, result_columns = $9, at_least_once = $10
-      WHERE n.instance_id OPERATOR(pg_catalog.=) $1::pg_catalog.varchar
-        AND n.id OPERATOR(pg_catalog.=) $2::pg_catalog.varchar
-        AND (n.generation OPERATOR(pg_catalog.<) $4
-                AND (n.node_type OPERATOR(pg_catalog.<>) 'LOOP' OR n.iteration OPERATOR(pg_catalog.<) $5)
-             OR n.generation OPERATOR(pg_catalog.=) $4 AND n.iteration OPERATOR(pg_catalog.<=) $5
-                AND n.status OPERATOR(pg_catalog.<>) ALL (ARRAY['completed', 'failed']))
-      RETURNING n.ctid",
+    spi::text(concat!(
+        "UPDATE df.nodes AS n
+         SET status = $3, generation = $4, iteration = $5, updated_at = pg_catalog.now(), wake_at = $6,
+             waiting_for = $7, result = $8, result_columns = $9, at_least_once = $10
+         WHERE n.instance_id OPERATOR(pg_catalog.=) $1::pg_catalog.varchar
+           AND n.id OPERATOR(pg_catalog.=) $2::pg_catalog.varchar
+           AND ",
+        include_str!("fence.sql"),
+        "RETURNING n.ctid\0"
+    )),
     [TEXTOID, TEXTOID, TEXTOID, INT8OID, INT8OID, TIMESTAMPTZOID, TEXTOID, JSONBOID, JSONBOID, BOOLOID]
 );
 
@@ -248,14 +249,14 @@ static CHECKPOINT: heap::Table = heap::Table {
 fn write_at(place: Tid, write: &NodeWrite<'_>) -> Option<Tid> {
     let new = write.row;
     let change = |row: &mut heap::Row<'_>| {
-        let (generation, iteration) = (row.int8(4), row.int8(5));
-        let may_change = row.text(0) == write.instance
-            && row.text(1) == write.node
-            && (generation < new.generation && (row.text(2) != "LOOP" || iteration < new.iteration)
-                || generation == new.generation
-                    && iteration <= new.iteration
-                    && !matches!(row.text(3).as_str(), "completed" | "failed"));
-        may_change.then(|| {
+        let is_it = row.text(0) == write.instance && row.text(1) == write.node;
+        let mark = Fence {
+            is_loop: row.text(2) == "LOOP",
+            is_over: row.text(3).parse().is_ok_and(NodeStatus::is_terminal),
+            generation: row.int8(4),
+            iteration: row.int8(5),
+        };
+        (is_it && mark.accepts(new.generation, new.iteration)).then(|| {
             [
                 (3, Arg::Text(&new.status)),
                 (4, Arg::Int8(new.generation)),
@@ -283,9 +284,8 @@ pub struct NodeWrite<'a> {
     pub at_least_once: Option<bool>,
 }
 
-/// Writes a node's state, if the row does not yet say that this or a later generation of it is over, and if a LOOP's own
-/// count does not go backwards: another process may have got further in one that this process knows of old. Returns where
-/// the row lies now; `None` means that somebody else was faster, and the caller's transaction must not commit.
+/// Writes a node's state, if the fence lets it through: see [`Fence::accepts`]. Returns where the row lies now; `None`
+/// means that somebody else was faster, and the caller's transaction must not commit.
 pub fn write(spi: &Session, write: &NodeWrite<'_>) -> Option<Tid> {
     let args = [
         Arg::Text(write.instance),

@@ -88,6 +88,35 @@ impl Held {
     }
 }
 
+/// What of a row the fence looks at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fence {
+    /// Whether it is that of a LOOP.
+    pub is_loop: bool,
+    /// Whether the node has completed or failed.
+    pub is_over: bool,
+    /// `generation`.
+    pub generation: i64,
+    /// `iteration`.
+    pub iteration: i64,
+}
+
+impl Fence {
+    /// The fence: whether the row may be written for this generation and with this iteration. It may not if it says
+    /// already that this generation of the node or a later one is over: somebody else was faster then. A LOOP's count
+    /// must not go backwards, or the rows of a lost branch that had got further would refuse for ever what the loop does
+    /// when it is entered anew.
+    ///
+    /// The extension's `store/fence.sql` is the same for PostgreSQL.
+    pub fn accepts(self, generation: i64, iteration: i64) -> bool {
+        if self.generation == generation {
+            !self.is_over && self.iteration <= iteration
+        } else {
+            self.generation < generation && (!self.is_loop || self.iteration < iteration)
+        }
+    }
+}
+
 /// The rows of an instance, as one process sees them.
 #[derive(Debug, Clone)]
 pub(super) struct States {
@@ -253,6 +282,33 @@ impl States {
         let write = (node, owner);
         if !self.writes.contains(&write) {
             self.writes.push(write);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_fence_lets_through_what_is_news_only() {
+        for ((is_over, generation, iteration), new, expected) in [
+            // The same generation: anything unless it is over.
+            ((false, 2, 1), (2, 1), [true, true]),
+            ((false, 2, 1), (2, 2), [true, true]),
+            ((false, 2, 1), (2, 0), [false, false]),
+            ((true, 2, 1), (2, 1), [false, false]),
+            ((true, 2, 1), (2, 2), [false, false]),
+            // A later one: a LOOP's only with a higher count.
+            ((true, 1, 1), (2, 2), [true, true]),
+            ((true, 1, 1), (2, 1), [true, false]),
+            ((false, 1, 1), (2, 0), [true, false]),
+            // An earlier one.
+            ((false, 3, 1), (2, 9), [false, false]),
+        ] {
+            let found = [false, true]
+                .map(|is_loop| Fence { is_loop, is_over, generation, iteration }.accepts(new.0, new.1));
+            assert_eq!(found, expected, "{is_over} {generation} {iteration}, then {new:?}");
         }
     }
 }

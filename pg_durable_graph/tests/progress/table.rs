@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use pg_durable_graph::kind::NodeKind;
-use pg_durable_graph::progress::{Instant, NodeState, Own, StateRow};
+use pg_durable_graph::progress::{Fence, Instant, NodeState, Own, StateRow};
 use pg_durable_graph::{Failure, Graph, NodeId, NodeStatus, Outcome};
 
 use crate::leaf::Executed;
@@ -69,7 +69,13 @@ impl Table {
         let mut rows: HashMap<NodeId, NodeState> = HashMap::new();
         for (node, new) in &transaction.writes {
             let old = rows.remove(node).unwrap_or_else(|| self.read(*node));
-            if !self.accepts(*node, &old, new) {
+            let mark = Fence {
+                is_loop: matches!(self.graph.kind(*node), NodeKind::Loop(_)),
+                is_over: old.status.is_terminal(),
+                generation: old.generation,
+                iteration: old.own.number(),
+            };
+            if !mark.accepts(new.generation, new.own.number()) {
                 return Err(Refused);
             }
             rows.insert(*node, new.clone());
@@ -86,17 +92,6 @@ impl Table {
         self.log.extend(transaction.effect);
         self.end = transaction.end;
         Ok(())
-    }
-
-    /// The condition of the UPDATE in the extension. That of a LOOP must not count backwards, or the rows of a lost
-    /// branch that had got further would refuse for ever what the loop does when it is entered anew.
-    fn accepts(&self, node: NodeId, row: &NodeState, new: &NodeState) -> bool {
-        let is_loop = matches!(self.graph.kind(node), NodeKind::Loop(_));
-        if row.generation == new.generation {
-            row.own.number() <= new.own.number() && !row.status.is_terminal()
-        } else {
-            row.generation < new.generation && (!is_loop || row.own.number() < new.own.number())
-        }
     }
 
     /// No RACE around a node has been won by another branch, and no LOOP around it is over, or in another generation
