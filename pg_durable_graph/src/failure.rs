@@ -3,7 +3,6 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::Problem;
-use crate::kind::NodeKind;
 use crate::template::ReferenceError;
 
 /// The failure of a node, as its row and the instance's keep it: five of the fields that PostgreSQL reports an error
@@ -38,14 +37,6 @@ impl Failure {
     pub fn hint(mut self, hint: impl Into<String>) -> Failure {
         self.hint = Some(hint.into());
         self
-    }
-
-    /// The text that the row of a node of this kind and the instance's output show.
-    pub fn text_at(&self, kind: &NodeKind) -> String {
-        match kind.leaf() {
-            Some(leaf) => leaf.failure_text(&self.message),
-            None => self.message.clone(),
-        }
     }
 
     /// Whether the statement was cancelled from outside: by `pg_cancel_backend`, a time-out or the engine.

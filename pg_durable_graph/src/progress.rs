@@ -319,8 +319,15 @@ impl Progress {
     /// says what follows. `None` where that counts for nothing: the node's branch has been given up, or somebody else
     /// has brought the node or the instance to an end.
     ///
-    /// Walks from the root first: the states are to be as fresh as whoever may give the branch up is held still.
-    pub fn fail(&mut self, node: NodeId, generation: i64, failure: Failure, now: Instant) -> Option<Next> {
+    /// Walks from the root first: the states are to be read anew, while whoever may give the branch up is held still.
+    /// Beside what follows it names the branch that goes on with it.
+    pub fn fail(
+        &mut self,
+        node: NodeId,
+        generation: i64,
+        failure: Failure,
+        now: Instant,
+    ) -> Option<(NodeId, Next)> {
         let (node, failure) = match self.resume(now) {
             // Where a walk from the root cannot pass is in no branch that was given up.
             Err(error) => (error.node(), error.into()),
@@ -341,8 +348,7 @@ impl Progress {
         };
         let failure = Arc::new(failure);
         self.states.fail(node, failure.clone());
-        self.abandoned.push(NodeId::ROOT);
-        Some(Next::Failed { node, failure })
+        Some((self.graph.branch(node), Next::Failed { node, failure }))
     }
 
     /// Ends the pause of a loop and says what its branch does next.

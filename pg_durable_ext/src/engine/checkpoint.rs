@@ -1,6 +1,8 @@
 //! What an executor stores of an instance, in transactions of the engine's own.
 
-use pg_durable_graph::{NodeId, Outcome};
+use std::convert::Infallible;
+
+use pg_durable_graph::{Failure, NodeId, Outcome};
 
 use super::instance::{After, Flush, Instance};
 use super::stop::Stop;
@@ -14,11 +16,21 @@ pub fn internal<T>(
     instance: &mut Instance,
     work: impl FnOnce(&mut Instance, &Session) -> Result<T, Stop>,
 ) -> Result<T, Stop> {
+    attempt(|spi| work(instance, spi)).unwrap_or_else(|failure| Err(Stop::Unstored(failure)))
+}
+
+/// Does something in a transaction of the engine's own.
+pub fn in_transaction<T>(work: impl FnOnce(&Session) -> T) -> Result<T, Failure> {
+    attempt(|spi| Ok::<_, Infallible>(work(spi))).map(|done| done.unwrap_or_else(|never| match never {}))
+}
+
+/// Commits what `work` does unless it thinks better of it; an error of the server's comes back beside.
+fn attempt<T, E>(work: impl FnOnce(&Session) -> Result<T, E>) -> Result<Result<T, E>, Failure> {
     let work = || {
         let transaction = Transaction::begin_internal();
         let owner = store::as_owner();
         let spi = Session::open();
-        let done = work(instance, &spi);
+        let done = work(&spi);
         drop(spi);
         drop(owner);
         if done.is_ok() {
@@ -26,8 +38,7 @@ pub fn internal<T>(
         }
         done
     };
-    let done = process::without_cancellation(|| caught::catch(work));
-    done.unwrap_or_else(|caught| Err(Stop::Unstored(caught)))
+    process::without_cancellation(|| caught::catch(work))
 }
 
 /// Completes a leaf in a transaction of the engine's own, whose flush may wait.

@@ -1,87 +1,67 @@
 //! Failing an instance: what is stored when a step, or the engine, could not go on.
 
+use pg_durable_board::InstanceNumber;
 use pg_durable_graph::kind::NodeKind;
-use pg_durable_graph::progress::Progress;
-use pg_durable_graph::{Failure, NodeId};
+use pg_durable_graph::{Failure, Graph, NodeId};
 
-use super::instance::Instance;
-use crate::pg::spi::Session;
-use crate::pg::xact::Transaction;
-use crate::pg::{caught, clock, gucs, process};
-use crate::store::{self, instances, nodes};
+use super::checkpoint::{in_transaction, internal};
+use super::instance::{Flush, Instance, Loaded};
+use super::stop::Stop;
+use crate::pg::clock;
+use crate::store::{instances, nodes};
 
-/// Fails an instance at a node of it, in a transaction of its own; false where the node's branch has been given up by
-/// others meanwhile, so that its failure does not count.
+/// Says to `Progress` that a node has failed, in a transaction of its own and after a look at the rows as they are, and
+/// stores what follows. False where the failure does not count: the node's branch has been given up by others meanwhile,
+/// or somebody else was faster.
 pub fn store_failure_of_node(
-    instance: &Instance,
+    instance: &mut Instance,
     node: NodeId,
-    text: &str,
-    failure: &Failure,
-) -> Result<bool, Failure> {
-    let graph = instance.progress.graph();
-    let (branch, generation) = (graph.branch(node), instance.progress.generation(node));
-    if branch == NodeId::ROOT {
-        return store_failure(&instance.id, Some((node, generation)), text, failure).map(|()| true);
-    }
-    // Who gives a branch up writes one of these.
-    let mut deciders = Vec::new();
-    let mut at = graph.parent(node);
-    while let Some(outer) = at {
-        if matches!(graph.kind(outer), NodeKind::Race(_) | NodeKind::Loop(_)) {
-            deciders.push(outer.to_string());
+    generation: i64,
+    failure: Failure,
+) -> Result<bool, Stop> {
+    internal(instance, |instance, spi| {
+        let deciders = deciders(instance.progress.graph(), node);
+        if !deciders.is_empty() {
+            let deciders: Vec<_> = deciders.iter().map(|id| Some(id.as_str())).collect();
+            nodes::hold(spi, &instance.id, &deciders);
         }
-        at = graph.parent(outer);
-    }
-    let deciders: Vec<_> = deciders.iter().map(|id| Some(id.as_str())).collect();
-    let store = || {
-        let transaction = Transaction::begin_internal();
-        let owner = store::as_owner();
-        let spi = Session::open();
-        nodes::hold(&spi, &instance.id, &deciders);
-        let is_live = match nodes::load(&instance.id) {
-            Ok(None) => false,
-            Ok(Some(loaded)) => {
-                let mut progress = Progress::new(loaded.graph, loaded.states, gucs::loop_min_interval_us());
-                let resumed = progress.resume(clock::now());
-                resumed.is_err() || (progress.is_live(branch) && progress.generation(node) == generation)
-            }
-            Err(_) => true,
+        if !instance.look_again() {
+            return Ok(false);
+        }
+        let Some((branch, next)) = instance.progress.fail(node, generation, failure, clock::now()) else {
+            return Ok(false);
         };
-        if is_live {
-            fail(&spi, &instance.id, Some((node, generation)), text, failure);
-        }
-        drop(spi);
-        drop(owner);
-        transaction.commit();
-        is_live
-    };
-    process::without_cancellation(|| caught::catch(store))
+        instance.settle(spi, branch, Ok(next), Flush::AsRole)?;
+        Ok(true)
+    })
 }
 
-/// Fails an instance, and the node it failed at, in a transaction of its own.
-pub fn store_failure(
-    id: &str,
-    node: Option<(NodeId, i64)>,
-    text: &str,
-    failure: &Failure,
-) -> Result<(), Failure> {
-    let store = || {
-        let transaction = Transaction::begin_internal();
-        let owner = store::as_owner();
-        let spi = Session::open();
-        fail(&spi, id, node, text, failure);
-        drop(spi);
-        drop(owner);
-        transaction.commit();
-    };
-    process::without_cancellation(|| caught::catch(store))
+/// Fails a node that takes its process with it each time, of an instance that is not at hand.
+pub fn store_death(
+    instance: InstanceNumber,
+    node: NodeId,
+    generation: i64,
+    failure: Failure,
+) -> Result<bool, Stop> {
+    let loaded = in_transaction(|_| Instance::load_of(instance, None, 0)).map_err(Stop::Unstored)?;
+    let Loaded::Instance(mut instance) = loaded else { return Ok(false) };
+    instance.note_failure_text(failure.message.clone());
+    store_failure_of_node(&mut instance, node, generation, failure)
 }
 
-fn fail(spi: &Session, id: &str, node: Option<(NodeId, i64)>, text: &str, failure: &Failure) {
-    let node_id = node.map(|(node, _)| node.to_string());
-    if instances::fail(spi, id, node_id.as_deref(), text, failure)
-        && let Some((node, generation)) = node
-    {
-        nodes::fail(spi, id, node, generation, text, failure);
+/// Those of whom one is written by whoever gives up the branch that a node is in.
+fn deciders(graph: &Graph, node: NodeId) -> Vec<String> {
+    if graph.branch(node) == NodeId::ROOT {
+        return Vec::new();
     }
+    let around = std::iter::successors(graph.parent(node), |&at| graph.parent(at));
+    let decides = |at: &NodeId| matches!(graph.kind(*at), NodeKind::Race(_) | NodeKind::Loop(_));
+    around.filter(decides).map(|at| at.to_string()).collect()
+}
+
+/// Fails an instance that cannot be carried out at all, in a transaction of its own.
+pub fn store_failure(id: &str, text: &str, failure: &Failure) -> Result<(), Failure> {
+    in_transaction(|spi| {
+        instances::fail(spi, id, None, text, failure);
+    })
 }

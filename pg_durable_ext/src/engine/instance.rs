@@ -1,7 +1,6 @@
 //! An instance as an executor holds it: its graph, how far it has come, and what is to be written.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use pg_durable_board::InstanceNumber;
 use pg_durable_graph::kind::{Leaf, NodeKind, Wait};
@@ -36,6 +35,8 @@ pub struct Instance {
     places: Vec<Option<Tid>>,
     /// Whether the step that is being written committed by itself.
     at_least_once: Option<(NodeId, bool)>,
+    /// What users read of the failure that is being written, if not what its node's kind says.
+    failure_text: Option<String>,
     /// The instance's row says pending. The first checkpoint that does not end the instance changes that, so that an
     /// instance of one step costs no write more than its step's.
     pub is_pending: bool,
@@ -82,14 +83,28 @@ impl Instance {
     /// `role` is whom this process runs steps as. Ready work may name an instance of another role, where the
     /// extension was dropped and created again and the numbers began anew.
     pub fn load(number: InstanceNumber, role: Oid, load: u32) -> Loaded {
-        let id = super::wake::instance_id(number);
         let transaction = xact::Transaction::begin_internal();
         let owner = store::as_owner();
+        let loaded = Instance::load_of(number, Some(role), load);
+        drop(owner);
+        if matches!(loaded, Loaded::Instance(_)) {
+            transaction.commit();
+        }
+        loaded
+    }
+
+    /// Loads an instance in the current transaction, whoever's it is unless a role is named.
+    pub fn load_of(number: InstanceNumber, role: Option<Oid>, load: u32) -> Loaded {
+        let id = super::wake::instance_id(number);
         let Some(row) = instances::get(&id) else { return Loaded::Gone };
-        if (row.status != "pending" && row.status != "running") || row.submitted_by != role {
+        let is_unfinished = row.status == "pending" || row.status == "running";
+        if !is_unfinished || role.is_some_and(|role| role != row.submitted_by) {
             return Loaded::Gone;
         }
-        if !gucs::enable_superuser_instances() && catalog::is_superuser(role) {
+        if let Some(role) = role
+            && !gucs::enable_superuser_instances()
+            && catalog::is_superuser(role)
+        {
             return Loaded::Blocked { id, role: catalog::role_name(role).unwrap_or_default() };
         }
         let nodes = match nodes::load(&id) {
@@ -105,8 +120,6 @@ impl Instance {
             Ok(input) => input,
             Err(error) => return Loaded::Broken(error.into()),
         };
-        drop(owner);
-        transaction.commit();
         let durability = Durability::parse(&row.durability).unwrap_or(Durability::Step);
         Loaded::Instance(Box::new(Instance {
             id,
@@ -121,9 +134,18 @@ impl Instance {
             place: Some(row.place),
             places: nodes.places,
             at_least_once: None,
+            failure_text: None,
             is_pending: row.status == "pending",
             has_written: false,
         }))
+    }
+
+    /// Reads the rows of the nodes anew; false where there are none that can be read.
+    pub fn look_again(&mut self) -> bool {
+        let Ok(Some(nodes)) = nodes::load(&self.id) else { return false };
+        self.progress = Progress::new(nodes.graph, nodes.states, gucs::loop_min_interval_us());
+        self.places = nodes.places;
+        true
     }
 
     /// The value of a `{name}`: a system name, or a variable captured at the start.
@@ -143,6 +165,11 @@ impl Instance {
     /// What `$input` stands for.
     pub fn input(&self) -> Option<&Value> {
         self.input.as_ref()
+    }
+
+    /// Says what users read of the failure that is about to be written.
+    pub fn note_failure_text(&mut self, text: String) {
+        self.failure_text = Some(text);
     }
 
     /// Says how the step that is about to be written was delivered.
@@ -190,12 +217,13 @@ impl Instance {
                     break After::Next { branch, next: Next::Finished(outcome) };
                 }
                 Ok(Next::Failed { node, failure }) => {
-                    break After::Fails { node, failure: Arc::unwrap_or_clone(failure) };
+                    self.write_failure(spi, node, &failure)?;
+                    break After::Next { branch, next: Next::Failed { node, failure } };
                 }
                 Ok(next @ (Next::Pause { .. } | Next::Spawn { .. })) => break After::Next { branch, next },
             }
         };
-        let is_end = matches!(after, After::Next { next: Next::Finished(_), .. });
+        let is_end = matches!(after, After::Next { next: Next::Finished(_) | Next::Failed { .. }, .. });
         if std::mem::take(&mut self.has_written) && self.is_pending && !is_end {
             self.place = instances::mark_running_at(spi, &self.id, self.place);
             self.is_pending = false;
@@ -241,13 +269,29 @@ impl Instance {
                 instance: &self.id,
                 node: &node.to_string(),
                 place,
-                row: &state.to_row(self.progress.graph().kind(node)),
+                row: &state.to_row(),
+                error: state.error.as_ref().map(|failure| self.text_of(node, failure)).as_deref(),
                 waiting_for: waiting_for.as_deref(),
                 at_least_once,
             },
         );
         self.places[node.index()] = Some(place.ok_or(Stop::Lost)?);
         Ok(())
+    }
+
+    /// What users read of a failure.
+    fn text_of(&self, node: NodeId, failure: &Failure) -> String {
+        match (&self.failure_text, self.progress.graph().kind(node).leaf()) {
+            (Some(text), _) => text.clone(),
+            (None, Some(leaf)) => leaf.failure_text(&failure.message),
+            (None, None) => failure.message.clone(),
+        }
+    }
+
+    fn write_failure(&mut self, spi: &Session, node: NodeId, failure: &Failure) -> Result<(), Stop> {
+        let text = self.text_of(node, failure);
+        let is_first = instances::fail(spi, &self.id, Some(&node.to_string()), &text, failure);
+        if is_first { Ok(()) } else { Err(Stop::Lost) }
     }
 
     fn write_end(&mut self, spi: &Session, outcome: &Outcome) -> Result<(), Stop> {

@@ -1,6 +1,5 @@
 //! Advancing an instance: from a piece of ready work, step after step, until it ends, waits, or others are due.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant as Moment};
 
 use pg_durable_board::{InFlight, Pusher, Target, Tenant, Work};
@@ -76,7 +75,7 @@ impl Executor {
                 self.lost.1 = 0;
                 self.held = Some(instance);
             }
-            Err(stop) => self.end_with(&instance, work.target, stop),
+            Err(stop) => self.end_with(*instance, work.target, stop),
         }
     }
 
@@ -167,8 +166,9 @@ impl Executor {
                     self.finish_branch(instance, root);
                     return Ok(());
                 }
-                Next::Failed { node, failure } => {
-                    return Err(Stop::Failed { node, failure: Arc::unwrap_or_clone(failure) });
+                Next::Failed { .. } => {
+                    self.tell_ended(instance.number);
+                    return Ok(());
                 }
                 Next::Finished(_) => {
                     wake::send(|board| board.waiters.note_completed(self.tenant.database, instance.number));
@@ -335,7 +335,7 @@ impl Executor {
         wake::send(|board| board.waiters.note_ended(self.tenant.database, number));
     }
 
-    fn end_with(&mut self, instance: &Instance, target: Target, stop: Stop) {
+    fn end_with(&mut self, instance: Instance, target: Target, stop: Stop) {
         match stop {
             // Somebody else was faster with what this process was about to store, or has given up the branch: the tables
             // say what is left to do. The branch may have begun anew in a later generation by now.
@@ -348,29 +348,28 @@ impl Executor {
                     self.retry_later(target, &failure);
                 }
             }
-            Stop::Failed { node, failure } => self.record_failure(instance, target, node, &failure),
+            Stop::Failed { node, failure } => self.record_failure(instance, target, node, failure),
             // The interruption hit a transaction of the engine's own.
             Stop::Unstored(failure) if failure.sqlstate == "57014" => self.push(target, None),
             Stop::Unstored(failure) => self.retry_later(target, &failure),
         }
     }
 
-    fn record_failure(&mut self, instance: &Instance, target: Target, node: NodeId, failure: &Failure) {
-        let text = failure.text_at(instance.progress.graph().kind(node));
+    fn record_failure(&mut self, mut instance: Instance, target: Target, node: NodeId, failure: Failure) {
         if gucs::log_workflow_sql() {
             pgrx::log!("pg_durable: instance {} failed at node {node}: {}", instance.id, failure.message);
         } else {
             pgrx::log!("pg_durable: instance {} failed at node {node} ({})", instance.id, failure.sqlstate);
         }
-        let stored = store_failure_of_node(instance, node, &text, failure);
-        match stored {
+        let generation = instance.progress.generation(node);
+        match store_failure_of_node(&mut instance, node, generation, failure) {
             // The branch has lost its race while it failed.
             Ok(false) => self.push(target, None),
             Ok(true) => {
                 wake::interrupt(self.tenant.database, instance.number, Some(self.slot), |_| true);
                 self.tell_ended(instance.number);
             }
-            Err(failure) => self.retry_later(target, &failure),
+            Err(stop) => self.end_with(instance, target, stop),
         }
     }
 
@@ -378,7 +377,7 @@ impl Executor {
     fn fail_whole(&self, number: u64, failure: Failure) {
         let id = wake::instance_id(number);
         pgrx::log!("pg_durable: instance {id} failed: {}", failure.message);
-        match store_failure(&id, None, &failure.message, &failure) {
+        match store_failure(&id, &failure.message, &failure) {
             Ok(()) => self.tell_ended(number),
             Err(failure) => {
                 self.retry_later(Target { instance: number, branch: NodeId::ROOT.0 }, &failure);

@@ -280,6 +280,8 @@ pub struct NodeWrite<'a> {
     /// Where this process saw the row last.
     pub place: Option<Tid>,
     pub row: &'a StateRow,
+    /// What users read of a failed node's failure.
+    pub error: Option<&'a str>,
     pub waiting_for: Option<&'a str>,
     pub at_least_once: Option<bool>,
 }
@@ -299,6 +301,9 @@ pub fn write(spi: &Session, write: &NodeWrite<'_>) -> Option<Tid> {
         Arg::jsonb(write.row.result_columns.as_deref()),
         write.at_least_once.map_or(Arg::Null, Arg::Bool),
     ];
+    if let (Some(failure), Some(error)) = (&write.row.failure, write.error) {
+        return write_failed(spi, write, failure, error);
+    }
     // By its place first: looking a row up by key visits every version of it that an old snapshot keeps alive.
     if let Some(place) = write.place
         && let Some(place) = write_at(place, write)
@@ -352,25 +357,34 @@ pub fn hold(spi: &Session, instance: &str, nodes: &[Option<&str>]) {
 }
 
 statement!(
-    FAIL,
-    c"UPDATE df.nodes AS n
-      SET status = 'failed', generation = $3, updated_at = pg_catalog.now(), wake_at = NULL, waiting_for = NULL,
-          result = pg_catalog.to_jsonb($4), result_columns = NULL, error = $4, sqlstate = $5, message = $6,
-          detail = $7, hint = $8, context = $9, attempt = 1
-      WHERE n.instance_id OPERATOR(pg_catalog.=) $1::pg_catalog.varchar
-        AND n.id OPERATOR(pg_catalog.=) $2::pg_catalog.varchar",
-    [TEXTOID, TEXTOID, INT8OID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID]
+    WRITE_FAILED,
+    spi::text(concat!(
+        "UPDATE df.nodes AS n
+         SET status = $3, generation = $4, iteration = $5, updated_at = pg_catalog.now(), wake_at = NULL,
+             waiting_for = NULL, result = pg_catalog.to_jsonb($6), result_columns = NULL, error = $6, sqlstate = $7,
+             message = $8, detail = $9, hint = $10, context = $11, attempt = 1
+         WHERE n.instance_id OPERATOR(pg_catalog.=) $1::pg_catalog.varchar
+           AND n.id OPERATOR(pg_catalog.=) $2::pg_catalog.varchar
+           AND ",
+        include_str!("fence.sql"),
+        "RETURNING n.ctid\0"
+    )),
+    [
+        TEXTOID, TEXTOID, TEXTOID, INT8OID, INT8OID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID
+    ]
 );
 
-/// Records why a node failed.
-pub fn fail(spi: &Session, instance: &str, node: NodeId, generation: i64, text: &str, failure: &Failure) {
-    spi.run(
-        &FAIL,
+/// [`write`] for a node that has failed.
+fn write_failed(spi: &Session, write: &NodeWrite<'_>, failure: &Failure, error: &str) -> Option<Tid> {
+    let rows = spi.run(
+        &WRITE_FAILED,
         &[
-            Arg::Text(instance),
-            Arg::Text(&node.to_string()),
-            Arg::Int8(generation),
-            Arg::Text(text),
+            Arg::Text(write.instance),
+            Arg::Text(write.node),
+            Arg::Text(&write.row.status),
+            Arg::Int8(write.row.generation),
+            Arg::Int8(write.row.iteration),
+            Arg::Text(error),
             Arg::Text(&failure.sqlstate),
             Arg::Text(&failure.message),
             Arg::text(failure.detail.as_deref()),
@@ -378,6 +392,7 @@ pub fn fail(spi: &Session, instance: &str, node: NodeId, generation: i64, text: 
             Arg::text(failure.context.as_deref()),
         ],
     );
+    if rows.count == 1 { rows.tid(0, 1) } else { None }
 }
 
 statement!(

@@ -289,7 +289,7 @@ impl Scheduler {
         for id in in_transaction(|spi| instances::unfinished_of_role(spi, Oid::from(role.0))) {
             let text = format!("Instance {id}: {}", failure.message);
             pgrx::log!("pg_durable: {text}");
-            if failing::store_failure(&id, None, &text, failure).is_ok()
+            if failing::store_failure(&id, &text, failure).is_ok()
                 && let Some(number) = wake::instance_number(&id)
             {
                 wake::send(|board| board.waiters.note_ended(self.database, number));
@@ -369,10 +369,10 @@ impl Scheduler {
             if deaths >= DEATHS_MAX {
                 let message =
                     format!("the server process died {deaths} times while it carried out this node");
-                let failure = Failure::new("XX000", message.clone())
+                let failure = Failure::new("XX000", message)
                     .hint("Look into the server log for why the process died: a crash in a function, or the system's out-of-memory killer.");
                 // An error while storing it leaves the node to its fourth attempt.
-                if failing::store_failure(&id, Some((node, generation)), &message, &failure).is_ok() {
+                if failing::store_death(instance, node, generation, failure).is_ok_and(|counts| counts) {
                     wake::interrupt(self.database, instance, None, |_| true);
                     wake::send(|board| board.waiters.note_ended(self.database, instance));
                 }

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use serde_json::json;
-
 use super::kept::Kept;
 use super::states::{Held, NodeState, Own};
 use crate::failure::Failure;
@@ -24,7 +22,7 @@ pub struct StateRow {
     pub iteration: i64,
     /// `wake_at`.
     pub wake_at: Option<Instant>,
-    /// `result`, as JSON.
+    /// `result`, as JSON; that of a failed node is for readers of the table only.
     pub result: Option<String>,
     /// `result_columns`, as JSON.
     pub result_columns: Option<String>,
@@ -100,11 +98,10 @@ impl NodeState {
         Ok(NodeState { status, generation: row.generation, own, held, wake_at: row.wake_at, error })
     }
 
-    /// The row that describes the state of a node of this kind.
-    pub fn to_row(&self, kind: &NodeKind) -> StateRow {
+    /// The row that describes the state.
+    pub fn to_row(&self) -> StateRow {
         let (result, result_columns) = match &self.held {
-            // For readers of the table.
-            Held::Nothing => (self.error.as_ref().map(|error| json!(error.text_at(kind)).to_string()), None),
+            Held::Nothing => (None, None),
             Held::Outcome(outcome) => {
                 let (result, columns) = outcome.to_json();
                 (Some(result), columns)
@@ -190,6 +187,7 @@ mod tests {
     use crate::node_id::NodeId;
     use crate::outcome::Column;
     use crate::progress::kept::Origin;
+    use serde_json::json;
 
     fn sql() -> Graph {
         Graph::leaf(Sql::new("SELECT 1"))
@@ -254,18 +252,13 @@ mod tests {
             (&if_else, Completed, Own::Nothing, &plain),
         ] {
             let state = state(status, own, held.clone());
-            assert_eq!(NodeState::from_row(NodeId(1), kind, state.to_row(kind)), Ok(state));
+            assert_eq!(NodeState::from_row(NodeId(1), kind, state.to_row()), Ok(state));
         }
         let failure = Failure { detail: Some("why".to_owned()), ..Failure::new("22012", "division by zero") };
-        let error = Some(Arc::new(failure));
-        for (kind, text) in
-            [(&sql, "\"SQL execution failed: division by zero\""), (&if_rows, "\"division by zero\"")]
-        {
-            let failed =
-                NodeState { error: error.clone(), ..state(NodeStatus::Failed, Own::Nothing, Held::Nothing) };
-            let row = failed.to_row(kind);
-            assert_eq!(row.result.as_deref(), Some(text));
-            assert_eq!(NodeState::from_row(NodeId(1), kind, row), Ok(failed));
+        for kind in [&sql, &if_rows] {
+            let error = Some(Arc::new(failure.clone()));
+            let state = NodeState { error, ..state(NodeStatus::Failed, Own::Nothing, Held::Nothing) };
+            assert_eq!(NodeState::from_row(NodeId(1), kind, state.to_row()), Ok(state));
         }
     }
 

@@ -42,7 +42,7 @@ pub struct Refused;
 
 impl Table {
     pub fn new(graph: Arc<Graph>) -> Table {
-        let rows = graph.iter().map(|(_, node)| NodeState::default().to_row(&node.kind)).collect();
+        let rows = vec![NodeState::default().to_row(); graph.len()];
         Table { graph, rows, log: Vec::new(), end: None, now: 0, ends: HashMap::new() }
     }
 
@@ -87,7 +87,7 @@ impl Table {
             if new.status.is_terminal() {
                 *self.ends.entry((node, new.generation)).or_default() += 1;
             }
-            self.rows[node.index()] = new.to_row(self.graph.kind(node));
+            self.rows[node.index()] = new.to_row();
         }
         self.log.extend(transaction.effect);
         self.end = transaction.end;
