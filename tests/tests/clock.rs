@@ -76,3 +76,29 @@ fn the_clock_stands_firm_in_a_server_that_is_not_for_tests() {
     assert_eq!(superuser.error("SET pg_durable.test_clock = on").sqlstate, "55P02");
     assert_eq!(superuser.error("ALTER ROLE clock SET pg_durable.test_clock = on").sqlstate, "55P02");
 }
+
+#[test]
+fn an_endless_loop_is_held_back_on_the_moved_clock() {
+    const INTERVAL: Duration = Duration::from_millis(400);
+    let server = server("on");
+    server
+        .psql("postgres", "ALTER SYSTEM SET pg_durable.loop_min_interval = '400ms'; SELECT pg_reload_conf()")
+        .expect("the setting is made");
+    let session = Session::open(&server, "clock", "postgres").expect("the role gets in");
+    session.run("CREATE TABLE turns (at timestamptz DEFAULT clock_timestamp())");
+    for advance in ["0 s", "1 day"] {
+        session.run(&format!("SELECT df.advance_clock('{advance}')"));
+        session.run("TRUNCATE turns");
+        let begun = Instant::now();
+        let id = session.start("df.loop('INSERT INTO turns DEFAULT VALUES')");
+        session.until("SELECT count(*) >= 4 FROM turns");
+        session.run(&format!("SELECT df.cancel('{id}')"));
+        let turns: u32 = session.value("SELECT count(*) FROM turns").parse().expect("a number");
+        // The first one begins at once.
+        assert!(
+            INTERVAL * (turns - 2) <= begun.elapsed(),
+            "{turns} turns in {:?}, moved by {advance}",
+            begun.elapsed()
+        );
+    }
+}
