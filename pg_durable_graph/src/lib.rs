@@ -31,6 +31,7 @@ pub mod stored;
 pub mod template;
 pub mod truth;
 pub mod vars;
+pub mod verdict;
 
 pub use error::{GraphError, Problem};
 pub use failure::Failure;

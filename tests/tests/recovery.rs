@@ -15,4 +15,5 @@ mod recovery {
     mod race;
     mod registered;
     mod standby;
+    mod storing;
 }

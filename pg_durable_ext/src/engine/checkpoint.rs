@@ -2,10 +2,11 @@
 
 use std::convert::Infallible;
 
+use pg_durable_graph::verdict::Phase;
 use pg_durable_graph::{Failure, NodeId, Outcome};
 
 use super::instance::{After, Flush, Instance};
-use super::stop::Stop;
+use super::stop::{Caught, Stop};
 use crate::pg::spi::Session;
 use crate::pg::xact::Transaction;
 use crate::pg::{caught, clock, process};
@@ -16,7 +17,8 @@ pub fn internal<T>(
     instance: &mut Instance,
     work: impl FnOnce(&mut Instance, &Session) -> Result<T, Stop>,
 ) -> Result<T, Stop> {
-    attempt(|spi| work(instance, spi)).unwrap_or_else(|failure| Err(Stop::Unstored(failure)))
+    attempt(|spi| work(instance, spi))
+        .unwrap_or_else(|failure| Err(Caught::in_phase(Phase::Engine, failure).into()))
 }
 
 /// Does something in a transaction of the engine's own.

@@ -2,11 +2,12 @@
 
 use pg_durable_board::InstanceNumber;
 use pg_durable_graph::kind::NodeKind;
+use pg_durable_graph::verdict::{Phase, Verdict};
 use pg_durable_graph::{Failure, Graph, NodeId};
 
 use super::checkpoint::{in_transaction, internal};
 use super::instance::{Flush, Instance, Loaded};
-use super::stop::Stop;
+use super::stop::{Caught, Stop};
 use crate::pg::clock;
 use crate::store::{instances, nodes};
 
@@ -34,6 +35,7 @@ pub fn store_failure_of_node(
         instance.settle(spi, branch, Ok(next), Flush::AsRole)?;
         Ok(true)
     })
+    .map_err(|stop| stop.with(|caught| Caught { phase: Phase::Failing, ..caught }))
 }
 
 /// Fails a node that takes its process with it each time, of an instance that is not at hand.
@@ -43,7 +45,8 @@ pub fn store_death(
     generation: i64,
     failure: Failure,
 ) -> Result<bool, Stop> {
-    let loaded = in_transaction(|_| Instance::load_of(instance, None, 0)).map_err(Stop::Unstored)?;
+    let loaded = in_transaction(|_| Instance::load_of(instance, None, 0))
+        .map_err(|failure| Stop::from(Caught::in_phase(Phase::Loading, failure)))?;
     let Loaded::Instance(mut instance) = loaded else { return Ok(false) };
     instance.note_failure_text(failure.message.clone());
     store_failure_of_node(&mut instance, node, generation, failure)
@@ -57,6 +60,24 @@ fn deciders(graph: &Graph, node: NodeId) -> Vec<String> {
     let around = std::iter::successors(graph.parent(node), |&at| graph.parent(at));
     let decides = |at: &NodeId| matches!(graph.kind(*at), NodeKind::Race(_) | NodeKind::Loop(_));
     around.filter(decides).map(|at| at.to_string()).collect()
+}
+
+/// Judges a try at a leaf whose outcome could not be stored by how many there were, and counts it in the leaf's row where
+/// there is to be another. `counted` are those that this process knows of, this one included.
+pub fn judge(
+    id: &str,
+    leaf: NodeId,
+    counted: u32,
+    judge: impl Fn(u32) -> Verdict,
+) -> Result<Verdict, Failure> {
+    in_transaction(|spi| {
+        let tries = counted.max(nodes::attempts(spi, id, leaf).saturating_add(1));
+        let verdict = judge(tries);
+        if matches!(verdict, Verdict::RetryAfter(_)) {
+            nodes::note_attempts(spi, id, leaf, tries);
+        }
+        verdict
+    })
 }
 
 /// Fails an instance that cannot be carried out at all, in a transaction of its own.

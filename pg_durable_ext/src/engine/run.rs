@@ -1,16 +1,18 @@
 //! Advancing an instance: from a piece of ready work, step after step, until it ends, waits, or others are due.
 
+use std::collections::HashMap;
 use std::time::{Duration, Instant as Moment};
 
 use pg_durable_board::{InFlight, Pusher, Target, Tenant, Work};
 use pg_durable_graph::progress::{Next, ProgressError};
+use pg_durable_graph::verdict::{Phase, Verdict, verdict};
 use pg_durable_graph::{Failure, NodeId};
 use pgrx::pg_sys::Oid;
 
 use super::checkpoint::internal;
-use super::failing::{store_failure, store_failure_of_node};
+use super::failing::{self, store_failure, store_failure_of_node};
 use super::instance::{After, Flush, Instance, Loaded};
-use super::stop::Stop;
+use super::stop::{Caught, Stop};
 use super::{steps, wake};
 use crate::pg::{activity, caught, clock, gucs, inflight, latch, process, session, shmem, value};
 
@@ -18,8 +20,8 @@ use crate::pg::{activity, caught, clock, gucs, inflight, latch, process, session
 const TIME_SLICE: Duration = Duration::from_millis(50);
 /// How often in a row a branch is looked at again at once.
 const LOST_MAX: u32 = 10;
-/// How long until a step is tried again whose outcome the server could not store.
-const RETRY_UNSTORED_US: i64 = 1_000_000;
+/// How long until a branch is looked at again where looking at once did not help.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// An executor: the process that advances instances of one role in one database.
 pub struct Executor {
@@ -32,6 +34,9 @@ pub struct Executor {
     loads: u32,
     /// Where this process came too late last, and how often in a row.
     lost: (Target, u32),
+    /// How often in a row something could not be stored or read, by instance and branch. Where that is a leaf's outcome,
+    /// its row knows too.
+    tries: HashMap<(u64, u32), u32>,
     /// A step has changed who the session is: this process must not run another.
     pub is_tainted: bool,
 }
@@ -46,6 +51,7 @@ impl Executor {
             turn: (0, Moment::now()),
             loads: 0,
             lost: (Target { instance: 0, branch: 0 }, 0),
+            tries: HashMap::new(),
             is_tainted: false,
         }
     }
@@ -73,6 +79,7 @@ impl Executor {
         match stopped {
             Ok(()) => {
                 self.lost.1 = 0;
+                self.tries.remove(&(work.target.instance, work.target.branch));
                 self.held = Some(instance);
             }
             Err(stop) => self.end_with(*instance, work.target, stop),
@@ -104,15 +111,15 @@ impl Executor {
                 let message = format!(
                     "pg_durable blocked instance {id}: submitted_by role \"{role}\" is a superuser, but pg_durable.enable_superuser_instances is off"
                 );
-                self.fail_whole(work.target.instance, Failure::new("42501", message));
+                self.fail_whole(work.target, Failure::new("42501", message));
                 None
             }
             Ok(Loaded::Broken(error)) => {
-                self.fail_whole(work.target.instance, error.into());
+                self.fail_whole(work.target, error.into());
                 None
             }
-            Err(caught) => {
-                self.retry_later(work.target, &caught);
+            Err(failure) => {
+                self.judge(None, work.target, Caught::in_phase(Phase::Loading, failure));
                 None
             }
         }
@@ -182,7 +189,8 @@ impl Executor {
             if since.elapsed() > TIME_SLICE && self.yields(instance, branch) {
                 return Ok(());
             }
-            after = self.carry_out(instance, leaf)?;
+            let of_leaf = |stop: Stop| stop.with(|caught| Caught { leaf: Some(leaf), ..caught });
+            after = self.carry_out(instance, leaf).map_err(of_leaf)?;
         }
     }
 
@@ -345,13 +353,40 @@ impl Executor {
                     self.push(target, None);
                 } else {
                     let failure = Failure::new("XX000", "its rows say otherwise than when they were loaded");
-                    self.retry_later(target, &failure);
+                    self.retry_later(target, LOOK_AGAIN, &failure);
                 }
             }
             Stop::Failed { node, failure } => self.record_failure(instance, target, node, failure),
-            // The interruption hit a transaction of the engine's own.
-            Stop::Unstored(failure) if failure.sqlstate == "57014" => self.push(target, None),
-            Stop::Unstored(failure) => self.retry_later(target, &failure),
+            Stop::Caught(caught) => self.judge(Some(instance), target, *caught),
+        }
+    }
+
+    /// Does what follows from an error of PostgreSQL's.
+    fn judge(&mut self, instance: Option<Instance>, target: Target, caught: Caught) {
+        let Caught { leaf, phase, has_committed, failure } = caught;
+        let of = |tries| verdict(phase, &failure.sqlstate, has_committed, tries);
+        let key = (target.instance, target.branch);
+        let judged = match of(1) {
+            Verdict::RetryAfter(pause) if !pause.is_zero() => {
+                let counted = self.tries.entry(key).or_default();
+                *counted += 1;
+                let stored = match leaf {
+                    Some(leaf) if phase != Phase::Failing => {
+                        failing::judge(&wake::instance_id(target.instance), leaf, *counted, of).ok()
+                    }
+                    Some(_) | None => None,
+                };
+                stored.unwrap_or_else(|| of(*counted))
+            }
+            at_once => at_once,
+        };
+        match judged {
+            Verdict::RetryAfter(Duration::ZERO) => self.push(target, None),
+            Verdict::RetryAfter(pause) => self.retry_later(target, pause, &failure),
+            Verdict::Fail | Verdict::GivenUp => match (instance, leaf) {
+                (Some(instance), Some(leaf)) => self.record_failure(instance, target, leaf, failure),
+                (_, _) => self.fail_whole(target, failure),
+            },
         }
     }
 
@@ -366,6 +401,7 @@ impl Executor {
             // The branch has lost its race while it failed.
             Ok(false) => self.push(target, None),
             Ok(true) => {
+                self.tries.remove(&(target.instance, target.branch));
                 wake::interrupt(self.tenant.database, instance.number, Some(self.slot), |_| true);
                 self.tell_ended(instance.number);
             }
@@ -374,24 +410,29 @@ impl Executor {
     }
 
     /// Fails an instance that cannot be carried out at all.
-    fn fail_whole(&self, number: u64, failure: Failure) {
-        let id = wake::instance_id(number);
+    fn fail_whole(&mut self, target: Target, failure: Failure) {
+        let id = wake::instance_id(target.instance);
         pgrx::log!("pg_durable: instance {id} failed: {}", failure.message);
         match store_failure(&id, &failure.message, &failure) {
-            Ok(()) => self.tell_ended(number),
-            Err(failure) => {
-                self.retry_later(Target { instance: number, branch: NodeId::ROOT.0 }, &failure);
+            Ok(()) => {
+                self.tries.remove(&(target.instance, target.branch));
+                self.tell_ended(target.instance);
             }
+            Err(failure) => self.judge(None, target, Caught::in_phase(Phase::Failing, failure)),
         }
     }
 
-    fn retry_later(&self, target: Target, failure: &Failure) {
+    fn retry_later(&self, target: Target, pause: Duration, failure: &Failure) {
+        let after = match pause.as_secs() {
+            1 => "a second".to_owned(),
+            seconds => format!("{seconds} seconds"),
+        };
         pgrx::warning!(
-            "pg_durable: instance {} is tried again in a second: {}",
+            "pg_durable: instance {} is tried again in {after}: {}",
             wake::instance_id(target.instance),
             failure.message
         );
-        let at = clock::now() + RETRY_UNSTORED_US;
+        let at = clock::now() + pause.as_micros() as i64;
         wake::send(|board| board.set_timer(self.tenant, target, at));
     }
 }

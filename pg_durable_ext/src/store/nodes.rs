@@ -216,7 +216,7 @@ statement!(
     spi::text(concat!(
         "UPDATE df.nodes AS n
          SET status = $3, generation = $4, iteration = $5, updated_at = pg_catalog.now(), wake_at = $6,
-             waiting_for = $7, result = $8, result_columns = $9, at_least_once = $10
+             waiting_for = $7, result = $8, result_columns = $9, at_least_once = $10, attempt = NULL
          WHERE n.instance_id OPERATOR(pg_catalog.=) $1::pg_catalog.varchar
            AND n.id OPERATOR(pg_catalog.=) $2::pg_catalog.varchar
            AND ",
@@ -242,6 +242,7 @@ static CHECKPOINT: heap::Table = heap::Table {
         c"result",
         c"result_columns",
         c"at_least_once",
+        c"attempt",
     ],
 };
 
@@ -267,6 +268,7 @@ fn write_at(place: Tid, write: &NodeWrite<'_>) -> Option<Tid> {
                 (9, Arg::jsonb(new.result.as_deref())),
                 (10, Arg::jsonb(new.result_columns.as_deref())),
                 (11, write.at_least_once.map_or(Arg::Null, Arg::Bool)),
+                (12, Arg::Null),
             ]
         })
     };
@@ -362,7 +364,7 @@ statement!(
         "UPDATE df.nodes AS n
          SET status = $3, generation = $4, iteration = $5, updated_at = pg_catalog.now(), wake_at = NULL,
              waiting_for = NULL, result = pg_catalog.to_jsonb($6), result_columns = NULL, error = $6, sqlstate = $7,
-             message = $8, detail = $9, hint = $10, context = $11, attempt = 1
+             message = $8, detail = $9, hint = $10, context = $11, attempt = COALESCE(n.attempt, 0) OPERATOR(pg_catalog.+) 1
          WHERE n.instance_id OPERATOR(pg_catalog.=) $1::pg_catalog.varchar
            AND n.id OPERATOR(pg_catalog.=) $2::pg_catalog.varchar
            AND ",
@@ -414,6 +416,36 @@ pub fn count_death(spi: &Session, instance: &str, node: NodeId, generation: i64)
     let rows =
         spi.run(&COUNT_DEATH, &[Arg::Text(instance), Arg::Text(&node.to_string()), Arg::Int8(generation)]);
     if rows.count == 1 { rows.int(0, 1).unwrap_or_default() } else { 0 }
+}
+
+statement!(
+    ATTEMPTS,
+    c"SELECT n.attempt FROM df.nodes AS n
+      WHERE n.instance_id OPERATOR(pg_catalog.=) $1::pg_catalog.varchar
+        AND n.id OPERATOR(pg_catalog.=) $2::pg_catalog.varchar",
+    [TEXTOID, TEXTOID]
+);
+
+/// How often a node was tried since its row was written last, without that its outcome could be stored.
+pub fn attempts(spi: &Session, instance: &str, node: NodeId) -> u32 {
+    let rows = spi.run(&ATTEMPTS, &[Arg::Text(instance), Arg::Text(&node.to_string())]);
+    let attempts = (rows.count > 0).then(|| rows.int(0, 1)).flatten();
+    attempts.and_then(|attempts| attempts.try_into().ok()).unwrap_or_default()
+}
+
+statement!(
+    NOTE_ATTEMPTS,
+    c"UPDATE df.nodes AS n SET attempt = $3
+      WHERE n.instance_id OPERATOR(pg_catalog.=) $1::pg_catalog.varchar
+        AND n.id OPERATOR(pg_catalog.=) $2::pg_catalog.varchar
+        AND n.status OPERATOR(pg_catalog.<>) 'failed'",
+    [TEXTOID, TEXTOID, INT4OID]
+);
+
+/// Says how often that was.
+pub fn note_attempts(spi: &Session, instance: &str, node: NodeId, attempts: u32) {
+    let attempts = i32::try_from(attempts).unwrap_or(i32::MAX);
+    spi.run(&NOTE_ATTEMPTS, &[Arg::Text(instance), Arg::Text(&node.to_string()), Arg::Int4(attempts)]);
 }
 
 statement!(
