@@ -116,7 +116,8 @@ impl Graph {
     }
 
     fn has_wait(&self, around: NodeId) -> bool {
-        self.iter().any(|(id, node)| node.kind.waits() && self.is_within(id, around))
+        let waits = |kind: &NodeKind| kind.leaf().and_then(Leaf::wait).is_some_and(|wait| !wait.is_empty());
+        self.iter().any(|(id, node)| waits(&node.kind) && self.is_within(id, around))
     }
 
     /// The loops that only a cancellation ends and that never wait: without a pause they would spin.

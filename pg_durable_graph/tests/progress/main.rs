@@ -11,7 +11,7 @@ mod table;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use pg_durable_graph::kind::NodeKind;
+use pg_durable_graph::kind::{NodeKind, Signal, Sleep};
 use pg_durable_graph::progress::{Held, Instant as Now, Next, NodeState, Progress};
 use pg_durable_graph::{Graph, NodeId, NodeStatus, Outcome};
 use serde_json::json;
@@ -289,6 +289,23 @@ fn a_loop_is_held_back_by_the_clock_that_is_handed_in() {
             }
         }
         assert!((9..=11).contains(&generations), "{generations} from {began_at}, moved by {leap}");
+    }
+}
+
+#[test]
+fn only_a_wait_of_some_length_lets_an_endless_loop_go_on() {
+    let sleep = |seconds| Graph::leaf(Sleep { duration: Duration::from_secs(seconds) });
+    let signal =
+        |timeout: Option<u64>| Graph::leaf(Signal::new("go", timeout.map(Duration::from_secs)).unwrap());
+    for (wait, is_held_back) in
+        [(sleep(0), true), (sleep(1), false), (signal(Some(1)), false), (signal(None), false)]
+    {
+        let graph = Arc::new(Graph::repeat(graphs::seq([graphs::sql(), wait]), None));
+        let mut progress = Progress::new(graph.clone(), vec![NodeState::default(); graph.len()], 1_000);
+        progress.resume(NOW).unwrap();
+        progress.complete(NodeId(2), truth(true), NOW).unwrap();
+        let next = progress.complete(NodeId(3), truth(true), NOW).unwrap();
+        assert_eq!(matches!(next, Next::Pause { .. }), is_held_back, "{:?}: {next:?}", graph.kind(NodeId(3)));
     }
 }
 

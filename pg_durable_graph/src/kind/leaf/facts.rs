@@ -87,6 +87,11 @@ pub trait Wait {
 
     /// When a wait that is reached `now` ends by itself; `None` waits for ever.
     fn until(&self, now: Instant) -> Result<Option<Instant>, Problem>;
+
+    /// Whether it ends by itself at once, which is no wait for who would spin.
+    fn is_empty(&self) -> bool {
+        false
+    }
 }
 
 /// A text of a leaf.

@@ -70,6 +70,10 @@ impl Wait for Sleep {
         let micros = i64::try_from(self.duration.as_micros()).unwrap_or(i64::MAX);
         Ok(Some(now.saturating_add(micros)))
     }
+
+    fn is_empty(&self) -> bool {
+        self.duration.is_zero()
+    }
 }
 
 #[cfg(test)]
