@@ -459,16 +459,19 @@ impl Engine {
 
     /// Records a failure as whoever comes first of several: with a look at the rows as they are.
     fn record_failure(&mut self, slot: usize, failed: Failed) {
-        let Failed { node, generation, failure } = failed;
+        let Failed { node: tried, generation, failure } = failed;
         let work = self.let_go(slot);
         self.executors[slot].held = None;
         let mut progress = Progress::new(self.graph.clone(), self.table.load(), self.interval);
         let now = self.table.now;
-        let Some((branch, Next::Failed { node, failure })) = progress.fail(node, generation, failure, now)
+        let Some((branch, Next::Failed { node, failure })) = progress.fail(tried, generation, failure, now)
         else {
             self.queue.push(Item { by: None, parked: false, ..work.item });
             return;
         };
+        if node == tried {
+            assert_eq!(generation, self.table.generation(node), "seed {}: {node} of another time", self.seed);
+        }
         let writes = progress.take_writes(branch);
         let writes = writes.into_iter().map(|node| (node, progress.state(node).clone())).collect();
         let end = Some(End::Failed(node, (*failure).clone()));

@@ -94,15 +94,19 @@ impl Table {
         Ok(())
     }
 
+    /// The generation that a node belongs to as the rows have it.
+    pub fn generation(&self, node: NodeId) -> i64 {
+        self.graph.enclosing_loop(node).map_or(0, |outer| self.read(outer).own.count())
+    }
+
     /// No RACE around a node has been won by another branch, and no LOOP around it is over, or in another generation
     /// than the rows below it.
     fn assert_counts(&self, node: NodeId) {
-        let generation =
-            |node| self.graph.enclosing_loop(node).map_or(0, |outer| self.read(outer).own.count());
         let mut below = node;
         while let Some(around) = self.graph.parent(below) {
             let state = self.read(around);
-            let is_over = state.generation == generation(around) && state.status == NodeStatus::Completed;
+            let is_over =
+                state.generation == self.generation(around) && state.status == NodeStatus::Completed;
             match (self.graph.kind(around), state.own) {
                 (NodeKind::Race(race), Own::Winner(winner)) if is_over => {
                     assert_eq!(race.branches[winner], below, "{node} has lost the race {around}");
