@@ -469,15 +469,16 @@ impl Engine {
             self.queue.push(Item { by: None, parked: false, ..work.item });
             return;
         };
-        if node == tried {
-            assert_eq!(generation, self.table.generation(node), "seed {}: {node} of another time", self.seed);
-        }
         let writes = progress.take_writes(branch);
         let writes = writes.into_iter().map(|node| (node, progress.state(node).clone())).collect();
         let end = Some(End::Failed(node, (*failure).clone()));
         let stored = self.table.commit(Transaction { writes, end, ..Transaction::default() });
         match stored {
-            Ok(()) => self.history.push(self.table.clone()),
+            Ok(()) => {
+                let is_same = node != tried || generation == progress.generation(node);
+                assert!(is_same, "seed {}: {node} has failed in generation {generation}", self.seed);
+                self.history.push(self.table.clone());
+            }
             Err(Refused) => self.queue.push(Item { by: None, parked: false, ..work.item }),
         }
     }

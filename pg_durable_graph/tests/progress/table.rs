@@ -95,7 +95,7 @@ impl Table {
     }
 
     /// The generation that a node belongs to as the rows have it.
-    pub fn generation(&self, node: NodeId) -> i64 {
+    fn generation(&self, node: NodeId) -> i64 {
         self.graph.enclosing_loop(node).map_or(0, |outer| self.read(outer).own.count())
     }
 
