@@ -1,0 +1,98 @@
+//! The crew: executors, which the scheduler starts.
+
+use pg_durable_board::{Opening, RoleId};
+use pg_durable_graph::Failure;
+use pgrx::pg_sys::Oid;
+
+use super::{Scheduler, in_transaction};
+use crate::engine::wake;
+use crate::pg::process::{self, Worker};
+use crate::pg::{catalog, gucs, shmem};
+
+/// How long a role that could not be served waits.
+const BLOCKED_US: i64 = 1_000_000;
+
+impl Scheduler {
+    pub(super) fn start_executors(&mut self, now: i64) -> Option<i64> {
+        self.starting.retain(|&slot, handle| {
+            let has_failed = handle.is_stopped() && shmem::board().executors.is_starting(slot);
+            if has_failed {
+                wake::send(|board| board.leave_executor(slot, now));
+            }
+            !has_failed && shmem::board().executors.is_starting(slot)
+        });
+        let limit = self.executors_max();
+        let openings = wake::ask(|board| board.open_executors(self.database, limit, now));
+        let mut ask_again = openings.ask_again;
+        for opening in openings.start {
+            if let Err(failure) = self.check_role(opening.tenant.role) {
+                wake::send(|board| board.leave_executor(opening.slot, now));
+                self.fail_instances_of(opening.tenant.role, &failure);
+                continue;
+            }
+            if self.start_executor(opening).is_err() {
+                wake::send(|board| board.leave_executor(opening.slot, now));
+                shmem::board().launcher.note_exhausted(now);
+                shmem::board().queues.block(opening.tenant, now + BLOCKED_US);
+                ask_again = Some(now + BLOCKED_US);
+                self.warn_of_exhaustion(now);
+            }
+        }
+        ask_again
+    }
+
+    /// As many as the settings allow and the server has worker slots for, other users of which are left some.
+    fn executors_max(&self) -> usize {
+        /// The launcher, this scheduler, and the server's own logical replication launcher.
+        const OTHERS: i32 = 3;
+        let slots = (process::max_worker_processes() - OTHERS).max(1) as usize;
+        gucs::max_executors().min(slots)
+    }
+
+    fn start_executor(&mut self, opening: Opening) -> Result<(), process::NoWorkerSlot> {
+        let executor = Worker {
+            kind: "pg_durable executor",
+            name: format!("pg_durable executor {}", opening.slot),
+            entry: "pg_durable_executor_main",
+            argument: opening.slot as u64,
+            restart: None,
+        };
+        self.starting.insert(opening.slot, executor.start()?);
+        Ok(())
+    }
+
+    /// Whether a process can be born as this role here; if not, waiting would not help.
+    fn check_role(&self, role: RoleId) -> Result<(), Failure> {
+        let (role, database) = (Oid::from(role.0), Oid::from(self.database.0));
+        in_transaction(|_| {
+            let Some(name) = catalog::role_name(role) else {
+                return Err(Failure::new("42704", "submitted_by role no longer exists in pg_roles")
+                    .hint("Start the workflow again as a role that exists."));
+            };
+            if !catalog::may_connect(role, database) {
+                return Err(Failure::new(
+                    "42501",
+                    format!("role \"{name}\" may not connect to the database"),
+                )
+                .hint("Grant CONNECT on the database to the role and start the workflow again."));
+            }
+            if !process::RUNS_NOLOGIN_ROLES && !catalog::can_login(role) {
+                return Err(Failure::new("28000", format!("role \"{name}\" does not have LOGIN privilege"))
+                    .hint("Grant LOGIN to the role (PostgreSQL 17 and later do not need it) and start the workflow again."));
+            }
+            Ok(())
+        })
+    }
+
+    fn warn_of_exhaustion(&mut self, now: i64) {
+        /// Often enough to be seen, seldom enough not to fill the log.
+        const EVERY_US: i64 = 60_000_000;
+        if self.warned_at + EVERY_US < now || self.warned_at == 0 {
+            self.warned_at = now;
+            pgrx::warning!(
+                "pg_durable: no worker slot is free for an executor; work waits. Raise max_worker_processes (now {})",
+                process::max_worker_processes()
+            );
+        }
+    }
+}
