@@ -1,4 +1,7 @@
 //! Noticing that the extension is dropped.
+//!
+//! Who was hooked in before is called from a frame that holds nothing to be destroyed, and from no guard of ours: its
+//! errors pass as they would without us, with everything that they carry.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicPtr, Ordering};
@@ -27,7 +30,6 @@ pub fn register(on_drop: fn()) {
     }
 }
 
-#[pgrx::pg_guard]
 unsafe extern "C-unwind" fn on_access(
     access: pg_sys::ObjectAccessType::Type,
     class: pg_sys::Oid,
@@ -42,9 +44,15 @@ unsafe extern "C-unwind" fn on_access(
             std::mem::transmute::<*mut (), AccessHook>(previous)(access, class, object, sub_object, arg)
         }
     }
-    if access == pg_sys::ObjectAccessType::OAT_DROP
-        && class == pg_sys::ExtensionRelationId
-        && super::catalog::extension() == Some(object)
+    if access == pg_sys::ObjectAccessType::OAT_DROP && class == pg_sys::ExtensionRelationId {
+        // SAFETY: guarded, so that a panic of ours becomes an error.
+        unsafe { note_drop(object) }
+    }
+}
+
+#[pgrx::pg_guard]
+unsafe extern "C-unwind" fn note_drop(extension: pg_sys::Oid) {
+    if super::catalog::extension() == Some(extension)
         && let Some(on_drop) = ON_DROP.get()
     {
         on_drop();

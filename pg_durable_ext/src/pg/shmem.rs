@@ -97,9 +97,15 @@ fn call_previous(hook: &AtomicPtr<()>) {
     }
 }
 
-#[pgrx::pg_guard]
 unsafe extern "C-unwind" fn on_request() {
+    // From a frame without a guard or anything to be destroyed, which an error may leave as it likes.
     call_previous(&PREVIOUS_REQUEST_HOOK);
+    // SAFETY: guarded, so that a panic of ours becomes an error.
+    unsafe { request() }
+}
+
+#[pgrx::pg_guard]
+unsafe extern "C-unwind" fn request() {
     // SAFETY: called by the postmaster at the one moment when space may be requested.
     unsafe {
         pg_sys::RequestAddinShmemSpace(size_of::<Board>());
@@ -109,9 +115,15 @@ unsafe extern "C-unwind" fn on_request() {
     }
 }
 
-#[pgrx::pg_guard]
 unsafe extern "C-unwind" fn on_startup() {
+    // As above.
     call_previous(&PREVIOUS_STARTUP_HOOK);
+    // SAFETY: as above.
+    unsafe { start_up() }
+}
+
+#[pgrx::pg_guard]
+unsafe extern "C-unwind" fn start_up() {
     let mut found = false;
     // SAFETY: called by the postmaster (and by each process where processes are not forked) with shared memory
     // in place. Segments are aligned for any type.
