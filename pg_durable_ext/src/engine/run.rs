@@ -182,7 +182,7 @@ impl Executor {
                     return Ok(());
                 }
             };
-            process::without_cancellation(latch::check_interrupts);
+            process::without_cancellation(latch::serve_interrupts);
             if !self.holds(instance, branch) {
                 return Ok(());
             }

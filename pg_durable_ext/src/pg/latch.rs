@@ -45,9 +45,15 @@ pub fn wait(timeout: Option<Duration>) {
     }
 }
 
-/// Serves interrupts: cancellation, termination, and (where due) a changed configuration.
+/// Serves interrupts: cancellation and termination. Anywhere, also in the middle of a client's statement.
 pub fn check_interrupts() {
     pgrx::check_for_interrupts!();
+}
+
+/// Serves interrupts and, where due, takes a changed configuration. In the main loop of a process of ours only: a client's
+/// settings stay as they are for the length of its statement.
+pub fn serve_interrupts() {
+    check_interrupts();
     // SAFETY: plain variables, and the function that the main loop of any background process calls.
     unsafe {
         if pg_sys::ConfigReloadPending != 0 {

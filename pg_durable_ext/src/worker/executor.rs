@@ -36,7 +36,7 @@ pub fn run(slot: usize) {
     let mut idle_since: Option<Instant> = None;
     let mut is_settled = false;
     loop {
-        process::without_cancellation(latch::check_interrupts);
+        process::without_cancellation(latch::serve_interrupts);
         let taken = wake::ask(|board| board.take(slot, executor.preference(), clock::now()));
         match taken {
             Taken::Work(work) => {

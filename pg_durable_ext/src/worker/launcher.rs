@@ -40,7 +40,7 @@ pub fn run() {
     }
     let mut started: HashMap<DatabaseId, (Handle, i64)> = HashMap::new();
     loop {
-        latch::check_interrupts();
+        latch::serve_interrupts();
         let wait = start_schedulers(&mut started);
         latch::wait(wait);
     }

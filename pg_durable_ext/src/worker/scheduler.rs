@@ -76,7 +76,7 @@ pub fn run(database: DatabaseId) {
         scheduler.scan();
     }
     loop {
-        latch::check_interrupts();
+        latch::serve_interrupts();
         if shmem::board().databases.is_dropped(database) && !is_served(database) {
             process::exit();
         }
