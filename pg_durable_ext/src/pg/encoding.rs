@@ -9,21 +9,71 @@ use pgrx::pg_sys;
 /// # Safety
 /// `text` is a valid C string in the database's encoding.
 pub unsafe fn to_utf8(text: *const c_char) -> String {
-    // SAFETY: promised by the caller; the conversion returns its argument or a new C string.
-    unsafe {
-        let length = CStr::from_ptr(text).to_bytes().len() as i32;
-        let converted = pg_sys::pg_server_to_any(text, length, pg_sys::pg_enc::PG_UTF8 as i32);
-        CStr::from_ptr(converted).to_string_lossy().into_owned()
+    // SAFETY: promised by the caller.
+    let bytes = unsafe { CStr::from_ptr(text) };
+    if bytes.to_bytes().is_ascii() {
+        return bytes.to_string_lossy().into_owned();
     }
+    converting(|| {
+        // SAFETY: the conversion returns its argument or a new C string.
+        unsafe {
+            let length = bytes.to_bytes().len() as i32;
+            let converted = pg_sys::pg_server_to_any(text, length, pg_sys::pg_enc::PG_UTF8 as i32);
+            CStr::from_ptr(converted).to_string_lossy().into_owned()
+        }
+    })
 }
 
 /// UTF-8 text as a C string in the database's encoding; raises where a character has no equivalent.
 pub fn from_utf8(text: &str) -> CString {
     let text = CString::new(text.replace('\0', "\u{fffd}")).unwrap_or_default();
-    // SAFETY: `text` is a C string; the conversion returns its argument or a new C string.
-    unsafe {
-        let length = text.as_bytes().len() as i32;
-        let converted = pg_sys::pg_any_to_server(text.as_ptr(), length, pg_sys::pg_enc::PG_UTF8 as i32);
-        if std::ptr::eq(converted, text.as_ptr()) { text } else { CStr::from_ptr(converted).to_owned() }
+    if text.as_bytes().is_ascii() {
+        return text;
     }
+    converting(|| {
+        // SAFETY: `text` is a C string; the conversion returns its argument or a new C string.
+        unsafe {
+            let length = text.as_bytes().len() as i32;
+            let converted = pg_sys::pg_any_to_server(text.as_ptr(), length, pg_sys::pg_enc::PG_UTF8 as i32);
+            if std::ptr::eq(converted, text.as_ptr()) {
+                text.clone()
+            } else {
+                CStr::from_ptr(converted).to_owned()
+            }
+        }
+    })
+}
+
+/// The server looks conversions up in its catalogs, so that there has to be a transaction; and none that this process
+/// may be about to clean up is touched.
+fn converting<T>(convert: impl FnOnce() -> T) -> T {
+    // SAFETY: reads the state of this process's transaction.
+    let is_within = unsafe { pg_sys::IsTransactionOrTransactionBlock() };
+    if is_within || needs_no_catalog() {
+        return convert();
+    }
+    // SAFETY: only background workers of ours come here without a transaction.
+    unsafe { pg_sys::StartTransactionCommand() };
+    let guard = AbortGuard;
+    let converted = convert();
+    std::mem::forget(guard);
+    // SAFETY: commits what was begun above.
+    unsafe { pg_sys::CommitTransactionCommand() };
+    converted
+}
+
+/// Aborts the transaction when an error unwinds.
+struct AbortGuard;
+
+impl Drop for AbortGuard {
+    fn drop(&mut self) {
+        // SAFETY: aborting is allowed in any transaction state.
+        unsafe { pg_sys::AbortCurrentTransaction() }
+    }
+}
+
+fn needs_no_catalog() -> bool {
+    // SAFETY: reads a variable of this process.
+    let encoding = unsafe { pg_sys::GetDatabaseEncoding() };
+    encoding == pg_sys::pg_enc::PG_UTF8 as i32 || encoding == pg_sys::pg_enc::PG_SQL_ASCII as i32
 }
