@@ -10,7 +10,7 @@
 
 use bytemuck::Zeroable;
 
-use crate::databases::{Databases, Timer};
+use crate::databases::{Databases, Hold, Timer};
 use crate::executors::{Executors, PENDING_US};
 use crate::ids::{DatabaseId, InstanceNumber, ProcNumber, Tenant};
 use crate::items::{Item, Items};
@@ -83,6 +83,38 @@ impl Board {
     pub fn want_database(&mut self, database: DatabaseId) -> Wake {
         let is_wanted = self.databases.want(database);
         if is_wanted { self.launcher.process.wake() } else { Wake::nobody() }
+    }
+
+    /// Somebody has work in this database, or asks for its scheduler.
+    pub fn announce(&mut self, database: DatabaseId) -> Wake {
+        if self.databases.is_served(database) && !self.databases.is_released(database) {
+            return Wake::nobody();
+        }
+        self.want_database(database)
+    }
+
+    /// The scheduler and the executors of this database leave it until somebody has work there.
+    pub fn release_database(&mut self, database: DatabaseId) -> Wake {
+        self.databases.release(database).and(self.executors.retire_all(database))
+    }
+
+    /// A session wants this database alone: the scheduler and the executors leave it until
+    /// [`come_back`](Self::come_back).
+    pub fn leave_alone(&mut self, database: DatabaseId) -> Wake {
+        self.databases.leave_alone(database).and(self.executors.retire_all(database))
+    }
+
+    /// A session that wanted this database alone does not any more.
+    pub fn come_back(&mut self, database: DatabaseId) -> Wake {
+        self.databases.come_back(database);
+        self.launcher.process.wake()
+    }
+
+    /// Nothing is carried out in this database for now, whatever is ready; or it is again.
+    pub fn hold(&mut self, database: DatabaseId, hold: Hold) -> Wake {
+        let is_new = self.databases.hold(database, hold);
+        let is_held = hold != Hold::Free;
+        if is_new && is_held { self.executors.retire_all(database) } else { Wake::nobody() }
     }
 
     /// The database is no longer served.
@@ -161,6 +193,13 @@ impl Board {
             // It waits that long before it starts one more executor in any case.
             self.databases.wake_scheduler_by(database, now + PATIENCE_US)
         })
+    }
+
+    /// [`push`](Self::push) for a session that has started or signalled something: where no scheduler is, one is
+    /// wanted, which finds it in the tables.
+    pub fn push_new(&mut self, tenant: Tenant, target: Target, now: i64) -> Wake {
+        let wake = self.push(tenant, target, None, now);
+        wake.and(self.announce(tenant.database))
     }
 
     /// Takes work for the executor in `slot`, of `prefer` first, and gives it the lease; what it held it lets go of.

@@ -1,7 +1,7 @@
 //! Databases: where the extension is, and what their schedulers are told.
 //!
 //! An entry of database 0 is free; no two are of the same database. A scheduler is wanted in every database that has an
-//! entry, and at most one process serves it.
+//! entry, unless somebody wants the database alone, and at most one process serves it.
 
 use bytemuck::Zeroable;
 
@@ -9,6 +9,7 @@ use crate::ids::{DatabaseId, ProcNumber, RoleId};
 use crate::items::{Item, Items, List};
 use crate::process::Process;
 use crate::target::Target;
+use crate::troubles::{Duty, Trouble, Troubles};
 use crate::wake::Wake;
 
 const DATABASES_MAX: usize = 256;
@@ -38,6 +39,33 @@ pub(crate) struct Database {
     dropped: bool,
     /// Its scheduler need not look for unfinished instances: there were none when the extension was created.
     is_new: bool,
+    /// The extension has been seen there.
+    is_known: bool,
+    /// The rows that say where the instances are at home have changed.
+    look_home: bool,
+    /// Its scheduler has been sent away until somebody has work there.
+    released: bool,
+    /// Why nothing is carried out there.
+    hold: Hold,
+    /// How many sessions want the database alone at this moment.
+    alone: u32,
+    troubles: Troubles,
+}
+
+/// Why nothing is carried out in a database although work may be ready.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Zeroable)]
+#[repr(u32)]
+pub enum Hold {
+    /// It is carried out.
+    Free = 0,
+    /// The engine is switched off.
+    SwitchedOff = 1,
+    /// The instances are at home in another database: restored, or made from a template.
+    OtherDatabase = 2,
+    /// They are at home in another system: upgraded, or copied.
+    OtherSystem = 3,
+    /// They are at home in a cluster of another name.
+    OtherName = 4,
 }
 
 /// A durable wake-up on its way to the scheduler.
@@ -51,10 +79,112 @@ pub struct Timer {
     pub role: RoleId,
 }
 
+impl Hold {
+    /// What is said to users of it.
+    pub fn note(self) -> Option<&'static str> {
+        match self {
+            Hold::Free => None,
+            Hold::SwitchedOff => Some("held: switched off (pg_durable.enabled)"),
+            Hold::OtherDatabase => Some(
+                "held: a copy (restored from a dump, or made from a template): SELECT df.adopt() lets it go on",
+            ),
+            Hold::OtherSystem => Some(
+                "held: a copy (of another system, or upgraded without pg_durable.cluster_name): SELECT df.adopt() lets it go on",
+            ),
+            Hold::OtherName => Some(
+                "held: a copy (of a cluster with another pg_durable.cluster_name): SELECT df.adopt() lets it go on",
+            ),
+        }
+    }
+
+    /// Whether it is for where the rows came from.
+    pub fn is_of_a_copy(self) -> bool {
+        match self {
+            Hold::Free | Hold::SwitchedOff => false,
+            Hold::OtherDatabase | Hold::OtherSystem | Hold::OtherName => true,
+        }
+    }
+}
+
+impl Database {
+    fn has_to_be_left(&self) -> bool {
+        self.released || self.alone > 0
+    }
+
+    /// Why nothing is carried out here.
+    pub fn hold(&self) -> Hold {
+        self.hold
+    }
+
+    /// What the scheduler has failed at last, if anything.
+    pub fn troubles(&self) -> impl Iterator<Item = (Duty, Trouble)> {
+        Duty::ALL.into_iter().filter_map(|duty| Some((duty, self.troubles.of(duty)?)))
+    }
+}
+
 impl Databases {
     /// The databases in which a scheduler is wanted and none runs.
     pub fn without_scheduler(&self) -> Vec<DatabaseId> {
-        self.served().filter(|entry| !entry.scheduler.is_there()).map(|entry| entry.id).collect()
+        let lonely = self.served().filter(|entry| !entry.scheduler.is_there() && !entry.has_to_be_left());
+        lonely.map(|entry| entry.id).collect()
+    }
+
+    /// Whether nobody has found out yet that the extension is in this database.
+    pub fn is_in_question(&self, database: DatabaseId) -> bool {
+        self.of(database).is_some_and(|entry| !entry.is_known)
+    }
+
+    /// Whether the scheduler of this database is to leave it.
+    pub fn has_to_be_left(&self, database: DatabaseId) -> bool {
+        self.of(database).is_none_or(Database::has_to_be_left)
+    }
+
+    /// Whether its scheduler was sent away until somebody has work there.
+    pub fn is_released(&self, database: DatabaseId) -> bool {
+        self.of(database).is_some_and(|entry| entry.released)
+    }
+
+    /// Whether a process serves this database.
+    pub fn has_scheduler(&self, database: DatabaseId) -> bool {
+        self.of(database).is_some_and(|entry| entry.scheduler.is_there())
+    }
+
+    /// Why nothing is carried out in this database.
+    pub fn hold_of(&self, database: DatabaseId) -> Hold {
+        self.of(database).map_or(Hold::Free, |entry| entry.hold)
+    }
+
+    /// The rows that say where the instances are at home have changed: the scheduler looks.
+    pub fn look_home(&mut self, database: DatabaseId) -> Wake {
+        self.tell(database, |entry| entry.look_home = true)
+    }
+
+    /// Whether the scheduler is to look where the instances are at home; true once.
+    pub fn take_look_home(&mut self, database: DatabaseId) -> bool {
+        self.of_mut(database).is_some_and(|entry| std::mem::take(&mut entry.look_home))
+    }
+
+    /// A duty of the scheduler has failed; says when it is to be tried again.
+    pub fn note_trouble(&mut self, database: DatabaseId, duty: Duty, sqlstate: [u8; 5], now: i64) -> i64 {
+        self.of_mut(database).map_or(now, |entry| entry.troubles.note(duty, sqlstate, now))
+    }
+
+    /// A duty of the scheduler has been done.
+    pub fn clear_trouble(&mut self, database: DatabaseId, duty: Duty) {
+        if let Some(entry) = self.of_mut(database) {
+            entry.troubles.clear(duty);
+        }
+    }
+
+    /// Until when each duty is put off that has failed, in the order of [`Duty::ALL`].
+    pub fn troubles(&self, database: DatabaseId) -> [Option<i64>; Duty::ALL.len()] {
+        let entry = self.of(database);
+        Duty::ALL.map(|duty| Some(entry?.troubles.of(duty)?.again_at))
+    }
+
+    /// What is the matter with a duty, if anything.
+    pub fn trouble(&self, database: DatabaseId, duty: Duty) -> Option<Trouble> {
+        self.of(database).and_then(|entry| entry.troubles.of(duty))
     }
 
     /// Every scheduler is to look at its timers: the clock was moved.
@@ -126,7 +256,8 @@ impl Databases {
         }
     }
 
-    pub(crate) fn is_served(&self, database: DatabaseId) -> bool {
+    /// Whether a scheduler is wanted in this database.
+    pub fn is_served(&self, database: DatabaseId) -> bool {
         self.of(database).is_some()
     }
 
@@ -142,8 +273,32 @@ impl Databases {
         let entry = &mut self.databases[place];
         entry.id = database;
         entry.dropped = false;
+        entry.released = false;
         entry.changes += 1;
         true
+    }
+
+    /// Nothing is carried out in this database for now, or again; true where that is new.
+    pub(crate) fn hold(&mut self, database: DatabaseId, hold: Hold) -> bool {
+        let entry = self.of_mut(database);
+        entry.is_some_and(|entry| std::mem::replace(&mut entry.hold, hold) != hold)
+    }
+
+    /// The scheduler leaves until somebody has work here.
+    pub(crate) fn release(&mut self, database: DatabaseId) -> Wake {
+        self.tell(database, |entry| entry.released = true)
+    }
+
+    /// Somebody wants the database alone.
+    pub(crate) fn leave_alone(&mut self, database: DatabaseId) -> Wake {
+        self.tell(database, |entry| entry.alone += 1)
+    }
+
+    /// Somebody who wanted the database alone does not any more.
+    pub(crate) fn come_back(&mut self, database: DatabaseId) {
+        if let Some(entry) = self.of_mut(database) {
+            entry.alone = entry.alone.saturating_sub(1);
+        }
     }
 
     /// [`want`](Self::want) for a database in which the extension was created just now. What a restore then puts into
@@ -153,6 +308,7 @@ impl Databases {
         let is_wanted = self.want(database);
         if let Some(entry) = self.of_mut(database) {
             entry.is_new = is_new;
+            entry.is_known = true;
         }
         is_wanted
     }
@@ -161,6 +317,7 @@ impl Databases {
     pub(crate) fn keep(&mut self, database: DatabaseId) {
         if let Some(entry) = self.of_mut(database) {
             entry.dropped = false;
+            entry.is_known = true;
         }
     }
 
@@ -180,7 +337,8 @@ impl Databases {
         place: ProcNumber,
         now: i64,
     ) -> bool {
-        let free = self.of_mut(database).filter(|entry| !entry.scheduler.is_there());
+        let is_free = |entry: &&mut Database| !entry.scheduler.is_there() && !entry.has_to_be_left();
+        let free = self.of_mut(database).filter(is_free);
         free.map(|entry| entry.scheduler = Process { pid, place, since: now }).is_some()
     }
 

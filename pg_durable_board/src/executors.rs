@@ -166,6 +166,16 @@ impl Executors {
             .collect()
     }
 
+    /// How many carry something out.
+    pub fn busy(&self) -> usize {
+        self.iter().filter(|executor| executor.has_lease).count()
+    }
+
+    /// How many carry something out in this database.
+    pub fn busy_in(&self, database: DatabaseId) -> usize {
+        self.iter().filter(|executor| executor.has_lease && executor.tenant.database == database).count()
+    }
+
     /// Instances that have run for long while their rows still call them pending, and when to ask again.
     pub fn take_pending(&mut self, database: DatabaseId, now: i64) -> (Vec<InstanceNumber>, Option<i64>) {
         let mut taken = Vec::new();

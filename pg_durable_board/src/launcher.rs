@@ -4,6 +4,7 @@ use bytemuck::Zeroable;
 
 use crate::ids::ProcNumber;
 use crate::process::Process;
+use crate::wake::Wake;
 
 /// See the module.
 #[derive(Zeroable)]
@@ -11,12 +12,25 @@ use crate::process::Process;
 pub struct Launcher {
     pub(crate) process: Process,
     slots_exhausted_at: i64,
+    /// Databases have come, gone or changed.
+    look: bool,
 }
 
 impl Launcher {
     /// The launcher runs.
     pub fn enter(&mut self, pid: i32, place: ProcNumber, now: i64) {
         self.process = Process { pid, place, since: now };
+    }
+
+    /// Databases have come, gone or changed: the launcher looks at them.
+    pub fn request_look(&mut self) -> Wake {
+        self.look = true;
+        self.process.wake()
+    }
+
+    /// Whether the launcher is to look at the databases; true once.
+    pub fn take_look(&mut self) -> bool {
+        std::mem::take(&mut self.look)
     }
 
     /// No worker slot was free.

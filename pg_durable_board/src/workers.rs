@@ -1,11 +1,12 @@
 //! Workers: every process of the engine, for `df.workers()`.
 
-use crate::databases::Databases;
+use crate::databases::{Databases, Hold};
 use crate::executors::{ExecutorState, Executors};
 use crate::ids::{DatabaseId, RoleId};
 use crate::launcher::Launcher;
 use crate::queues::Queues;
 use crate::target::Target;
+use crate::troubles::{Duty, Trouble};
 
 /// A process of the engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +40,10 @@ pub enum WorkerKind {
     Scheduler {
         /// How much work of its database is ready.
         queued: u32,
+        /// Why none of it is carried out.
+        hold: Hold,
+        /// A duty that it has failed at, and how.
+        trouble: Option<(Duty, Trouble)>,
     },
     /// Carries out steps.
     Executor,
@@ -75,7 +80,11 @@ pub(crate) fn list(
     let launcher = launcher.process.is_there().then_some(empty);
     let schedulers = databases.served().filter(|entry| entry.scheduler.is_there());
     let schedulers = schedulers.map(|entry| WorkerInfo {
-        kind: WorkerKind::Scheduler { queued: queues.queued(entry.id) },
+        kind: WorkerKind::Scheduler {
+            queued: queues.queued(entry.id),
+            hold: entry.hold(),
+            trouble: entry.troubles().next(),
+        },
         pid: entry.scheduler.pid,
         database: Some(entry.id),
         since: entry.scheduler.since,

@@ -52,7 +52,7 @@ fn rows() -> Vec<Row> {
         .map(|worker| {
             let note = match worker.kind {
                 WorkerKind::Launcher => launcher_note(exhausted_at),
-                WorkerKind::Scheduler { queued } => {
+                WorkerKind::Scheduler { queued, .. } => {
                     (queued > 0).then(|| format!("{queued} ready, waiting for an executor"))
                 }
                 WorkerKind::Executor => None,
