@@ -11,6 +11,17 @@ CREATE SCHEMA df;
 
 CREATE SEQUENCE df.instance_number;
 
+-- Where the instances of this database are at home. The row is dumped with them, and a new place has one of its own:
+-- where another one is, they are held until df.adopt().
+CREATE TABLE df._home (
+    system_identifier bigint NOT NULL,
+    database_oid      oid NOT NULL,
+    cluster_name      text NOT NULL
+);
+-- No key: what is restored into the place that it came from is a second row. Replicated all the same.
+ALTER TABLE df._home REPLICA IDENTITY FULL;
+COMMENT ON TABLE df._home IS 'Where the instances of this database are at home: see df.adopt().';
+
 CREATE TABLE df.instances (
     id              varchar(16) NOT NULL,
     label           text,
@@ -130,6 +141,7 @@ CREATE TABLE df.vars (
 COMMENT ON TABLE df.vars IS 'Variables of each role; df.start() takes a copy.';
 
 -- pg_dump carries running workflows.
+SELECT pg_catalog.pg_extension_config_dump('df._home', '');
 SELECT pg_catalog.pg_extension_config_dump('df.instance_number', '');
 SELECT pg_catalog.pg_extension_config_dump('df.instances', '');
 SELECT pg_catalog.pg_extension_config_dump('df.nodes', '');
@@ -137,6 +149,7 @@ SELECT pg_catalog.pg_extension_config_dump('df.signals', '');
 SELECT pg_catalog.pg_extension_config_dump('df.signals_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('df.vars', '');
 
+ALTER TABLE df._home ENABLE ROW LEVEL SECURITY;
 ALTER TABLE df.instances ENABLE ROW LEVEL SECURITY;
 ALTER TABLE df.nodes ENABLE ROW LEVEL SECURITY;
 ALTER TABLE df.signals ENABLE ROW LEVEL SECURITY;

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::argument::{self, TransactionMode};
 use super::launch::{self, LaunchError};
 use super::looking::is_looking;
-use super::{definition, registry, visible};
+use super::{definition, home, registry, visible};
 use crate::engine::start::{self, Actor, Start, Submitter};
 use crate::engine::wake;
 use crate::pg::json::Jsonb;
@@ -90,6 +90,10 @@ fn instance_run(instance_id: Option<&str>) -> Result<String, ErrorReport> {
             Ok(format!("Triggered run for instance: {id}"))
         }
         None => {
+            if home::is_a_copy() {
+                home::adopt(false)?;
+            }
+            wake::announce();
             wake::send(|board| board.databases.request_rescan(wake::here()));
             Ok("Triggered run for all pending instances".to_owned())
         }

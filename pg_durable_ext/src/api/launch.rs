@@ -20,6 +20,8 @@ pub enum LaunchError {
     InWorkflow,
     #[error(transparent)]
     Start(#[from] StartError),
+    #[error("cannot start a workflow during recovery")]
+    Standby,
     #[error(
         "pg_durable: transaction_mode => 'new' launch limit reached (max_new_transaction_starts={limit}). Timed out after {secs}s waiting for a launch slot before opening the session."
     )]
@@ -34,6 +36,10 @@ pub fn start_elsewhere(text: &str, params: &[Value]) -> Result<String, LaunchErr
         return Err(LaunchError::InWorkflow);
     }
     Submitter::new(role::current_user())?;
+    if catalog::is_standby() {
+        // No worker starts there, and one that is waited for would never come.
+        return Err(LaunchError::Standby);
+    }
     let _place = LaunchPlace::enter()?;
     let here = catalog::database_name(catalog::my_database()).unwrap_or_default();
     let values = Values { params, ..Values::default() };

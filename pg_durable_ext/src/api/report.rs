@@ -10,7 +10,9 @@ use super::clock::ClockError;
 use super::definition::DefinitionError;
 use super::explain::ExplainError;
 use super::graph::BuildError;
+use super::home::AdoptError;
 use super::launch::LaunchError;
+use super::maintenance::MaintenanceError;
 use super::not_a_step::NotAStep;
 use super::registry::WorkflowError;
 use super::signal::SignalError;
@@ -130,6 +132,8 @@ impl From<LaunchError> for ErrorReport {
         match error {
             LaunchError::InWorkflow => report(Code::ERRCODE_FEATURE_NOT_SUPPORTED, &error),
             LaunchError::Start(source) => source.into(),
+            LaunchError::Standby => report(Code::ERRCODE_READ_ONLY_SQL_TRANSACTION, &error)
+                .set_hint("Start it on the primary: a standby runs no workflows before it is promoted."),
             LaunchError::Limit { .. } => report(Code::ERRCODE_CONFIGURATION_LIMIT_EXCEEDED, &error).set_hint(
                 "Raise pg_durable.max_new_transaction_starts, or start in the caller's transaction.",
             ),
@@ -287,6 +291,32 @@ impl From<ClockError> for ErrorReport {
             ClockError::Backwards | ClockError::TooFar => {
                 report(Code::ERRCODE_INVALID_PARAMETER_VALUE, &error)
             }
+        }
+    }
+}
+
+impl From<AdoptError> for ErrorReport {
+    fn from(error: AdoptError) -> ErrorReport {
+        match &error {
+            AdoptError::NotAllowed => report(Code::ERRCODE_INSUFFICIENT_PRIVILEGE, &error)
+                .set_detail("The workflows of this database came with a copy, and wait.")
+                .set_hint("Ask the owner of the database to SELECT df.adopt()."),
+        }
+    }
+}
+
+impl From<MaintenanceError> for ErrorReport {
+    fn from(error: MaintenanceError) -> ErrorReport {
+        match &error {
+            MaintenanceError::DrainNotAllowed | MaintenanceError::ReleaseNotAllowed => {
+                report(Code::ERRCODE_INSUFFICIENT_PRIVILEGE, &error)
+            }
+            MaintenanceError::NotSwitchedOff => {
+                report(Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, &error)
+                    .set_detail("df.drain() waits for what runs; it switches nothing off.")
+                    .set_hint("ALTER SYSTEM SET pg_durable.enabled = off; SELECT pg_reload_conf();")
+            }
+            MaintenanceError::TimeoutNegative => report(Code::ERRCODE_INVALID_PARAMETER_VALUE, &error),
         }
     }
 }

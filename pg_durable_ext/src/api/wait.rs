@@ -12,8 +12,11 @@ use super::{extension, not_a_step};
 use crate::engine::start::NotPreloaded;
 use crate::engine::wake;
 use crate::pg::spi::Session;
-use crate::pg::{latch, process, shmem, xact};
+use crate::pg::{catalog, latch, process, shmem, xact};
 use crate::store::instances;
+
+/// How often a row is looked at where nobody tells of its end.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Why a wait was refused, or was over before the instance.
 #[derive(Debug, thiserror::Error)]
@@ -112,7 +115,9 @@ fn await_any(ids: &[String], timeout_secs: f64) -> Result<Vec<(String, String)>,
             let ended = board.waiters.ended_since(database, seen);
             seen = board.waiters.ended_count();
             drop(board);
-            if ended.is_none_or(|ended| ended.iter().any(|number| wanted.contains(number))) {
+            if catalog::is_standby()
+                || ended.is_none_or(|ended| ended.iter().any(|number| wanted.contains(number)))
+            {
                 break;
             }
         }
@@ -127,6 +132,7 @@ fn check_may_wait() -> Result<(), WaitError> {
     if xact::uses_one_snapshot() {
         return Err(WaitError::OneSnapshot);
     }
+    wake::announce();
     Ok(())
 }
 
@@ -164,7 +170,9 @@ impl Waiter {
     /// Waits until woken; false when the time is over.
     fn wait_until(&self, deadline: Instant) -> bool {
         let Some(left) = deadline.checked_duration_since(Instant::now()) else { return false };
-        latch::wait(Some(left));
+        // On a standby the rows change by replay, and nobody is there to tell.
+        let most = if catalog::is_standby() { left.min(LOOK_EVERY) } else { left };
+        latch::wait(Some(most));
         latch::check_interrupts();
         true
     }

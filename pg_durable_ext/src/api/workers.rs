@@ -1,11 +1,12 @@
 //! `df.workers()`.
 
-use pg_durable_board::{Target, WorkerKind};
+use pg_durable_board::{Duty, Hold, Target, Trouble, WorkerInfo, WorkerKind};
 use pgrx::datum::TimestampWithTimeZone;
 use pgrx::prelude::*;
 
 use crate::engine::wake;
-use crate::pg::{catalog, clock, gucs, process, shmem};
+use crate::pg::catalog::{self, Access};
+use crate::pg::{clock, gucs, process, shmem};
 
 type Row = (
     Option<String>,
@@ -44,47 +45,101 @@ fn workers() -> TableIterator<
 }
 
 fn rows() -> Vec<Row> {
-    let Some(board) = shmem::try_board() else { return vec![missing("the library is not preloaded")] };
+    let Some(board) = shmem::try_board() else {
+        return vec![missing("launcher", None, "the library is not preloaded")];
+    };
     let (workers, exhausted_at) = (board.workers(), board.launcher.exhausted_at());
     drop(board);
-    let mut rows: Vec<Row> = workers
-        .into_iter()
-        .map(|worker| {
-            let note = match worker.kind {
-                WorkerKind::Launcher => launcher_note(exhausted_at),
-                WorkerKind::Scheduler { queued, .. } => {
-                    (queued > 0).then(|| format!("{queued} ready, waiting for an executor"))
-                }
-                WorkerKind::Executor => None,
-            };
-            let role = worker.role.map(|role| pg_sys::Oid::from(role.0));
-            let database = worker.database.map(|database| pg_sys::Oid::from(database.0));
-            // Of others' instances nobody learns the ids here.
-            let target = worker.target.filter(|_| role.is_some_and(catalog::acts_as));
-            let branch = target.filter(|target| target.branch != Target::EVERY_BRANCH);
-            (
-                Some(worker.kind.as_str().to_owned()),
-                Some(worker.pid),
-                role.and_then(catalog::role_name),
-                database.and_then(catalog::database_name),
-                Some(worker.state.to_owned()),
-                target.map(|target| wake::instance_id(target.instance)),
-                branch.and(worker.node).map(|node| pg_durable_graph::NodeId(node).to_string()),
-                clock::to_sql(worker.since),
-                Some(worker.steps as i64),
-                note,
-            )
-        })
-        .collect();
-    if rows.is_empty() {
-        rows.push(missing("the launcher does not run: see the server log"));
+    let mut rows: Vec<Row> = workers.into_iter().map(|worker| row(worker, exhausted_at)).collect();
+    let has_launcher = rows.iter().any(|row| row.0.as_deref() == Some("launcher"));
+    if catalog::is_standby() {
+        rows.push(missing("launcher", None, "a standby: nothing runs before it is promoted"));
+    } else if process::is_binary_upgrade() {
+        rows.push(missing("launcher", None, "the server serves an upgrade"));
+    } else if !has_launcher {
+        rows.push(missing("launcher", None, "the launcher does not run: see the server log"));
+    } else if let Some(note) = why_no_scheduler(exhausted_at) {
+        let here = catalog::database_name(catalog::my_database());
+        rows.push(missing("scheduler", here, &format!("no scheduler here: {note}")));
     }
     rows
 }
 
+fn row(worker: WorkerInfo, exhausted_at: i64) -> Row {
+    let note = match worker.kind {
+        WorkerKind::Launcher => launcher_note(exhausted_at),
+        WorkerKind::Scheduler { queued, hold, trouble } => scheduler_note(queued, hold, trouble),
+        WorkerKind::Executor => None,
+    };
+    let role = worker.role.map(|role| pg_sys::Oid::from(role.0));
+    let database = worker.database.map(|database| pg_sys::Oid::from(database.0));
+    // Of others' instances nobody learns the ids here.
+    let target = worker.target.filter(|_| role.is_some_and(catalog::acts_as));
+    let branch = target.filter(|target| target.branch != Target::EVERY_BRANCH);
+    (
+        Some(worker.kind.as_str().to_owned()),
+        Some(worker.pid),
+        role.and_then(catalog::role_name),
+        database.and_then(catalog::database_name),
+        Some(worker.state.to_owned()),
+        target.map(|target| wake::instance_id(target.instance)),
+        branch.and(worker.node).map(|node| pg_durable_graph::NodeId(node).to_string()),
+        clock::to_sql(worker.since),
+        Some(worker.steps as i64),
+        note,
+    )
+}
+
+/// What stands in the way of a database's work, or of its scheduler.
+fn scheduler_note(queued: u32, hold: Hold, trouble: Option<(Duty, Trouble)>) -> Option<String> {
+    let trouble = trouble.map(|(duty, trouble)| {
+        let secs = ((trouble.again_at - clock::now()).max(0) + 999_999) / 1_000_000;
+        format!(
+            "{} has failed {} times with {}, and is tried again in {secs} s: see the server log",
+            duty.as_str(),
+            trouble.attempts,
+            String::from_utf8_lossy(&trouble.sqlstate),
+        )
+    });
+    let hold = hold.note().map(str::to_owned);
+    let queued = (queued > 0).then(|| format!("{queued} ready, waiting for an executor"));
+    let notes: Vec<String> = [hold, trouble, queued].into_iter().flatten().collect();
+    (!notes.is_empty()).then(|| notes.join("; "))
+}
+
+/// Why this database has no scheduler, where it has none; who asks has one come.
+fn why_no_scheduler(exhausted_at: i64) -> Option<&'static str> {
+    let here = wake::here();
+    let board = shmem::board();
+    let (has_scheduler, is_released) =
+        (board.databases.has_scheduler(here), board.databases.is_released(here));
+    drop(board);
+    if has_scheduler {
+        return None;
+    }
+    if is_released {
+        return Some("released with df.release(), until something is started or signalled here");
+    }
+    wake::announce();
+    if !shmem::board().databases.is_served(here) {
+        return Some("as many databases as the engine can serve are served");
+    }
+    Some(match catalog::access(catalog::my_database()) {
+        Some(Access::Closed) => "the database takes no connections",
+        Some(Access::Template) => "the database is a template",
+        Some(Access::Invalid) => "the database is invalid: its DROP was interrupted",
+        Some(Access::Open) | None if is_recent(exhausted_at) => "no worker slot was free",
+        Some(Access::Open) | None => "it has been asked to come",
+    })
+}
+
+fn is_recent(exhausted_at: i64) -> bool {
+    exhausted_at != 0 && exhausted_at + RECENT_US > clock::now()
+}
+
 fn launcher_note(exhausted_at: i64) -> Option<String> {
     let there = process::max_worker_processes();
-    if exhausted_at != 0 && exhausted_at + RECENT_US > clock::now() {
+    if is_recent(exhausted_at) {
         return Some(format!(
             "no worker slot was free: raise max_worker_processes (now {there}) and restart"
         ));
@@ -95,12 +150,12 @@ fn launcher_note(exhausted_at: i64) -> Option<String> {
     })
 }
 
-fn missing(note: &str) -> Row {
+fn missing(kind: &str, database: Option<String>, note: &str) -> Row {
     (
-        Some("launcher".to_owned()),
+        Some(kind.to_owned()),
         None,
         None,
-        None,
+        database,
         Some("missing".to_owned()),
         None,
         None,

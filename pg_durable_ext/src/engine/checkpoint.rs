@@ -28,19 +28,22 @@ pub fn in_transaction<T>(work: impl FnOnce(&Session) -> T) -> Result<T, Failure>
 
 /// Commits what `work` does unless it thinks better of it; an error of the server's comes back beside.
 fn attempt<T, E>(work: impl FnOnce(&Session) -> Result<T, E>) -> Result<Result<T, E>, Failure> {
-    let work = || {
-        let transaction = Transaction::begin_internal();
-        let owner = store::as_owner();
-        let spi = Session::open();
-        let done = work(&spi);
-        drop(spi);
-        drop(owner);
-        if done.is_ok() {
-            transaction.commit();
-        }
-        done
-    };
-    process::without_cancellation(|| caught::catch(work))
+    process::without_cancellation(|| caught::catch(|| transact(work)))
+}
+
+/// Commits what `work` does unless it thinks better of it. An error of the server's unwinds, that of a lock that is not to
+/// be had in time too.
+pub fn transact<T, E>(work: impl FnOnce(&Session) -> Result<T, E>) -> Result<T, E> {
+    let transaction = Transaction::begin_internal();
+    let owner = store::as_owner();
+    let spi = Session::open();
+    let done = work(&spi);
+    drop(spi);
+    drop(owner);
+    if done.is_ok() {
+        transaction.commit();
+    }
+    done
 }
 
 /// Completes a leaf in a transaction of the engine's own, whose flush may wait.

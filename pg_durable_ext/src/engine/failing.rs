@@ -1,15 +1,19 @@
 //! Failing an instance: what is stored when a step, or the engine, could not go on.
 
+use std::convert::Infallible;
+
 use pg_durable_board::InstanceNumber;
 use pg_durable_graph::kind::NodeKind;
 use pg_durable_graph::verdict::{Phase, Verdict};
 use pg_durable_graph::{Failure, Graph, NodeId};
 
-use super::checkpoint::{in_transaction, internal};
+use super::checkpoint::{in_transaction, internal, transact};
 use super::instance::{Flush, Instance, Loaded};
 use super::stop::{Caught, Stop};
 use crate::pg::clock;
-use crate::store::{instances, nodes};
+use crate::pg::spi::Session;
+use crate::store::instances::{self, Unless};
+use crate::store::nodes;
 
 /// Says to `Progress` that a node has failed, in a transaction of its own and after a look at the rows as they are, and
 /// stores what follows. False where the failure does not count: the node's branch has been given up by others meanwhile,
@@ -20,36 +24,51 @@ pub fn store_failure_of_node(
     generation: i64,
     failure: Failure,
 ) -> Result<bool, Stop> {
-    internal(instance, |instance, spi| {
-        let deciders = deciders(instance.progress.graph(), node);
-        if !deciders.is_empty() {
-            let deciders: Vec<_> = deciders.iter().map(|id| Some(id.as_str())).collect();
-            nodes::hold(spi, &instance.id, &deciders);
-        }
-        if !instance.look_again() {
-            return Ok(false);
-        }
-        let Some((branch, next)) = instance.progress.fail(node, generation, failure, clock::now()) else {
-            return Ok(false);
-        };
-        instance.settle(spi, branch, Ok(next), Flush::AsRole)?;
-        Ok(true)
-    })
-    .map_err(|stop| stop.with(|caught| Caught { phase: Phase::Failing, ..caught }))
+    internal(instance, |instance, spi| fail_node(instance, spi, node, generation, failure))
+        .map_err(|stop| stop.with(|caught| Caught { phase: Phase::Failing, ..caught }))
 }
 
-/// Fails a node that takes its process with it each time, of an instance that is not at hand.
+fn fail_node(
+    instance: &mut Instance,
+    spi: &Session,
+    node: NodeId,
+    generation: i64,
+    failure: Failure,
+) -> Result<bool, Stop> {
+    let deciders = deciders(instance.progress.graph(), node);
+    if !deciders.is_empty() {
+        let deciders: Vec<_> = deciders.iter().map(|id| Some(id.as_str())).collect();
+        nodes::hold(spi, &instance.id, &deciders);
+    }
+    if !instance.look_again() {
+        return Ok(false);
+    }
+    let Some((branch, next)) = instance.progress.fail(node, generation, failure, clock::now()) else {
+        return Ok(false);
+    };
+    instance.settle(spi, branch, Ok(next), Flush::AsRole)?;
+    Ok(true)
+}
+
+/// Fails a node that takes its process with it each time, of an instance that is not at hand and that nobody holds. An
+/// error of the server's unwinds.
 pub fn store_death(
     instance: InstanceNumber,
     node: NodeId,
     generation: i64,
     failure: Failure,
-) -> Result<bool, Stop> {
-    let loaded = in_transaction(|_| Instance::load_of(instance, None, 0))
-        .map_err(|failure| Stop::from(Caught::in_phase(Phase::Loading, failure)))?;
-    let Loaded::Instance(mut instance) = loaded else { return Ok(false) };
-    instance.note_failure_text(failure.message.clone());
-    store_failure_of_node(&mut instance, node, generation, failure)
+) -> Result<Unless, Stop> {
+    transact(|spi| {
+        let Loaded::Instance(mut instance) = Instance::load_of(instance, None, 0) else {
+            return Ok(Unless::Done);
+        };
+        if instances::hold_unfinished(spi, &instance.id) == Unless::Held {
+            return Ok(Unless::Held);
+        }
+        instance.note_failure_text(failure.message.clone());
+        fail_node(&mut instance, spi, node, generation, failure)?;
+        Ok(Unless::Done)
+    })
 }
 
 /// Those of whom one is written by whoever gives up the branch that a node is in.
@@ -85,4 +104,16 @@ pub fn store_failure(id: &str, text: &str, failure: &Failure) -> Result<(), Fail
     in_transaction(|spi| {
         instances::fail(spi, id, None, text, failure);
     })
+}
+
+/// [`store_failure`] for an instance that nobody holds. An error of the server's unwinds.
+pub fn store_failure_unless_held(id: &str, text: &str, failure: &Failure) -> Unless {
+    let stored: Result<Unless, Infallible> = transact(|spi| {
+        let held = instances::hold_unfinished(spi, id);
+        if held == Unless::Done {
+            instances::fail(spi, id, None, text, failure);
+        }
+        Ok(held)
+    });
+    stored.unwrap_or_else(|never| match never {})
 }

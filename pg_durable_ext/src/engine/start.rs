@@ -104,7 +104,7 @@ pub fn start(start: &Start<'_>, actor: &Actor<'_>) -> Result<String, StartError>
     {
         return Ok(id);
     }
-    let number = instance_number(instances::next_number());
+    let number = pg_durable_board::instance_number(instances::next_number());
     let id = wake::instance_id(number);
     let new = instances::NewInstance {
         id: &id,
@@ -139,13 +139,4 @@ fn check_database(submitter: Oid, name: &str) -> Result<(), StartError> {
         });
     }
     Ok(())
-}
-
-/// Spreads the numbers of a sequence over all ids of eight digits, without collisions: an odd factor and a shift are
-/// each reversible. Numbers beyond 32 bits keep their upper half, which makes longer ids.
-fn instance_number(sequence: u64) -> u64 {
-    let (upper, lower) = (sequence >> 32, sequence as u32);
-    let mixed = lower.wrapping_mul(0x9E37_79B1);
-    let mixed = (mixed ^ (mixed >> 15)).wrapping_mul(0x85EB_CA6B);
-    (upper << 32) | u64::from(mixed ^ (mixed >> 13))
 }

@@ -36,7 +36,7 @@ pub fn after_signal(role: Oid, instance: InstanceNumber) {
 fn push_after_commit(role: Oid, target: Target) {
     let tenant = Tenant { database: here(), role: RoleId(role.to_u32()) };
     after_commit(move || {
-        send(|board| board.push(tenant, target, None, clock::now()));
+        send(|board| board.push_new(tenant, target, clock::now()));
     });
 }
 
@@ -81,6 +81,28 @@ pub fn extension_dropped() {
                 process::cancel_statement(pid);
             }
         }
+    });
+}
+
+/// Somebody asks for the engine in this database: a scheduler comes where none is.
+pub fn announce() {
+    let database = here();
+    send(|board| board.announce(database));
+}
+
+/// The rows that say where the instances are at home have changed: the scheduler looks when the transaction commits.
+pub fn after_home_changed() {
+    let database = here();
+    after_commit(move || send(|board| board.databases.look_home(database)));
+}
+
+/// The instances of this database have been adopted: they are looked for when the transaction commits.
+pub fn after_adopt() {
+    let database = here();
+    after_commit(move || {
+        send(|board| board.databases.look_home(database));
+        send(|board| board.databases.request_rescan(database));
+        send(|board| board.announce(database));
     });
 }
 

@@ -90,6 +90,13 @@ pub fn acts_as(role: pg_sys::Oid) -> bool {
 
 /// Whether a database takes connections. Inside a transaction.
 pub fn takes_connections(database: pg_sys::Oid) -> bool {
+    matches!(access(database), Some(Access::Open | Access::Template))
+}
+
+fn with_database<T>(
+    database: pg_sys::Oid,
+    look: impl FnOnce(&pg_sys::FormData_pg_database) -> T,
+) -> Option<T> {
     // SAFETY: the tuple is released before the reference to it ends.
     unsafe {
         let tuple = pg_sys::SearchSysCache1(
@@ -97,11 +104,11 @@ pub fn takes_connections(database: pg_sys::Oid) -> bool {
             pg_sys::Datum::from(database),
         );
         if tuple.is_null() {
-            return false;
+            return None;
         }
-        let takes = (*pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_database>()).datallowconn;
+        let seen = look(&*pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_database>());
         pg_sys::ReleaseSysCache(tuple);
-        takes
+        Some(seen)
     }
 }
 
@@ -157,8 +164,21 @@ pub fn relation(name: &CStr) -> Option<pg_sys::Oid> {
     }
 }
 
-/// Every database that takes connections, templates left out. In a process without a database of its own.
-pub fn connectable_databases() -> Vec<pg_sys::Oid> {
+/// Whether a process of ours may go into a database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// It may.
+    Open,
+    /// Not now: the database takes no connections.
+    Closed,
+    /// Never, unless somebody asks: a template.
+    Template,
+    /// Not at all: what is left of a database whose DROP was interrupted.
+    Invalid,
+}
+
+/// Every database. In a process without a database of its own.
+pub fn databases() -> Vec<(pg_sys::Oid, Access)> {
     let mut databases = Vec::new();
     // SAFETY: a scan of a shared catalog inside a transaction; closed before it ends.
     unsafe {
@@ -170,12 +190,53 @@ pub fn connectable_databases() -> Vec<pg_sys::Oid> {
                 break;
             }
             let row = pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_database>();
-            if (*row).datallowconn && !(*row).datistemplate {
-                databases.push((*row).oid);
-            }
+            databases.push(((*row).oid, access_of(&*row)));
         }
         (*(*(*scan).rs_rd).rd_tableam).scan_end.expect("every table access method ends scans")(scan);
         pg_sys::table_close(relation, pg_sys::AccessShareLock as i32);
     }
     databases
+}
+
+/// Whether a process of ours may go into this database; `None` where there is none. Inside a transaction.
+pub fn access(database: pg_sys::Oid) -> Option<Access> {
+    with_database(database, access_of)
+}
+
+fn access_of(row: &pg_sys::FormData_pg_database) -> Access {
+    if row.datconnlimit == pg_sys::DATCONNLIMIT_INVALID_DB {
+        Access::Invalid
+    } else if !row.datallowconn {
+        Access::Closed
+    } else if row.datistemplate {
+        Access::Template
+    } else {
+        Access::Open
+    }
+}
+
+/// Whether the current user owns a database, as its owner, a member of it, or a superuser. Inside a transaction.
+pub fn owns_database(database: pg_sys::Oid) -> bool {
+    // SAFETY: a catalog look-up by oid.
+    #[cfg(feature = "pg15")]
+    unsafe {
+        pg_sys::pg_database_ownercheck(database, pg_sys::GetUserId())
+    }
+    // SAFETY: as above.
+    #[cfg(not(feature = "pg15"))]
+    unsafe {
+        pg_sys::object_ownercheck(pg_sys::DatabaseRelationId, database, pg_sys::GetUserId())
+    }
+}
+
+/// What tells this system from all others but its copies.
+pub fn system_identifier() -> u64 {
+    // SAFETY: reads the control file's copy in shared memory.
+    unsafe { pg_sys::GetSystemIdentifier() }
+}
+
+/// Whether this server is a standby.
+pub fn is_standby() -> bool {
+    // SAFETY: reads shared memory.
+    unsafe { pg_sys::RecoveryInProgress() }
 }

@@ -15,7 +15,10 @@ pub extern "C-unwind" fn _PG_init() {
     super::gucs::register();
     super::shmem::register();
     super::hooks::register(wake::extension_dropped);
-    worker::launcher::register();
+    // While a cluster is being upgraded nothing may write to it but the upgrade.
+    if !super::process::is_binary_upgrade() {
+        worker::launcher::register();
+    }
 }
 
 /// pgrx puts a Rust backtrace into the DETAIL of every error that passes through it, where the environment of the server

@@ -1,6 +1,6 @@
 //! The settings.
 
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 use std::time::Duration;
 
 use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting, PostgresGucEnum};
@@ -32,6 +32,9 @@ impl Durability {
 }
 
 static CHECKPOINT_DURABILITY: GucSetting<Durability> = GucSetting::<Durability>::new(Durability::Step);
+static CLUSTER_NAME: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
+static DRAIN_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(60);
+static ENABLED: GucSetting<bool> = GucSetting::<bool>::new(true);
 static ENABLE_SUPERUSER_INSTANCES: GucSetting<bool> = GucSetting::<bool>::new(false);
 static EXECUTOR_IDLE_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(30);
 static LIST_INSTANCES_MAX_LIMIT: GucSetting<i32> = GucSetting::<i32>::new(1000);
@@ -59,7 +62,17 @@ struct Number {
 }
 
 /// By name.
-const NUMBERS: [Number; 10] = [
+const NUMBERS: [Number; 11] = [
+    Number {
+        name: c"pg_durable.drain_timeout",
+        short: c"How long steps may go on after pg_durable.enabled was switched off.",
+        long: c"In seconds; those that run longer are interrupted, rolled back, and done again later.",
+        setting: &DRAIN_TIMEOUT,
+        least: 0,
+        most: 86_400,
+        context: GucContext::Sighup,
+        flags: GucFlags::UNIT_S,
+    },
     Number {
         name: c"pg_durable.executor_idle_timeout",
         short: c"After how long without work an executor leaves.",
@@ -174,6 +187,22 @@ pub fn register() {
         GucContext::Userset,
         GucFlags::default(),
     );
+    GucRegistry::define_string_guc(
+        c"pg_durable.cluster_name",
+        c"The name by which instances know the cluster where they are at home.",
+        c"The same on all servers of a cluster; a copy that is to stay quiet gets another one. Empty: the system identifier counts.",
+        &CLUSTER_NAME,
+        GucContext::Postmaster,
+        GucFlags::default(),
+    );
+    GucRegistry::define_bool_guc(
+        c"pg_durable.enabled",
+        c"Whether steps are carried out.",
+        c"Off: workflows are accepted and timers kept, steps that run finish within pg_durable.drain_timeout, and no other begins.",
+        &ENABLED,
+        GucContext::Sighup,
+        GucFlags::default(),
+    );
     GucRegistry::define_bool_guc(
         c"pg_durable.enable_superuser_instances",
         c"Lets superusers start workflows.",
@@ -208,6 +237,21 @@ pub fn register() {
 /// `pg_durable.checkpoint_durability`.
 pub fn checkpoint_durability() -> Durability {
     CHECKPOINT_DURABILITY.get()
+}
+
+/// `pg_durable.cluster_name`; empty where there is none.
+pub fn cluster_name() -> String {
+    CLUSTER_NAME.get().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+/// `pg_durable.drain_timeout`.
+pub fn drain_timeout() -> Duration {
+    Duration::from_secs(DRAIN_TIMEOUT.get() as u64)
+}
+
+/// `pg_durable.enabled`.
+pub fn enabled() -> bool {
+    ENABLED.get()
 }
 
 /// `pg_durable.enable_superuser_instances`.

@@ -284,6 +284,12 @@ pub fn set_session_default(name: &str, value: &str) {
     }
 }
 
+/// Whether the server serves pg_upgrade.
+pub fn is_binary_upgrade() -> bool {
+    // SAFETY: a variable that the postmaster sets at its start.
+    unsafe { pg_sys::IsBinaryUpgrade }
+}
+
 /// How many worker processes the server allows in all.
 pub fn max_worker_processes() -> i32 {
     // SAFETY: reads a setting.

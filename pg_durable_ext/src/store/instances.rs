@@ -204,6 +204,52 @@ statement!(
     [TEXTOID]
 );
 
+/// What came of a change to a row that others may hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unless {
+    /// It was changed, or there was nothing to be changed.
+    Done,
+    /// Somebody holds the row.
+    Held,
+}
+
+statement!(
+    MARK_RUNNING_UNLESS_HELD,
+    c"WITH free AS MATERIALIZED (
+          SELECT i.id FROM df.instances AS i
+          WHERE i.id OPERATOR(pg_catalog.=) $1::pg_catalog.varchar
+            AND i.status OPERATOR(pg_catalog.<>) ALL (ARRAY['running', 'completed', 'failed', 'cancelled'])
+          FOR NO KEY UPDATE SKIP LOCKED)
+      UPDATE df.instances AS i
+      SET status = 'running', started_at = pg_catalog.now(), updated_at = pg_catalog.now()
+      FROM free AS f WHERE i.id OPERATOR(pg_catalog.=) f.id",
+    [TEXTOID]
+);
+
+/// [`mark_running`] that waits for nobody.
+pub fn mark_running_unless_held(spi: &Session, id: &str) -> Unless {
+    let is_done = spi.run(&MARK_RUNNING_UNLESS_HELD, &[Arg::Text(id)]).count == 1;
+    let is_pending = || get(id).is_some_and(|instance| instance.status == "pending");
+    if is_done || !is_pending() { Unless::Done } else { Unless::Held }
+}
+
+statement!(
+    HOLD_UNFINISHED,
+    c"SELECT 1 FROM df.instances AS i
+      WHERE i.id OPERATOR(pg_catalog.=) $1::pg_catalog.varchar
+        AND i.status OPERATOR(pg_catalog.<>) ALL (ARRAY['completed', 'failed', 'cancelled'])
+      FOR NO KEY UPDATE SKIP LOCKED",
+    [TEXTOID]
+);
+
+/// Takes the row of an instance that is not terminal, so that changing it waits for nobody; nothing where it is.
+pub fn hold_unfinished(spi: &Session, id: &str) -> Unless {
+    let is_held = spi.run(&HOLD_UNFINISHED, &[Arg::Text(id)]).count == 1;
+    let is_unfinished =
+        || get(id).is_some_and(|instance| matches!(instance.status.as_str(), "pending" | "running"));
+    if is_held || !is_unfinished() { Unless::Done } else { Unless::Held }
+}
+
 /// Marks a pending instance as running; false where it is not pending.
 pub fn mark_running(spi: &Session, id: &str) -> bool {
     spi.run(&MARK_RUNNING, &[Arg::Text(id)]).count == 1
@@ -340,6 +386,106 @@ statement!(
       DELETE FROM df.instances AS i USING expired AS e WHERE i.id OPERATOR(pg_catalog.=) e.id",
     [INT4OID]
 );
+
+statement!(
+    EXPIRED,
+    c"SELECT i.id FROM df.instances AS i
+      WHERE i.status OPERATOR(pg_catalog.=) ANY (ARRAY['completed', 'failed', 'cancelled'])
+        AND COALESCE(i.completed_at, i.created_at)
+            OPERATOR(pg_catalog.<) (pg_catalog.now() OPERATOR(pg_catalog.-) pg_catalog.make_interval(days => $1))
+        AND i.id OPERATOR(pg_catalog.<>) ALL ($2::pg_catalog.varchar[])
+      LIMIT 100",
+    [INT4OID, TEXTARRAYOID]
+);
+
+/// Up to 100 terminal instances that ended more than `days` ago, others than these.
+pub fn expired(spi: &Session, days: i32, except: &[Option<&str>]) -> Vec<String> {
+    let rows = spi.run(&EXPIRED, &[Arg::Int4(days), Arg::TextArray(except)]);
+    (0..rows.count).map(|row| rows.string(row, 1)).collect()
+}
+
+statement!(
+    DELETE_ONE,
+    c"WITH free AS (
+          SELECT i.id FROM df.instances AS i
+          WHERE i.id OPERATOR(pg_catalog.=) $1::pg_catalog.varchar
+            AND i.status OPERATOR(pg_catalog.=) ANY (ARRAY['completed', 'failed', 'cancelled'])
+          FOR UPDATE SKIP LOCKED
+      ), nodes AS (
+          DELETE FROM df.nodes AS n USING free AS f WHERE n.instance_id OPERATOR(pg_catalog.=) f.id
+      ), signals AS (
+          DELETE FROM df.signals AS s USING free AS f WHERE s.instance_id OPERATOR(pg_catalog.=) f.id
+      )
+      DELETE FROM df.instances AS i USING free AS f WHERE i.id OPERATOR(pg_catalog.=) f.id",
+    [TEXTOID]
+);
+
+/// Deletes a terminal instance; false where somebody holds its row.
+pub fn delete(spi: &Session, id: &str) -> bool {
+    spi.run(&DELETE_ONE, &[Arg::Text(id)]).count == 1
+}
+
+statement!(
+    COUNT_UNFINISHED,
+    c"SELECT pg_catalog.count(*) FROM df.instances AS i
+      WHERE i.status OPERATOR(pg_catalog.=) ANY (ARRAY['pending', 'running'])",
+    []
+);
+
+/// How many instances are not terminal.
+pub fn count_unfinished(spi: &Session) -> i64 {
+    spi.run(&COUNT_UNFINISHED, &[]).int(0, 1).unwrap_or_default()
+}
+
+statement!(
+    CANCEL_ALL,
+    c"UPDATE df.instances AS i
+      SET status = 'cancelled', updated_at = pg_catalog.now(), completed_at = pg_catalog.clock_timestamp(),
+          error = $1, message = $1, sqlstate = '57014'
+      WHERE i.status OPERATOR(pg_catalog.=) ANY (ARRAY['pending', 'running'])",
+    [TEXTOID]
+);
+
+/// Cancels every instance that is not terminal; how many there were.
+pub fn cancel_all(spi: &Session, reason: &str) -> i64 {
+    spi.run(&CANCEL_ALL, &[Arg::Text(reason)]).count as i64
+}
+
+statement!(
+    IDS,
+    c"SELECT i.id FROM df.instances AS i
+      WHERE i.id OPERATOR(pg_catalog.>) $1::pg_catalog.varchar ORDER BY i.id LIMIT 10000",
+    [TEXTOID]
+);
+
+/// Calls `each` with the id of every instance.
+pub fn for_each_id(mut each: impl FnMut(&str)) {
+    let mut last = String::new();
+    loop {
+        // Of its own for each page, so that no more than one is kept.
+        let spi = Session::open();
+        let rows = spi.run(&IDS, &[Arg::Text(&last)]);
+        for row in 0..rows.count {
+            last = rows.string(row, 1);
+            each(&last);
+        }
+        if rows.count == 0 {
+            return;
+        }
+    }
+}
+
+statement!(
+    MOVE_NUMBER,
+    c"SELECT pg_catalog.setval('df.instance_number', $1)
+      FROM df.instance_number AS s WHERE s.last_value OPERATOR(pg_catalog.<) $1",
+    [INT8OID]
+);
+
+/// Has the numbers of instances go on behind this one, if they do not already.
+pub fn move_number(spi: &Session, last: i64) {
+    spi.run(&MOVE_NUMBER, &[Arg::Int8(last)]);
+}
 
 /// Deletes up to 1,000 terminal instances that ended more than `days` ago; how many there were.
 pub fn delete_expired(spi: &Session, days: i32) -> usize {

@@ -1,6 +1,7 @@
 //! Every SQL statement that the engine runs: schema-qualified, parameterised, run as the extension's owner.
 
 mod error;
+pub mod home;
 pub mod instances;
 pub mod nodes;
 pub mod signals;

@@ -16,6 +16,18 @@ pub fn insert(spi: &Session, instance: &str, name: &str, payload: &str, sender: 
 }
 
 statement!(
+    WAITING,
+    c"SELECT s.instance_id, pg_catalog.sum(s.id)::pg_catalog.int8 FROM df.signals AS s GROUP BY s.instance_id",
+    []
+);
+
+/// The instances that have signals which nobody has consumed, each with a sum that tells whether others have come.
+pub fn waiting(spi: &Session) -> Vec<(String, i64)> {
+    let rows = spi.run(&WAITING, &[]);
+    (0..rows.count).map(|row| (rows.string(row, 1), rows.int(row, 2).unwrap_or_default())).collect()
+}
+
+statement!(
     CONSUME,
     c"DELETE FROM df.signals AS s
       WHERE s.instance_id OPERATOR(pg_catalog.=) $1::pg_catalog.varchar AND s.name OPERATOR(pg_catalog.=) $2

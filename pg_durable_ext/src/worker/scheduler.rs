@@ -1,26 +1,36 @@
 //! The scheduler: one a database. Owns the timers, starts executors, rebuilds the queue after a restart. Runs no SQL
-//! of users.
+//! of users, and waits for no row that a user can hold.
+//!
+//! What it does are duties, each by itself: one that fails is tried again with pauses of its own, and holds up no other.
 
 mod backlog;
 mod crew;
+mod holding;
 mod marks;
 mod retention;
 mod timers;
 
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, HashSet, VecDeque};
+use std::collections::HashMap;
+use std::convert::Infallible;
 use std::time::Duration;
 
-use pg_durable_board::{DatabaseId, RoleId, Tenant};
+use pg_durable_board::{DatabaseId, Duty, Hold, RoleId, Tenant};
+use pg_durable_graph::Failure;
 use pgrx::pg_sys::Oid;
 
-use crate::engine::wake;
+use crate::engine::{checkpoint, wake};
 use crate::pg::process::{self, Handle};
 use crate::pg::spi::Session;
 use crate::pg::xact::Transaction;
 use crate::pg::{activity, catalog, caught, clock, latch, shmem};
-use crate::store;
-use timers::Due;
+use backlog::Backlog;
+use marks::Marks;
+use retention::Retention;
+use timers::Timers;
+
+/// The longest that a statement of a scheduler waits for any lock. None waits for a row; this is for tables that
+/// somebody rebuilds.
+const LOCK_TIMEOUT: &str = "500ms";
 
 thread_local! {
     static DATABASE: std::cell::Cell<DatabaseId> = const { std::cell::Cell::new(DatabaseId(0)) };
@@ -28,16 +38,15 @@ thread_local! {
 
 struct Scheduler {
     database: DatabaseId,
-    timers: BinaryHeap<Reverse<Due>>,
-    known: HashSet<Due>,
-    /// Unfinished instances that the board has no room for yet.
-    backlog: VecDeque<(u64, RoleId)>,
+    timers: Timers,
+    backlog: Backlog,
+    marks: Marks,
+    retention: Retention,
     starting: HashMap<usize, Handle>,
-    scanned_at: i64,
-    /// How many timers make it worth looking for those that mean nothing any more.
-    prune_at: usize,
-    sweep_at: i64,
-    reconcile_at: i64,
+    /// What the rows say of where the instances are at home; `None` before they have been looked at.
+    home: Option<Hold>,
+    /// Since when the engine is switched off, or when the last step was interrupted for it.
+    draining_since: Option<i64>,
     warned_at: i64,
 }
 
@@ -47,6 +56,7 @@ pub fn run(database: DatabaseId) {
     DATABASE.set(database);
     process::before_exit(|| wake::send(|board| board.leave_scheduler(DATABASE.get(), process::my_pid())));
     process::connect(Some(Oid::from(database.0)), None);
+    process::set_session_default("lock_timeout", LOCK_TIMEOUT);
     activity::show_name("pg_durable scheduler");
     if !shmem::board().enter_scheduler(database, process::my_pid(), latch::my_proc_number(), clock::now()) {
         process::exit();
@@ -56,27 +66,22 @@ pub fn run(database: DatabaseId) {
     }
     let mut scheduler = Scheduler {
         database,
-        timers: BinaryHeap::new(),
-        known: HashSet::new(),
-        backlog: VecDeque::new(),
+        timers: Timers::default(),
+        backlog: Backlog::new(!shmem::board().databases.take_is_new(database)),
+        marks: Marks::default(),
+        retention: Retention::default(),
         starting: HashMap::new(),
-        scanned_at: 0,
-        prune_at: 0,
-        sweep_at: 0,
-        reconcile_at: 0,
+        home: None,
+        draining_since: None,
         warned_at: 0,
     };
-    // Before the first executor: a step that has had its chances gets no other.
-    scheduler.count_deaths();
-    // Before the scan: what is committed between the two is then either seen by the scan or swept for.
-    if has_prepared_transactions() {
-        wake::expect_prepared();
-    }
-    if !shmem::board().databases.take_is_new(database) {
-        scheduler.scan();
-    }
     loop {
-        latch::serve_interrupts();
+        // A cancellation means nothing here: there is no statement of anybody's.
+        process::without_cancellation(latch::serve_interrupts);
+        process::forget_cancellation();
+        if shmem::board().databases.has_to_be_left(database) {
+            process::exit();
+        }
         if shmem::board().databases.is_dropped(database) && !is_served(database) {
             process::exit();
         }
@@ -91,36 +96,65 @@ pub fn run(database: DatabaseId) {
 impl Scheduler {
     /// Does what is due; says until when there is nothing to do.
     fn pass(&mut self) -> Option<i64> {
+        let troubles = shmem::board().databases.troubles(self.database);
+        let duties = Duty::ALL.into_iter().zip(troubles);
+        duties
+            .filter_map(|(duty, again_at)| match again_at {
+                Some(at) if at > clock::now() => Some(at),
+                Some(_) | None => self.perform(duty, again_at.is_some()),
+            })
+            .min()
+    }
+
+    /// Does one duty, if it is due; says when it is again.
+    fn perform(&mut self, duty: Duty, was_in_trouble: bool) -> Option<i64> {
         let now = clock::now();
-        self.count_deaths();
-        let mut next_at = i64::MAX;
-        let mut at = |moment: i64| next_at = next_at.min(moment);
-        self.take_timers();
-        self.prune_timers();
-        self.fire_timers(now);
-        if let Some(Reverse(due)) = self.timers.peek() {
-            at(due.at);
+        match caught::catch(|| self.carry_out(duty, now)).and_then(|done| done) {
+            Ok(next_at) => {
+                if was_in_trouble {
+                    shmem::board().databases.clear_trouble(self.database, duty);
+                }
+                next_at
+            }
+            Err(failure) => Some(self.put_off(duty, &failure)),
         }
-        if let Some(moment) = self.scan_again(now) {
-            at(moment);
-        }
-        self.feed_board(now);
-        if !self.backlog.is_empty() {
-            at(now + 20_000);
-        }
-        if let Some(moment) = self.start_executors(now) {
-            at(moment);
-        }
-        if let Some(moment) = self.mark_running(now) {
-            at(moment);
-        }
-        if let Some(moment) = self.sweep(now) {
-            at(moment);
-        }
-        if let Some(moment) = self.reconcile(now) {
-            at(moment);
-        }
-        (next_at != i64::MAX).then_some(next_at)
+    }
+
+    fn carry_out(&mut self, duty: Duty, now: i64) -> Result<Option<i64>, Failure> {
+        // Of what is not at home nothing is touched.
+        let is_home = self.home == Some(Hold::Free);
+        Ok(match duty {
+            Duty::Home => self.look_home(now),
+            Duty::Timers => self.serve_timers(now),
+            Duty::Deaths if is_home => self.count_deaths(),
+            Duty::Failing if is_home => self.fail_doomed(now),
+            Duty::Scan if is_home => self.scan_again(now),
+            Duty::Executors if is_home => self.start_executors(now),
+            Duty::Marks if is_home => self.mark_running(now),
+            Duty::Sweep if is_home => self.sweep(now),
+            Duty::Retention if is_home => self.delete_expired(now)?,
+            Duty::Deaths
+            | Duty::Failing
+            | Duty::Scan
+            | Duty::Executors
+            | Duty::Marks
+            | Duty::Sweep
+            | Duty::Retention => None,
+        })
+    }
+
+    /// Notes that a duty has failed; says when it is tried again.
+    fn put_off(&self, duty: Duty, failure: &Failure) -> i64 {
+        let now = clock::now();
+        let sqlstate = failure.sqlstate.as_bytes().try_into().unwrap_or(*b"XX000");
+        let at = shmem::board().databases.note_trouble(self.database, duty, sqlstate, now);
+        pgrx::warning!(
+            "pg_durable: {} failed, and is tried again in {} s: {}",
+            duty.as_str(),
+            (at - now).max(0) / 1_000_000,
+            failure.message
+        );
+        at
     }
 
     fn tenant(&self, role: RoleId) -> Tenant {
@@ -129,14 +163,8 @@ impl Scheduler {
 }
 
 fn in_transaction<T>(work: impl FnOnce(&Session) -> T) -> T {
-    let transaction = Transaction::begin_internal();
-    let owner = store::as_owner();
-    let spi = Session::open();
-    let done = work(&spi);
-    drop(spi);
-    drop(owner);
-    transaction.commit();
-    done
+    let done: Result<T, Infallible> = checkpoint::transact(|spi| Ok(work(spi)));
+    done.unwrap_or_else(|never| match never {})
 }
 
 /// Whether the extension is there. The answer holds also where it is created or dropped during the look.
@@ -156,8 +184,4 @@ fn has_extension() -> bool {
     let has = catalog::extension().is_some();
     transaction.commit();
     has
-}
-
-fn has_prepared_transactions() -> bool {
-    caught::catch(|| in_transaction(store::has_prepared_transactions)).unwrap_or(true)
 }

@@ -1,6 +1,6 @@
 //! The crew: executors, which the scheduler starts.
 
-use pg_durable_board::{Opening, RoleId};
+use pg_durable_board::{Hold, Opening, RoleId};
 use pg_durable_graph::Failure;
 use pgrx::pg_sys::Oid;
 
@@ -13,6 +13,7 @@ use crate::pg::{catalog, gucs, shmem};
 const BLOCKED_US: i64 = 1_000_000;
 
 impl Scheduler {
+    /// Starts executors for what waits; says when to ask again.
     pub(super) fn start_executors(&mut self, now: i64) -> Option<i64> {
         self.starting.retain(|&slot, handle| {
             let has_failed = handle.is_stopped() && shmem::board().executors.is_starting(slot);
@@ -21,6 +22,9 @@ impl Scheduler {
             }
             !has_failed && shmem::board().executors.is_starting(slot)
         });
+        if shmem::board().databases.hold_of(self.database) != Hold::Free {
+            return None;
+        }
         let limit = self.executors_max();
         let openings = wake::ask(|board| board.open_executors(self.database, limit, now));
         let mut ask_again = openings.ask_again;
@@ -38,7 +42,7 @@ impl Scheduler {
                 self.warn_of_exhaustion(now);
             }
         }
-        ask_again
+        if self.has_doomed() { Some(now) } else { ask_again }
     }
 
     /// As many as the settings allow and the server has worker slots for, other users of which are left some.
