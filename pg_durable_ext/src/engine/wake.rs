@@ -106,6 +106,21 @@ pub fn after_adopt() {
     });
 }
 
+/// A session wants a database alone.
+pub fn leave_alone(database: Oid) {
+    send(|board| board.leave_alone(DatabaseId(database.to_u32())));
+}
+
+/// It does not any more.
+pub fn come_back(database: Oid) {
+    send(|board| board.come_back(DatabaseId(database.to_u32())));
+}
+
+/// Databases have come, gone or changed.
+pub fn databases_changed() {
+    send(|board| board.launcher.request_look());
+}
+
 fn after_commit(action: impl Fn() + 'static) {
     xact::after_commit(action, expect_prepared);
 }

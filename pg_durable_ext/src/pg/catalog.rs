@@ -229,6 +229,11 @@ pub fn owns_database(database: pg_sys::Oid) -> bool {
     }
 }
 
+/// Whether a database is a template, which others may copy. Inside a transaction.
+pub fn is_template(database: pg_sys::Oid) -> bool {
+    access(database) == Some(Access::Template)
+}
+
 /// What tells this system from all others but its copies.
 pub fn system_identifier() -> u64 {
     // SAFETY: reads the control file's copy in shared memory.

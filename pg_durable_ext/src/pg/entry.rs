@@ -15,6 +15,11 @@ pub extern "C-unwind" fn _PG_init() {
     super::gucs::register();
     super::shmem::register();
     super::hooks::register(wake::extension_dropped);
+    super::utility::register(super::utility::Listener {
+        leave_alone: wake::leave_alone,
+        come_back: wake::come_back,
+        databases_changed: wake::databases_changed,
+    });
     // While a cluster is being upgraded nothing may write to it but the upgrade.
     if !super::process::is_binary_upgrade() {
         worker::launcher::register();

@@ -28,5 +28,6 @@ pub mod session;
 pub mod shmem;
 pub mod spi;
 pub mod statement;
+mod utility;
 pub mod value;
 pub mod xact;
