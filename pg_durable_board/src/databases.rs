@@ -47,6 +47,8 @@ pub(crate) struct Database {
     released: bool,
     /// Why nothing is carried out there.
     hold: Hold,
+    /// Instances of roles that do not exist here wait for them.
+    misses_roles: bool,
     /// How many sessions want the database alone at this moment.
     alone: u32,
     troubles: Troubles,
@@ -116,6 +118,11 @@ impl Database {
         self.hold
     }
 
+    /// Whether instances of roles that do not exist here wait for them.
+    pub fn misses_roles(&self) -> bool {
+        self.misses_roles
+    }
+
     /// What the scheduler has failed at last, if anything.
     pub fn troubles(&self) -> impl Iterator<Item = (Duty, Trouble)> {
         Duty::ALL.into_iter().filter_map(|duty| Some((duty, self.troubles.of(duty)?)))
@@ -162,6 +169,11 @@ impl Databases {
     /// Whether the scheduler is to look where the instances are at home; true once.
     pub fn take_look_home(&mut self, database: DatabaseId) -> bool {
         self.of_mut(database).is_some_and(|entry| std::mem::take(&mut entry.look_home))
+    }
+
+    /// Instances of roles that do not exist here wait for them; true where that is new.
+    pub fn note_missing_roles(&mut self, database: DatabaseId) -> bool {
+        self.of_mut(database).is_some_and(|entry| !std::mem::replace(&mut entry.misses_roles, true))
     }
 
     /// A duty of the scheduler has failed; says when it is to be tried again.
@@ -229,6 +241,8 @@ impl Databases {
     pub fn begin_rescan(&mut self, database: DatabaseId) {
         if let Some(entry) = self.of_mut(database) {
             entry.rescan = false;
+            // The look finds those that still are.
+            entry.misses_roles = false;
         }
     }
 

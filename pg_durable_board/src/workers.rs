@@ -42,6 +42,8 @@ pub enum WorkerKind {
         queued: u32,
         /// Why none of it is carried out.
         hold: Hold,
+        /// Whether instances of roles that do not exist there wait for them.
+        misses_roles: bool,
         /// A duty that it has failed at, and how.
         trouble: Option<(Duty, Trouble)>,
     },
@@ -83,6 +85,7 @@ pub(crate) fn list(
         kind: WorkerKind::Scheduler {
             queued: queues.queued(entry.id),
             hold: entry.hold(),
+            misses_roles: entry.misses_roles(),
             trouble: entry.troubles().next(),
         },
         pid: entry.scheduler.pid,

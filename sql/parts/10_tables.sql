@@ -9,6 +9,30 @@ DROP FUNCTION pg_catalog.pg_durable_check_preload();
 -- No IF NOT EXISTS: a schema that somebody else made must not be taken over.
 CREATE SCHEMA df;
 
+-- A regrole to all who read it, but that it takes names of roles that do not exist: of a dump with the workflows of many
+-- roles, one that is missing costs only its own. df.adopt() finds them when they have come.
+CREATE TYPE df.role;
+CREATE FUNCTION df._role_in(cstring) RETURNS df.role
+    STABLE STRICT PARALLEL SAFE LANGUAGE c AS 'MODULE_PATHNAME', 'role_in_wrapper';
+CREATE FUNCTION df._role_out(df.role) RETURNS cstring
+    STABLE STRICT PARALLEL SAFE LANGUAGE internal AS 'regroleout';
+CREATE FUNCTION df._role_recv(internal) RETURNS df.role
+    IMMUTABLE STRICT PARALLEL SAFE LANGUAGE internal AS 'regrolerecv';
+CREATE FUNCTION df._role_send(df.role) RETURNS bytea
+    IMMUTABLE STRICT PARALLEL SAFE LANGUAGE internal AS 'regrolesend';
+CREATE TYPE df.role (
+    INPUT = df._role_in, OUTPUT = df._role_out, RECEIVE = df._role_recv, SEND = df._role_send,
+    LIKE = pg_catalog.oid, CATEGORY = 'N'
+);
+COMMENT ON TYPE df.role IS 'A regrole that may name a role that does not exist.';
+COMMENT ON FUNCTION df._role_in(cstring) IS 'Reads a df.role.';
+COMMENT ON FUNCTION df._role_out(df.role) IS 'Writes a df.role.';
+COMMENT ON FUNCTION df._role_recv(internal) IS 'Reads a df.role from its binary form.';
+COMMENT ON FUNCTION df._role_send(df.role) IS 'Writes the binary form of a df.role.';
+CREATE CAST (df.role AS regrole) WITHOUT FUNCTION AS IMPLICIT;
+CREATE CAST (df.role AS oid) WITHOUT FUNCTION AS IMPLICIT;
+CREATE CAST (regrole AS df.role) WITHOUT FUNCTION AS IMPLICIT;
+
 CREATE SEQUENCE df.instance_number;
 
 -- Where the instances of this database are at home. The row is dumped with them, and a new place has one of its own:
@@ -26,13 +50,13 @@ CREATE TABLE df.instances (
     id              varchar(16) NOT NULL,
     label           text,
     root_node       varchar(16) NOT NULL,
-    submitted_by    regrole NOT NULL,
+    submitted_by    df.role NOT NULL,
     database        text,
     vars            jsonb,
     input           jsonb,
     workflow        text,
     version         integer,
-    called_by       regrole,
+    called_by       df.role,
     durability      text NOT NULL,
     idempotency_key text,
     created_at      timestamptz NOT NULL DEFAULT now(),
@@ -82,7 +106,7 @@ CREATE TABLE df.nodes (
     result_name     text,
     left_node       varchar(16),
     right_node      varchar(16),
-    submitted_by    regrole,
+    submitted_by    df.role,
     database        text,
     created_at      timestamptz DEFAULT now(),
     status          text NOT NULL DEFAULT 'pending',
@@ -126,7 +150,7 @@ CREATE TABLE df.signals (
     instance_id varchar(16) NOT NULL,
     name        text NOT NULL,
     payload     jsonb,
-    sent_by     regrole NOT NULL,
+    sent_by     df.role NOT NULL,
     sent_at     timestamptz NOT NULL DEFAULT now(),
     CONSTRAINT signals_pkey PRIMARY KEY (instance_id, name, id)
 );
@@ -135,7 +159,7 @@ COMMENT ON TABLE df.signals IS 'Signals that were sent and not consumed yet.';
 CREATE TABLE df.vars (
     name  text NOT NULL,
     value text,
-    owner regrole NOT NULL DEFAULT quote_ident(current_user)::regrole,
+    owner df.role NOT NULL DEFAULT quote_ident(current_user)::regrole,
     CONSTRAINT vars_pkey PRIMARY KEY (owner, name)
 );
 COMMENT ON TABLE df.vars IS 'Variables of each role; df.start() takes a copy.';

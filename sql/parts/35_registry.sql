@@ -2,7 +2,7 @@
 
 CREATE TABLE df.workflow_names (
     name  text NOT NULL,
-    owner regrole NOT NULL,
+    owner df.role NOT NULL,
     CONSTRAINT workflow_names_pkey PRIMARY KEY (name)
 );
 COMMENT ON TABLE df.workflow_names IS 'Whose each name is.';
@@ -17,7 +17,7 @@ CREATE TABLE df.workflow_versions (
     durability    text,
     database      text,
     description   text,
-    registered_by regrole NOT NULL,
+    registered_by df.role NOT NULL,
     registered_at timestamptz NOT NULL DEFAULT now(),
     CONSTRAINT workflow_versions_pkey PRIMARY KEY (name, version),
     CONSTRAINT workflow_versions_version_chk CHECK (version > 0),
@@ -27,8 +27,8 @@ COMMENT ON TABLE df.workflow_versions IS 'What df.register() was given. A versio
 
 CREATE TABLE df.workflow_grants (
     name       text NOT NULL,
-    grantee    regrole NOT NULL,
-    granted_by regrole NOT NULL,
+    grantee    df.role NOT NULL,
+    granted_by df.role NOT NULL,
     granted_at timestamptz NOT NULL DEFAULT now(),
     CONSTRAINT workflow_grants_pkey PRIMARY KEY (name, grantee)
 );

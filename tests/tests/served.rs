@@ -564,3 +564,98 @@ fn databases_without_the_extension_take_no_place_and_no_line_of_the_log() {
         .collect();
     assert!(ours.iter().all(|line| line.contains("max_worker_processes is")), "{ours:#?}");
 }
+
+/// Dumps a database and restores it into another one of the same server, as `pg_restore --no-owner` does; what failed.
+fn restore(server: &TestServer, dump: &[&str], from: &str, to: &str) -> String {
+    let program = |name: &str| server.installation().program(name).display().to_string();
+    let pipe = format!(
+        "{} {} --no-owner --no-acl -d '{}' | {} -X -q -d '{}'",
+        program("pg_dump"),
+        dump.join(" "),
+        server.dsn("postgres", from),
+        program("psql"),
+        server.dsn("postgres", to),
+    );
+    let output = Command::new("bash").args(["-o", "pipefail", "-c", &pipe]).output().expect("bash runs");
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn a_role_that_is_missing_costs_only_its_own_workflows() {
+    let server = server(&[], &["stays", "leaves"]);
+    let admin = open(&server, "postgres", "postgres");
+    admin.run("CREATE DATABASE source");
+    admin.run("CREATE DATABASE target");
+    install(&server, "source", &["stays", "leaves"]);
+    let ids = ["stays", "leaves"].map(|role| {
+        let session = open(&server, role, "source");
+        session.run("SELECT df.setvar('mine', 'yes')");
+        session.run("SELECT df.register('of_' || current_user, 'SELECT 1')");
+        let id = session.start("df.wait_for_signal('go') ~> 'SELECT 1 AS n'");
+        session.run(&format!("SELECT df.signal('{id}', 'early')"));
+        id
+    });
+    open(&server, "postgres", "source")
+        .until("(SELECT count(*) = 2 FROM df.nodes WHERE waiting_for IS NOT NULL)");
+    // In the dump it has its name, at the target nobody has.
+    let program = server.installation().program("pg_dump");
+    let dump = Command::new(program).args(["--no-acl", "-d", &server.dsn("postgres", "source")]).output();
+    let dump = String::from_utf8(dump.expect("pg_dump runs").stdout).expect("text");
+    admin.run("ALTER ROLE leaves RENAME TO \"Someone Else\"");
+    server.psql("target", &dump).expect("everything is restored");
+    let dba = open(&server, "postgres", "target");
+    dba.run("SELECT df.grant_usage('stays'), df.grant_usage('Someone Else')");
+    assert_eq!(dba.value("SELECT count(*) FROM df.instances"), "2");
+    let stays = open(&server, "stays", "target");
+    assert_eq!(stays.value("SELECT string_agg(id, ',') FROM df.instances"), ids[0]);
+    assert_eq!(open(&server, "Someone Else", "target").value("SELECT count(*) FROM df.instances"), "0");
+    dba.run("SELECT df.adopt()");
+    stays.run(&format!("SELECT df.signal('{}', 'go')", ids[0]));
+    assert_eq!(stays.end_of(&ids[0]), one(1));
+    dba.until(&format!("({NOTE}) LIKE '%workflows of roles that do not exist here%'"));
+    assert_eq!(dba.value(&format!("SELECT status FROM df.instances WHERE id = '{}'", ids[1])), "running");
+    // A dump of that names it by a number, which is the same role's.
+    admin.run("CREATE DATABASE again");
+    assert_eq!(restore(&server, &[], "target", "again"), "");
+    admin.run("ALTER ROLE \"Someone Else\" RENAME TO leaves");
+    for name in ["target", "again"] {
+        let dba = open(&server, "postgres", name);
+        dba.run("SELECT df.grant_usage('leaves')");
+        dba.run("SELECT df.adopt()");
+        let leaves = open(&server, "leaves", name);
+        leaves.run(&format!("SELECT df.signal('{}', 'go')", ids[1]));
+        assert_eq!(leaves.end_of(&ids[1]), one(1), "{name}");
+        assert_eq!(leaves.value("SELECT df.getvar('mine')"), "yes");
+        assert_eq!(leaves.value("SELECT owner FROM df.workflows WHERE name = 'of_leaves'"), "leaves");
+        dba.until(&format!("({NOTE}) = '-'"));
+    }
+}
+
+#[test]
+fn the_owner_of_a_database_dumps_it_with_and_without_workflows() {
+    let server = server(&[], &["boss", "app"]);
+    let admin = open(&server, "postgres", "postgres");
+    admin.run("CREATE DATABASE owned OWNER boss");
+    install(&server, "owned", &["app"]);
+    let boss = open(&server, "boss", "owned");
+    boss.run("CREATE TABLE things (n int); INSERT INTO things VALUES (42)");
+    open(&server, "app", "owned").start("df.wait_for_signal('go')");
+    let dump = |arguments: &[&str]| {
+        let program = server.installation().program("pg_dump");
+        let output = Command::new(program)
+            .args(arguments)
+            .args(["-d", &server.dsn("boss", "owned")])
+            .output()
+            .expect("pg_dump runs");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        text
+    };
+    let without = dump(&["-N", "df"]);
+    assert!(without.contains("42") && !without.contains("COPY df.instances"));
+    let dba = open(&server, "postgres", "owned");
+    dba.run("ALTER ROLE boss BYPASSRLS");
+    dba.run("GRANT USAGE ON SCHEMA df TO boss; GRANT SELECT ON ALL TABLES IN SCHEMA df TO boss; GRANT SELECT ON ALL SEQUENCES IN SCHEMA df TO boss");
+    let with = dump(&[]);
+    assert!(with.contains("42") && with.contains("COPY df.instances"), "{with}");
+}

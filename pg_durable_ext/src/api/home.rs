@@ -7,7 +7,7 @@ use super::extension;
 use crate::engine::wake;
 use crate::pg::catalog;
 use crate::pg::spi::Session;
-use crate::store::{self, home, instances};
+use crate::store::{self, home, instances, roles};
 
 /// Why instances were not adopted.
 #[derive(Debug, thiserror::Error)]
@@ -50,7 +50,15 @@ pub fn adopt(discard: bool) -> Result<i64, AdoptError> {
     let spi = Session::open();
     home::lock(&spi);
     let here = home::here();
+    let has_found_roles = roles::resolve(&spi) > 0;
+    if has_found_roles {
+        wake::after_adopt();
+    }
     if !here.hold(&home::rows(&spi)).is_of_a_copy() {
+        if has_found_roles {
+            pgrx::notice!("pg_durable: the workflows of roles that were missing go on");
+            return Ok(0);
+        }
         pgrx::notice!("pg_durable: the workflows of this database are at home: there is nothing to adopt");
         return Ok(0);
     }

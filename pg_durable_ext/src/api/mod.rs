@@ -17,6 +17,7 @@ mod node;
 mod not_a_step;
 mod registry;
 mod report;
+mod role;
 mod schema;
 mod signal;
 mod variable;

@@ -68,7 +68,9 @@ fn rows() -> Vec<Row> {
 fn row(worker: WorkerInfo, exhausted_at: i64) -> Row {
     let note = match worker.kind {
         WorkerKind::Launcher => launcher_note(exhausted_at),
-        WorkerKind::Scheduler { queued, hold, trouble } => scheduler_note(queued, hold, trouble),
+        WorkerKind::Scheduler { queued, hold, misses_roles, trouble } => {
+            scheduler_note(queued, hold, misses_roles, trouble)
+        }
         WorkerKind::Executor => None,
     };
     let role = worker.role.map(|role| pg_sys::Oid::from(role.0));
@@ -91,7 +93,12 @@ fn row(worker: WorkerInfo, exhausted_at: i64) -> Row {
 }
 
 /// What stands in the way of a database's work, or of its scheduler.
-fn scheduler_note(queued: u32, hold: Hold, trouble: Option<(Duty, Trouble)>) -> Option<String> {
+fn scheduler_note(
+    queued: u32,
+    hold: Hold,
+    misses_roles: bool,
+    trouble: Option<(Duty, Trouble)>,
+) -> Option<String> {
     let trouble = trouble.map(|(duty, trouble)| {
         let secs = ((trouble.again_at - clock::now()).max(0) + 999_999) / 1_000_000;
         format!(
@@ -102,8 +109,11 @@ fn scheduler_note(queued: u32, hold: Hold, trouble: Option<(Duty, Trouble)>) -> 
         )
     });
     let hold = hold.note().map(str::to_owned);
+    let missing = misses_roles.then(|| {
+        "held: workflows of roles that do not exist here: create the roles and SELECT df.adopt()".to_owned()
+    });
     let queued = (queued > 0).then(|| format!("{queued} ready, waiting for an executor"));
-    let notes: Vec<String> = [hold, trouble, queued].into_iter().flatten().collect();
+    let notes: Vec<String> = [hold, missing, trouble, queued].into_iter().flatten().collect();
     (!notes.is_empty()).then(|| notes.join("; "))
 }
 

@@ -24,6 +24,12 @@ pub unsafe fn to_utf8(text: *const c_char) -> String {
     })
 }
 
+/// [`to_utf8`] for an argument of a function.
+pub fn of_server(text: &CStr) -> String {
+    // SAFETY: a C string that the server hands over is in the database's encoding.
+    unsafe { to_utf8(text.as_ptr()) }
+}
+
 /// UTF-8 text as a C string in the database's encoding; raises where a character has no equivalent.
 pub fn from_utf8(text: &str) -> CString {
     let text = CString::new(text.replace('\0', "\u{fffd}")).unwrap_or_default();

@@ -4,6 +4,7 @@ mod error;
 pub mod home;
 pub mod instances;
 pub mod nodes;
+pub mod roles;
 pub mod signals;
 pub mod vars;
 pub mod workflows;
