@@ -446,6 +446,25 @@ fn databases_of_any_encoding_are_served() {
             format!(r#"{{"rows": [{{"n": true, "w": "{letter}"}}], "row_count": 1}}"#),
             "{encoding}"
         );
+        // The same in texts, labels, signals, variables and input.
+        app.run(&format!("SELECT df.setvar('letter', '{letter}')"));
+        let id = app.start(&format!(
+            "('SELECT ''{letter}{{letter}}'' || ($input #>> ''{{}}'') AS w' |=> 'w') ~> (df.wait_for_signal('{letter}') |=> 's')
+              ~> 'SELECT $w || $s.data AS w', 'label {letter}', input => '\"{letter}\"'"
+        ));
+        app.run(&format!("SELECT df.signal('{id}', '{letter}', '{letter}')"));
+        let four = letter.repeat(4);
+        assert_eq!(
+            app.end_of(&id),
+            format!(r#"{{"rows": [{{"w": "{four}"}}], "row_count": 1}}"#),
+            "{encoding}"
+        );
+        assert_eq!(
+            app.value("SELECT label FROM df.instances WHERE label IS NOT NULL"),
+            format!("label {letter}")
+        );
+        let error = app.flow(&format!("'SELECT ''{letter}''::integer'"));
+        assert!(error.starts_with("failed 22P02"), "{error}");
         // As the target of another database's steps.
         let id = here.value(&format!("SELECT df.start('SELECT w FROM words', database => '{name}')"));
         let expected = format!(r#"{{"rows": [{{"w": "{letter}"}}], "row_count": 1}}"#);

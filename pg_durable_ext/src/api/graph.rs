@@ -14,6 +14,7 @@ use serde_json::Value;
 use super::argument::{ArgumentError, given};
 use super::not_a_step::{self, NotAStep};
 use crate::pg::json::Jsonb;
+use crate::pg::text::Text;
 
 /// Why a graph was not built.
 #[derive(Debug, thiserror::Error)]
@@ -47,7 +48,7 @@ fn piece(text: &str) -> Result<Fragment, BuildError> {
     Ok(Fragment::coerce(text)?)
 }
 
-fn give(fragment: Fragment) -> String {
+fn give(fragment: Fragment) -> Text {
     let text = fragment.into_string();
     RECENT.with_borrow_mut(|recent| {
         if recent.len() == RECENT_MAX {
@@ -55,10 +56,10 @@ fn give(fragment: Fragment) -> String {
         }
         recent.push_back(text.clone());
     });
-    text
+    Text(text)
 }
 
-fn leaf(leaf: Result<impl Into<Leaf>, Problem>) -> Result<String, ErrorReport> {
+fn leaf(leaf: Result<impl Into<Leaf>, Problem>) -> Result<Text, ErrorReport> {
     let leaf = leaf.map_err(|problem| BuildError::Graph(problem.into()))?;
     Ok(give(Fragment::leaf(leaf)))
 }
@@ -68,12 +69,12 @@ fn pieces(texts: &[&str]) -> Result<Vec<Fragment>, BuildError> {
 }
 
 #[pg_extern]
-fn graph_sql(query: &str) -> String {
-    give(Fragment::sql(query))
+fn graph_sql(query: Text) -> Text {
+    give(Fragment::sql(&query))
 }
 
 #[pg_extern]
-fn graph_sql_bound(query: &str, params: Jsonb) -> Result<String, ErrorReport> {
+fn graph_sql_bound(query: Text, params: Jsonb) -> Result<Text, ErrorReport> {
     let params = match serde_json::from_str(&params.0) {
         Ok(Value::Array(params)) => params,
         Ok(Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_)) => {
@@ -81,27 +82,27 @@ fn graph_sql_bound(query: &str, params: Jsonb) -> Result<String, ErrorReport> {
         }
         Err(_) => return Err(BuildError::Graph(Problem::ParamsTooDeep.into()).into()),
     };
-    leaf(Sql::bound(query, params))
+    leaf(Sql::bound(query.0, params))
 }
 
 #[pg_extern]
-fn graph_seq(a: &str, b: &str) -> Result<String, ErrorReport> {
-    Ok(give(Fragment::then(&piece(a)?, &piece(b)?)))
+fn graph_seq(a: Text, b: Text) -> Result<Text, ErrorReport> {
+    Ok(give(Fragment::then(&piece(&a)?, &piece(&b)?)))
 }
 
 #[pg_extern]
-fn graph_as(fut: &str, name: &str) -> Result<String, ErrorReport> {
-    Ok(give(piece(fut)?.named(name).map_err(BuildError::from)?))
+fn graph_as(fut: Text, name: Text) -> Result<Text, ErrorReport> {
+    Ok(give(piece(&fut)?.named(&name).map_err(BuildError::from)?))
 }
 
 #[pg_extern]
-fn graph_sleep(seconds: i64) -> Result<String, ErrorReport> {
+fn graph_sleep(seconds: i64) -> Result<Text, ErrorReport> {
     let seconds = u64::try_from(seconds).map_err(|_| BuildError::SleepNegative)?;
     sleep(Duration::from_secs(seconds))
 }
 
 #[pg_extern]
-fn graph_sleep_fraction(seconds: f64) -> Result<String, ErrorReport> {
+fn graph_sleep_fraction(seconds: f64) -> Result<Text, ErrorReport> {
     if seconds.is_nan() || seconds < 0.0 {
         return Err(BuildError::SleepNegative.into());
     }
@@ -110,7 +111,7 @@ fn graph_sleep_fraction(seconds: f64) -> Result<String, ErrorReport> {
 }
 
 #[pg_extern]
-fn graph_sleep_interval(duration: Interval) -> Result<String, ErrorReport> {
+fn graph_sleep_interval(duration: Interval) -> Result<Text, ErrorReport> {
     let micros = u128::try_from(micros(&duration)).map_err(|_| BuildError::SleepNegative)?;
     sleep(Duration::from_micros(u64::try_from(micros).unwrap_or(u64::MAX)))
 }
@@ -122,7 +123,7 @@ pub fn micros(duration: &Interval) -> i128 {
         + i128::from(duration.micros())
 }
 
-fn sleep(duration: Duration) -> Result<String, ErrorReport> {
+fn sleep(duration: Duration) -> Result<Text, ErrorReport> {
     if duration > SPAN_MAX {
         return Err(BuildError::SleepTooLong.into());
     }
@@ -130,82 +131,82 @@ fn sleep(duration: Duration) -> Result<String, ErrorReport> {
 }
 
 #[pg_extern]
-fn graph_wait_for_schedule(cron_expr: &str) -> Result<String, ErrorReport> {
-    leaf(WaitSchedule::new(cron_expr, None))
+fn graph_wait_for_schedule(cron_expr: Text) -> Result<Text, ErrorReport> {
+    leaf(WaitSchedule::new(cron_expr.0, None))
 }
 
 #[pg_extern]
-fn graph_wait_for_schedule_in(cron_expr: &str, timezone: &str) -> Result<String, ErrorReport> {
-    leaf(WaitSchedule::new(cron_expr, Some(timezone.to_owned())))
+fn graph_wait_for_schedule_in(cron_expr: Text, timezone: Text) -> Result<Text, ErrorReport> {
+    leaf(WaitSchedule::new(cron_expr.0, Some(timezone.0)))
 }
 
 #[pg_extern]
-fn graph_loop(body: Option<&str>, condition: Option<&str>) -> Result<String, ErrorReport> {
-    let body = piece(given(body, "body")?)?;
-    let condition = condition.map(piece).transpose()?;
+fn graph_loop(body: Option<Text>, condition: Option<Text>) -> Result<Text, ErrorReport> {
+    let body = piece(&given(body, "body")?)?;
+    let condition = condition.as_deref().map(piece).transpose()?;
     Ok(give(Fragment::repeat(&body, condition.as_ref())))
 }
 
 #[pg_extern]
-fn graph_loop_prefix_op(body: &str) -> Result<String, ErrorReport> {
-    Ok(give(Fragment::repeat(&piece(body)?, None)))
+fn graph_loop_prefix_op(body: Text) -> Result<Text, ErrorReport> {
+    Ok(give(Fragment::repeat(&piece(&body)?, None)))
 }
 
 #[pg_extern]
-fn graph_break(value: Option<&str>) -> String {
-    give(Fragment::leaf(Break { value: value.map(str::to_owned) }))
+fn graph_break(value: Option<Text>) -> Text {
+    give(Fragment::leaf(Break { value: value.map(|value| value.0) }))
 }
 
 #[pg_extern]
-fn graph_if(condition: &str, then_branch: &str, else_branch: &str) -> Result<String, ErrorReport> {
-    Ok(give(Fragment::if_else(&piece(condition)?, &piece(then_branch)?, &piece(else_branch)?)))
+fn graph_if(condition: Text, then_branch: Text, else_branch: Text) -> Result<Text, ErrorReport> {
+    Ok(give(Fragment::if_else(&piece(&condition)?, &piece(&then_branch)?, &piece(&else_branch)?)))
 }
 
 #[pg_extern]
-fn graph_if_rows(result_name: &str, then_branch: &str, else_branch: &str) -> Result<String, ErrorReport> {
-    Ok(give(Fragment::if_rows(result_name, &piece(then_branch)?, &piece(else_branch)?)))
+fn graph_if_rows(result_name: Text, then_branch: Text, else_branch: Text) -> Result<Text, ErrorReport> {
+    Ok(give(Fragment::if_rows(&result_name, &piece(&then_branch)?, &piece(&else_branch)?)))
 }
 
 #[pg_extern]
-fn graph_if_then_op(condition: &str, then_branch: &str) -> String {
-    fragment::partial_if(condition, then_branch)
+fn graph_if_then_op(condition: Text, then_branch: Text) -> Text {
+    Text(fragment::partial_if(&condition, &then_branch))
 }
 
 #[pg_extern]
-fn graph_if_else_op(partial_if: &str, else_branch: &str) -> Result<String, ErrorReport> {
-    Ok(give(fragment::complete_if(partial_if, else_branch).map_err(BuildError::from)?))
+fn graph_if_else_op(partial_if: Text, else_branch: Text) -> Result<Text, ErrorReport> {
+    Ok(give(fragment::complete_if(&partial_if, &else_branch).map_err(BuildError::from)?))
 }
 
 #[pg_extern]
-fn graph_join(a: &str, b: &str) -> Result<String, ErrorReport> {
-    join(&[a, b])
+fn graph_join(a: Text, b: Text) -> Result<Text, ErrorReport> {
+    join(&[&a, &b])
 }
 
 #[pg_extern]
-fn graph_join3(a: &str, b: &str, c: &str) -> Result<String, ErrorReport> {
-    join(&[a, b, c])
+fn graph_join3(a: Text, b: Text, c: Text) -> Result<Text, ErrorReport> {
+    join(&[&a, &b, &c])
 }
 
 #[pg_extern]
-fn graph_join_many(branches: Array<&str>) -> Result<String, ErrorReport> {
+fn graph_join_many(branches: Array<&str>) -> Result<Text, ErrorReport> {
     join(&not_null(&branches)?.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
 #[pg_extern]
-fn graph_race(a: &str, b: &str) -> Result<String, ErrorReport> {
-    race(&[a, b])
+fn graph_race(a: Text, b: Text) -> Result<Text, ErrorReport> {
+    race(&[&a, &b])
 }
 
 #[pg_extern]
-fn graph_race_many(branches: Array<&str>) -> Result<String, ErrorReport> {
+fn graph_race_many(branches: Array<&str>) -> Result<Text, ErrorReport> {
     race(&not_null(&branches)?.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
-fn join(branches: &[&str]) -> Result<String, ErrorReport> {
+fn join(branches: &[&str]) -> Result<Text, ErrorReport> {
     Ok(give(Fragment::join(&pieces(branches)?).map_err(BuildError::from)?))
 }
 
-fn race(branches: &[&str]) -> Result<String, ErrorReport> {
+fn race(branches: &[&str]) -> Result<Text, ErrorReport> {
     Ok(give(Fragment::race(&pieces(branches)?).map_err(BuildError::from)?))
 }
 
@@ -214,12 +215,12 @@ fn not_null(branches: &Array<'_, &str>) -> Result<Vec<String>, BuildError> {
 }
 
 #[pg_extern]
-fn graph_wait_for_signal(name: Option<&str>, timeout_seconds: Option<i32>) -> Result<String, ErrorReport> {
+fn graph_wait_for_signal(name: Option<Text>, timeout_seconds: Option<i32>) -> Result<Text, ErrorReport> {
     let name = given(name, "name")?;
     let timeout = match timeout_seconds {
         Some(secs) if secs <= 0 => return Err(BuildError::TimeoutNotPositive.into()),
         Some(secs) => Some(Duration::from_secs(secs as u64)),
         None => None,
     };
-    leaf(Signal::new(name, timeout))
+    leaf(Signal::new(name.0, timeout))
 }

@@ -13,6 +13,7 @@ use crate::engine::wake;
 use crate::pg::json::Jsonb;
 use crate::pg::role;
 use crate::pg::spi::Session;
+use crate::pg::text::Text;
 use crate::store::{self, instances};
 
 /// What was asked of `df.start`, as text.
@@ -28,23 +29,30 @@ struct Request<'a> {
 
 #[pg_extern]
 fn instance_start(
-    fut: Option<&str>,
-    label: Option<&str>,
-    database: Option<&str>,
-    transaction_mode: Option<&str>,
-    idempotency_key: Option<&str>,
-    durability: Option<&str>,
+    fut: Option<Text>,
+    label: Option<Text>,
+    database: Option<Text>,
+    transaction_mode: Option<Text>,
+    idempotency_key: Option<Text>,
+    durability: Option<Text>,
     input: Option<Jsonb>,
-) -> Result<String, ErrorReport> {
+) -> Result<Text, ErrorReport> {
     let fut = argument::given(fut, "fut")?;
     if is_looking() {
-        return Ok(fut.to_owned());
+        return Ok(fut);
     }
     let input = input.as_ref().map(|input| input.0.as_str());
-    let request = Request { fut, label, database, idempotency_key, durability, input };
-    match argument::transaction_mode(transaction_mode)? {
-        TransactionMode::Caller => start_here(&request),
-        TransactionMode::New => Ok(start_in_new_transaction(&request)?),
+    let request = Request {
+        fut: &fut,
+        label: label.as_deref(),
+        database: database.as_deref(),
+        idempotency_key: idempotency_key.as_deref(),
+        durability: durability.as_deref(),
+        input,
+    };
+    match argument::transaction_mode(transaction_mode.as_deref())? {
+        TransactionMode::Caller => Ok(Text(start_here(&request)?)),
+        TransactionMode::New => Ok(Text(start_in_new_transaction(&request)?)),
     }
 }
 
@@ -101,12 +109,12 @@ fn instance_run(instance_id: Option<&str>) -> Result<String, ErrorReport> {
 }
 
 #[pg_extern]
-fn instance_cancel(instance_id: &str, reason: &str) -> Result<String, ErrorReport> {
+fn instance_cancel(instance_id: &str, reason: Text) -> Result<Text, ErrorReport> {
     let (number, _) = visible::find(instance_id)?;
     let _owner = store::as_owner();
     let spi = Session::open();
-    if instances::cancel(&spi, instance_id, reason) {
+    if instances::cancel(&spi, instance_id, &reason) {
         wake::after_cancel(number);
     }
-    Ok(format!("Instance {instance_id} cancelled: {reason}"))
+    Ok(Text(format!("Instance {instance_id} cancelled: {}", reason.0)))
 }

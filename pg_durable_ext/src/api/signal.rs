@@ -7,6 +7,7 @@ use super::visible::{self, NotFound};
 use crate::engine::wake;
 use crate::pg::role;
 use crate::pg::spi::Session;
+use crate::pg::text::Text;
 use crate::store::{self, instances, signals};
 
 /// Why a signal was not sent.
@@ -21,7 +22,7 @@ pub enum SignalError {
 }
 
 #[pg_extern]
-fn signal_send(instance_id: &str, signal_name: &str, signal_data: &str) -> Result<&'static str, ErrorReport> {
+fn signal_send(instance_id: &str, signal_name: Text, signal_data: Text) -> Result<&'static str, ErrorReport> {
     if instance_id.is_empty() {
         return Err(SignalError::EmptyInstanceId.into());
     }
@@ -31,9 +32,9 @@ fn signal_send(instance_id: &str, signal_name: &str, signal_data: &str) -> Resul
     let (number, submitter) = visible::find(instance_id)?;
     let sender = role::current_user();
     // What is no JSON is a JSON string.
-    let payload = match serde_json::from_str::<serde_json::Value>(signal_data) {
+    let payload = match serde_json::from_str::<serde_json::Value>(&signal_data) {
         Ok(value) => value.to_string(),
-        Err(_) => serde_json::Value::from(signal_data).to_string(),
+        Err(_) => serde_json::Value::from(signal_data.0).to_string(),
     };
     let _owner = store::as_owner();
     let spi = Session::open();
@@ -41,7 +42,7 @@ fn signal_send(instance_id: &str, signal_name: &str, signal_data: &str) -> Resul
     if !matches!(status.as_str(), "pending" | "running") {
         return Err(SignalError::Terminal { id: instance_id.to_owned(), status }.into());
     }
-    signals::insert(&spi, instance_id, signal_name, &payload, sender);
+    signals::insert(&spi, instance_id, &signal_name, &payload, sender);
     wake::after_signal(submitter, number);
     Ok("OK")
 }

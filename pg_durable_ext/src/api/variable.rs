@@ -6,6 +6,7 @@ use pgrx::prelude::*;
 
 use super::not_a_step;
 use crate::pg::spi::Session;
+use crate::pg::text::Text;
 use crate::pg::{process, role};
 use crate::store::{self, vars};
 
@@ -15,20 +16,20 @@ use crate::store::{self, vars};
 pub struct InWorkflow(&'static str);
 
 #[pg_extern]
-fn variable_set(name: &str, value: &str) -> Result<&'static str, ErrorReport> {
+fn variable_set(name: Text, value: Text) -> Result<&'static str, ErrorReport> {
     refuse_in_workflow(
         "df.setvar() cannot be called inside a workflow - set variables before starting the workflow",
     )?;
-    change("setvar", |spi, role| vars::set(spi, role, name, value));
+    change("setvar", |spi, role| vars::set(spi, role, &name, &value));
     Ok("OK")
 }
 
 #[pg_extern]
-fn variable_unset(name: &str) -> Result<&'static str, ErrorReport> {
+fn variable_unset(name: Text) -> Result<&'static str, ErrorReport> {
     refuse_in_workflow(
         "df.unsetvar() cannot be called inside a workflow - manage variables before starting the workflow",
     )?;
-    change("unsetvar", |spi, role| vars::unset(spi, role, Some(name)));
+    change("unsetvar", |spi, role| vars::unset(spi, role, Some(&name)));
     Ok("OK")
 }
 

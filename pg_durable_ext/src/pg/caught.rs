@@ -31,12 +31,19 @@ fn failure(error: CaughtError) -> Failure {
     | CaughtError::RustPanic { ereport: report, .. }) = error;
     let facts = take_error_facts();
     let code = facts.as_ref().map_or(report.sql_error_code() as i32, |facts| facts.code);
-    Failure {
+    let failure = Failure {
         sqlstate: sqlstate_text(code),
         message: report.message().to_owned(),
         detail: report.detail().map(str::to_owned),
         hint: report.hint().map(str::to_owned),
-        context: facts.and_then(|facts| facts.context),
+        context: None,
+    };
+    match facts {
+        Some(ErrorFacts { message, detail, hint, context, .. }) if !encoding::is_utf8() => {
+            Failure { message, detail, hint, context, ..failure }
+        }
+        Some(ErrorFacts { context, .. }) => Failure { context, ..failure },
+        None => failure,
     }
 }
 
@@ -58,6 +65,10 @@ thread_local! {
 struct ErrorFacts {
     /// The packed code: pgrx knows those of PostgreSQL only, not those that users make up.
     code: i32,
+    /// These it takes for UTF-8, whatever the encoding of the database is.
+    message: String,
+    detail: Option<String>,
+    hint: Option<String>,
     /// The PL/pgSQL call stack, say.
     context: Option<String>,
 }
@@ -90,9 +101,14 @@ pub unsafe fn with_error_facts(call: impl FnOnce()) {
         if jumped != 0 {
             pg_sys::MemoryContextSwitchTo(memory);
             let error = pg_sys::CopyErrorData();
-            let context = (*error).context;
-            let context = (!context.is_null()).then(|| encoding::to_utf8(context));
-            let facts = ErrorFacts { code: (*error).sqlerrcode, context };
+            let text = |text: *const std::ffi::c_char| (!text.is_null()).then(|| encoding::to_utf8(text));
+            let facts = ErrorFacts {
+                code: (*error).sqlerrcode,
+                message: text((*error).message).unwrap_or_default(),
+                detail: text((*error).detail),
+                hint: text((*error).hint),
+                context: text((*error).context),
+            };
             ERROR_FACTS.with_borrow_mut(|kept| *kept = Some(facts));
             pg_sys::FreeErrorData(error);
             pg_re_throw();

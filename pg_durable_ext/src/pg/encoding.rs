@@ -30,9 +30,12 @@ pub fn of_server(text: &CStr) -> String {
     unsafe { to_utf8(text.as_ptr()) }
 }
 
-/// UTF-8 text as a C string in the database's encoding; raises where a character has no equivalent.
+/// UTF-8 text as a C string in the database's encoding; raises where a character has no equivalent. What stands for a
+/// character that was lost already has one everywhere: a question mark.
 pub fn from_utf8(text: &str) -> CString {
-    let text = CString::new(text.replace('\0', "\u{fffd}")).unwrap_or_default();
+    let lost = if is_utf8() { "\u{fffd}" } else { "?" };
+    let text = if is_utf8() { text.replace('\0', lost) } else { text.replace(['\0', '\u{fffd}'], lost) };
+    let text = CString::new(text).unwrap_or_default();
     if text.as_bytes().is_ascii() {
         return text;
     }
@@ -79,7 +82,15 @@ impl Drop for AbortGuard {
 }
 
 fn needs_no_catalog() -> bool {
+    is_utf8() || encoding() == pg_sys::pg_enc::PG_SQL_ASCII as i32
+}
+
+/// Whether the database's encoding is UTF-8.
+pub fn is_utf8() -> bool {
+    encoding() == pg_sys::pg_enc::PG_UTF8 as i32
+}
+
+fn encoding() -> i32 {
     // SAFETY: reads a variable of this process.
-    let encoding = unsafe { pg_sys::GetDatabaseEncoding() };
-    encoding == pg_sys::pg_enc::PG_UTF8 as i32 || encoding == pg_sys::pg_enc::PG_SQL_ASCII as i32
+    unsafe { pg_sys::GetDatabaseEncoding() }
 }

@@ -28,6 +28,7 @@ pub mod session;
 pub mod shmem;
 pub mod spi;
 pub mod statement;
+pub mod text;
 mod utility;
 pub mod value;
 pub mod xact;
