@@ -125,6 +125,15 @@ impl Scheduler {
         }
     }
 
+    /// The instances of a role that a dump names wait until it has come.
+    fn hold_missing(&self) {
+        if shmem::board().databases.note_missing_roles(self.database) {
+            pgrx::warning!(
+                "pg_durable: workflows of roles that do not exist here are held: create the roles and SELECT df.adopt()"
+            );
+        }
+    }
+
     fn feed_board(&mut self, now: i64) {
         if self.backlog.waiting.is_empty() {
             return;
@@ -132,6 +141,10 @@ impl Scheduler {
         let room = BOARD_SHARE.saturating_sub(shmem::board().queues.queued(self.database));
         for _ in 0..room {
             let Some((target, role)) = self.backlog.waiting.pop_front() else { return };
+            if role.is_missing() {
+                self.hold_missing();
+                continue;
+            }
             wake::send(|board| board.push(self.tenant(role), target, None, now));
         }
     }

@@ -1,6 +1,6 @@
 //! The crew: executors, which the scheduler starts.
 
-use pg_durable_board::{Hold, Opening, RoleId, Tenant};
+use pg_durable_board::{Hold, Opening, RoleId};
 use pg_durable_graph::Failure;
 use pgrx::pg_sys::Oid;
 
@@ -30,8 +30,9 @@ impl Scheduler {
         let mut ask_again = openings.ask_again;
         for opening in openings.start {
             if opening.tenant.role.is_missing() {
+                // Somebody has signalled one that is held; it is found when the role has come.
                 wake::send(|board| board.leave_executor(opening.slot, now));
-                self.hold_missing(opening.tenant);
+                shmem::board().clear_queue(opening.tenant);
                 continue;
             }
             if let Err(failure) = self.check_role(opening.tenant.role) {
@@ -68,19 +69,6 @@ impl Scheduler {
         };
         self.starting.insert(opening.slot, executor.start()?);
         Ok(())
-    }
-
-    /// The instances of a role that a dump named wait until it has come.
-    fn hold_missing(&self, tenant: Tenant) {
-        let mut board = shmem::board();
-        board.clear_queue(tenant);
-        let is_new = board.databases.note_missing_roles(self.database);
-        drop(board);
-        if is_new {
-            pgrx::warning!(
-                "pg_durable: workflows of roles that do not exist here are held: create the roles and SELECT df.adopt()"
-            );
-        }
     }
 
     /// Whether a process can be born as this role here; if not, waiting would not help.
