@@ -1,7 +1,7 @@
 //! Cuts SQL text into tokens as PostgreSQL's own scanner would, as far as we need to tell code from literals.
 //!
-//! Backslashes count only in `E'…'`, as with `standard_conforming_strings`. What is never closed reaches to the
-//! end of the text; the server will say what is wrong with it.
+//! Backslashes count only in `E'…'`, as with `standard_conforming_strings`. A literal that goes on after a line break is
+//! one token. What is never closed reaches to the end of the text; the server will say what is wrong with it.
 
 use crate::name;
 
@@ -27,10 +27,12 @@ pub enum TokenKind {
     Word,
     /// `"…"`, also `U&"…"`.
     QuotedIdent,
-    /// `'…'` in which a backslash is a character, also after `N`, `B`, `X` or `U&`.
+    /// `'…'` in which a backslash is a character, also after `N`, `B` or `X`.
     Literal,
     /// `E'…'`.
     EscapeLiteral,
+    /// `U&'…'`, without the `UESCAPE` that may follow.
+    UnicodeLiteral,
     /// `$tag$…$tag$`.
     Dollar {
         /// The length of each delimiter.
@@ -88,14 +90,16 @@ impl<'a> Lexer<'a> {
                 (TokenKind::Comment, rest.find(['\n', '\r']).unwrap_or(rest.len()))
             }
             b'/' if second == Some(b'*') => (TokenKind::Comment, block_comment(bytes)),
-            b'\'' => (TokenKind::Literal, quoted(bytes, 1, b'\'')),
-            b'"' => (TokenKind::QuotedIdent, quoted(bytes, 1, b'"')),
-            b'e' | b'E' if second == Some(b'\'') => (TokenKind::EscapeLiteral, escape_literal(bytes)),
+            b'\'' => (TokenKind::Literal, literal(bytes, 1, false)),
+            b'"' => (TokenKind::QuotedIdent, quoted_ident(bytes, 1)),
+            b'e' | b'E' if second == Some(b'\'') => (TokenKind::EscapeLiteral, literal(bytes, 2, true)),
             b'b' | b'B' | b'x' | b'X' | b'n' | b'N' if second == Some(b'\'') => {
-                (TokenKind::Literal, quoted(bytes, 2, b'\''))
+                (TokenKind::Literal, literal(bytes, 2, false))
             }
-            b'u' | b'U' if rest[1..].starts_with("&'") => (TokenKind::Literal, quoted(bytes, 3, b'\'')),
-            b'u' | b'U' if rest[1..].starts_with("&\"") => (TokenKind::QuotedIdent, quoted(bytes, 3, b'"')),
+            b'u' | b'U' if rest[1..].starts_with("&'") => {
+                (TokenKind::UnicodeLiteral, literal(bytes, 3, false))
+            }
+            b'u' | b'U' if rest[1..].starts_with("&\"") => (TokenKind::QuotedIdent, quoted_ident(bytes, 3)),
             byte if begins_word(byte) => {
                 (TokenKind::Word, bytes.iter().take_while(|byte| continues_word(**byte)).count())
             }
@@ -133,12 +137,12 @@ pub fn continues_word(byte: u8) -> bool {
 }
 
 /// The length up to and with the closing quote; a doubled quote is a character.
-fn quoted(bytes: &[u8], from: usize, quote: u8) -> usize {
+fn quoted_ident(bytes: &[u8], from: usize) -> usize {
     let mut at = from;
     while at < bytes.len() {
-        if bytes[at] != quote {
+        if bytes[at] != b'"' {
             at += 1;
-        } else if bytes.get(at + 1) == Some(&quote) {
+        } else if bytes.get(at + 1) == Some(&b'"') {
             at += 2;
         } else {
             return at + 1;
@@ -147,12 +151,12 @@ fn quoted(bytes: &[u8], from: usize, quote: u8) -> usize {
     bytes.len()
 }
 
-/// The length of `E'…'` with its continuations: a literal that goes on after a line break keeps its escapes.
-fn escape_literal(bytes: &[u8]) -> usize {
-    let mut at = 2;
+/// The length of a literal with its continuations: one that goes on after a line break keeps its escapes.
+fn literal(bytes: &[u8], from: usize, has_backslashes: bool) -> usize {
+    let mut at = from;
     while at < bytes.len() {
         match bytes[at] {
-            b'\\' => at += 2,
+            b'\\' if has_backslashes => at += 2,
             b'\'' if bytes.get(at + 1) == Some(&b'\'') => at += 2,
             b'\'' => match continuation(&bytes[at + 1..]) {
                 Some(skipped) => at += 1 + skipped,
@@ -164,11 +168,22 @@ fn escape_literal(bytes: &[u8]) -> usize {
     bytes.len()
 }
 
-/// How many bytes lie up to and with the quote that continues a literal on another line.
+/// How many bytes lie up to and with the quote that continues a literal on another line. Comments may lie between.
 fn continuation(bytes: &[u8]) -> Option<usize> {
-    let space = bytes.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
-    let breaks_line = bytes[..space].iter().any(|byte| matches!(byte, b'\n' | b'\r'));
-    (breaks_line && bytes.get(space) == Some(&b'\'')).then_some(space + 1)
+    let (mut at, mut breaks_line) = (0, false);
+    loop {
+        match bytes.get(at)? {
+            b'\'' => return breaks_line.then_some(at + 1),
+            b'-' if bytes.get(at + 1) == Some(&b'-') => {
+                at += bytes[at..].iter().position(|byte| matches!(byte, b'\n' | b'\r'))?;
+            }
+            byte if byte.is_ascii_whitespace() => {
+                breaks_line |= matches!(byte, b'\n' | b'\r');
+                at += 1;
+            }
+            _ => return None,
+        }
+    }
 }
 
 fn block_comment(bytes: &[u8]) -> usize {
@@ -235,6 +250,7 @@ mod tests {
                     TokenKind::QuotedIdent => "ident",
                     TokenKind::Literal => "literal",
                     TokenKind::EscapeLiteral => "escape",
+                    TokenKind::UnicodeLiteral => "unicode",
                     TokenKind::Dollar { .. } => "dollar",
                     TokenKind::Name => "name",
                     TokenKind::Symbol => "symbol",
@@ -253,9 +269,14 @@ mod tests {
         check(r"fooe'a\' x", &["word fooe", r"literal 'a\'", "word x"]);
         check("E'a'\n 'b\\'c' d", &["escape E'a'\n 'b\\'c'", "word d"]);
         check("E'a' 'b\\' c", &["escape E'a'", "literal 'b\\'", "word c"]);
+        check("'a'\n'b\\' c", &["literal 'a'\n'b\\'", "word c"]);
+        check("E'a' -- it's\r -- x\n 'b\\'c' d", &["escape E'a' -- it's\r -- x\n 'b\\'c'", "word d"]);
+        check("'a' -- 'b'", &["literal 'a'", "comment -- 'b'"]);
+        check("'a' /* \n */ 'b'", &["literal 'a'", "comment /* \n */", "literal 'b'"]);
+        check("'a' 'b'", &["literal 'a'", "literal 'b'"]);
         check(
             "\"a\"\"$n\" U&\"x\" U&'y' N'z'",
-            &["ident \"a\"\"$n\"", "ident U&\"x\"", "literal U&'y'", "literal N'z'"],
+            &["ident \"a\"\"$n\"", "ident U&\"x\"", "unicode U&'y'", "literal N'z'"],
         );
         check("'open", &["literal 'open"]);
         check("E'open\\", &["escape E'open\\"]);

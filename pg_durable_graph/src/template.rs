@@ -4,6 +4,7 @@
 //! A [`Template`] is text cut at its references, each with the [`Context`] that decides how its value is put in.
 //! Values become SQL text only through [`sql_literal`], [`body_literal`] and [`Context::escape`].
 
+mod cut;
 mod resolve;
 
 pub use resolve::{Found, MAX_ROWS, ReferenceError, Resolved, Source, render_text, resolve};
@@ -12,9 +13,6 @@ use std::borrow::Cow;
 use std::fmt;
 
 use serde_json::Value;
-
-use crate::lexer::{Lexer, TokenKind, continues_word, name_after_dollar};
-use crate::name;
 
 /// The name of the instance's input.
 pub const INPUT: &str = "input";
@@ -77,8 +75,15 @@ pub enum Context {
     Literal,
     /// Inside `E'…'`.
     EscapeLiteral,
-    /// Inside a dollar-quoted body, which is code for somebody else.
+    /// Inside `U&'…'`, whose escapes begin with this character.
+    UnicodeLiteral(char),
+    /// In the code of a dollar-quoted body, which is for somebody else.
     Body,
+    /// Inside `E'…'` in a dollar-quoted body.
+    BodyLiteral,
+    /// In code whose quotes we do not know, or could not keep: a body in single quotes or in another language than SQL
+    /// and PL/pgSQL. No value may stand there.
+    Refused,
 }
 
 impl Template {
@@ -89,42 +94,12 @@ impl Template {
 
     /// Cuts SQL text that binds so many values: unless it binds none, each `$n` in code is a [`Piece::Param`].
     pub fn parse_bound(sql: &str, params: usize, is_known: impl Fn(&str) -> bool) -> Template {
-        let mut cutter = Cutter { text: sql, copied: 0, pieces: Vec::new(), is_known };
-        if !sql.contains('$') {
-            return cutter.finish();
-        }
-        let mut lexer = Lexer::new(sql);
-        while let Some(token) = lexer.next() {
-            match token.kind {
-                TokenKind::Name => {
-                    if let Some(end) = cutter.cut(token.start, sql.len(), Context::Code) {
-                        lexer.seek(end);
-                    }
-                }
-                TokenKind::Literal => cutter.cut_within(token.start, token.end, Context::Literal),
-                TokenKind::EscapeLiteral => cutter.cut_within(token.start, token.end, Context::EscapeLiteral),
-                TokenKind::Dollar { delimiter, closed } => {
-                    let end = token.end - if closed { delimiter } else { 0 };
-                    cutter.cut_within(token.start + delimiter, end, Context::Body);
-                }
-                TokenKind::Space | TokenKind::Comment | TokenKind::Word | TokenKind::QuotedIdent => {}
-                TokenKind::Symbol => {
-                    if params > 0
-                        && let Some(end) = cutter.cut_param(token.start)
-                    {
-                        lexer.seek(end);
-                    }
-                }
-            }
-        }
-        cutter.finish()
+        cut::sql(sql, params, is_known)
     }
 
     /// Cuts text that is not SQL, so that quotes and comment signs mean nothing.
     pub fn parse_text(text: &str, is_known: impl Fn(&str) -> bool) -> Template {
-        let mut cutter = Cutter { text, copied: 0, pieces: Vec::new(), is_known };
-        cutter.cut_within(0, text.len(), Context::Literal);
-        cutter.finish()
+        cut::plain(text, is_known)
     }
 
     /// Whether anything is to be replaced.
@@ -138,108 +113,6 @@ impl Template {
             Piece::Text(_) | Piece::Param(_) => None,
             Piece::Reference { reference, context } => Some((reference, *context)),
         })
-    }
-}
-
-/// Collects pieces while a text is gone through.
-struct Cutter<'a, F> {
-    text: &'a str,
-    /// How much of the text is in `pieces`.
-    copied: usize,
-    pieces: Vec<Piece>,
-    is_known: F,
-}
-
-impl<F: Fn(&str) -> bool> Cutter<'_, F> {
-    /// Looks for references between two bytes.
-    fn cut_within(&mut self, start: usize, end: usize, context: Context) {
-        let mut at = start;
-        while let Some(found) = self.text[at..end].find('$') {
-            let dollar = at + found;
-            at = self.cut(dollar, end, context).unwrap_or(dollar + 1);
-        }
-    }
-
-    /// Makes a piece of the reference at this `$`, which ends before `limit`, and says where it ends; `None` when
-    /// it is none.
-    fn cut(&mut self, dollar: usize, limit: usize, context: Context) -> Option<usize> {
-        let rest = &self.text[dollar..limit];
-        let len = name_after_dollar(rest)?;
-        let bytes = rest.as_bytes();
-        if context == Context::Body {
-            // In code `a$b` is one identifier, and `$tag$` opens or closes a quote within the body.
-            let inside_word = dollar > 0 && continues_word(self.text.as_bytes()[dollar - 1]);
-            if inside_word || bytes.get(1 + len) == Some(&b'$') {
-                return None;
-            }
-        }
-        let name = &rest[1..1 + len];
-        if !(self.is_known)(name) {
-            return None;
-        }
-        let (field, mut end) = field_after(rest, 1 + len);
-        let nullable = field != Field::Rows
-            && bytes.get(end) == Some(&b'?')
-            // `?|`, `?&` and `??` are operators.
-            && !matches!(bytes.get(end + 1), Some(b'|' | b'&' | b'?'));
-        end += usize::from(nullable);
-        self.push_text(dollar);
-        self.pieces.push(Piece::Reference {
-            reference: Reference { name: name.to_owned(), field, nullable },
-            context,
-        });
-        self.copied = dollar + end;
-        Some(self.copied)
-    }
-
-    /// Makes a piece of the `$n` at this byte, and says where it ends; `None` when there is none.
-    fn cut_param(&mut self, dollar: usize) -> Option<usize> {
-        let after = self.text[dollar..].strip_prefix('$')?;
-        let len = after.bytes().take_while(u8::is_ascii_digit).count();
-        if len == 0 {
-            return None;
-        }
-        self.push_text(dollar);
-        self.pieces.push(Piece::Param(after[..len].parse().unwrap_or(usize::MAX)));
-        self.copied = dollar + 1 + len;
-        Some(self.copied)
-    }
-
-    fn push_text(&mut self, end: usize) {
-        if self.copied < end {
-            self.pieces.push(Piece::Text(self.text[self.copied..end].to_owned()));
-            self.copied = end;
-        }
-    }
-
-    fn finish(mut self) -> Template {
-        self.push_text(self.text.len());
-        Template { pieces: self.pieces }
-    }
-}
-
-/// The `.column`, `.column.member…` or `.*` at this byte, and where it ends.
-fn field_after(rest: &str, at: usize) -> (Field, usize) {
-    let Some(after) = rest[at..].strip_prefix('.') else { return (Field::First, at) };
-    if after.starts_with('*') {
-        return (Field::Rows, at + 2);
-    }
-    let len = name::prefix_len(after);
-    if len == 0 {
-        return (Field::First, at);
-    }
-    let (mut path, mut end) = (vec![after[..len].to_owned()], at + 1 + len);
-    while let Some(after) = rest[end..].strip_prefix('.') {
-        let len = name::prefix_len(after);
-        if len == 0 {
-            break;
-        }
-        path.push(after[..len].to_owned());
-        end += 1 + len;
-    }
-    match path.len() {
-        1 => (Field::Column(path.remove(0)), end),
-        _ => (Field::Deep(path), end),
     }
 }
 
@@ -257,6 +130,16 @@ impl fmt::Display for Reference {
 }
 
 impl Context {
+    /// Whether a literal is around the reference.
+    pub fn is_quoted(self) -> bool {
+        match self {
+            Context::Literal | Context::EscapeLiteral | Context::UnicodeLiteral(_) | Context::BodyLiteral => {
+                true
+            }
+            Context::Code | Context::Body | Context::Refused => false,
+        }
+    }
+
     /// Escapes the text of a value so that it stays inside the literal that the reference stands in. In code and
     /// bodies, where there is no literal around it, this makes one.
     pub fn escape(self, text: &str) -> Cow<'_, str> {
@@ -265,9 +148,16 @@ impl Context {
             Context::EscapeLiteral if text.contains(['\'', '\\']) => {
                 Cow::Owned(text.replace('\\', "\\\\").replace('\'', "''"))
             }
-            Context::Literal | Context::EscapeLiteral => Cow::Borrowed(text),
+            Context::UnicodeLiteral(escape) if text.contains(['\'', escape]) => {
+                // No quote can be the escape character.
+                Cow::Owned(text.replace(escape, &format!("{escape}{escape}")).replace('\'', "''"))
+            }
+            Context::BodyLiteral if text.contains(['\'', '\\', '$']) => Cow::Owned(escape_in_body(text)),
+            Context::Literal | Context::EscapeLiteral | Context::UnicodeLiteral(_) | Context::BodyLiteral => {
+                Cow::Borrowed(text)
+            }
             Context::Code => Cow::Owned(quote(text)),
-            Context::Body => Cow::Owned(quote_in_body(text)),
+            Context::Body | Context::Refused => Cow::Owned(quote_in_body(text)),
         }
     }
 }
@@ -304,8 +194,11 @@ fn quote_in_body(text: &str) -> String {
     if !text.contains('$') {
         return quote(text);
     }
-    let escaped = text.replace('\\', "\\\\").replace('\'', "''").replace('$', "\\044");
-    format!("E'{escaped}'")
+    format!("E'{}'", escape_in_body(text))
+}
+
+fn escape_in_body(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('\'', "''").replace('$', "\\044")
 }
 
 /// The raw text of a value: a string without quotes, anything else as JSON, `null` as `NULL`.
@@ -338,7 +231,10 @@ mod tests {
                         Context::Code => 'C',
                         Context::Literal => 'L',
                         Context::EscapeLiteral => 'E',
+                        Context::UnicodeLiteral(escape) => *escape,
                         Context::Body => 'B',
+                        Context::BodyLiteral => 'Q',
+                        Context::Refused => 'R',
                     };
                     format!("<{letter}:{reference}>")
                 }
@@ -391,7 +287,12 @@ mod tests {
         check("'$n.id?'", "'<L:$n.id?>'");
         check(r"E'a\'$n' || $n", r"E'a\'<E:$n>' || <C:$n>");
         check(r"'a\' || $n || '\'", r"'a\' || <C:$n> || '\'");
-        check("U&'$n'", "U&'<L:$n>'");
+        check("U&'$n'", r"U&'<\:$n>'");
+        check("U&'$n' /* x */ UESCAPE '!'", "U&'<!:$n>' /* x */ UESCAPE '!'");
+        check("U&'$n' x", r"U&'<\:$n>' x");
+        check("'a' -- it's\n'$n'", "'a' -- it's\n'<L:$n>'");
+        // An escaped `$` is a character: a value behind the backslash would have its first quote escaped.
+        check(r"E'\$n \\$n \\\$n'", r"E'\$n \\<E:$n> \\\$n'");
         check("'open $n", "'open <L:$n>");
         check("'$.n' '$$' '$1'", "'$.n' '$$' '$1'");
     }
@@ -407,7 +308,7 @@ mod tests {
     #[test]
     fn dollar_quotes_follow_postgresql() {
         check("DO $$ x := $n; $$", "DO $$ x := <B:$n>; $$");
-        check("$b$ '$n' $n $b$ $n", "$b$ '<B:$n>' <B:$n> $b$ <C:$n>");
+        check("$b$ '$n' $n $b$ $n", "$b$  E'<Q:$n>' <B:$n> $b$ <C:$n>");
         // `$name$` opens a quote, also when the name is known.
         check("$n$ $r $n$", "$n$ <B:$r> $n$");
         check("$n$ $r", "$n$ <B:$r>");
@@ -416,6 +317,53 @@ mod tests {
         check("$$ $n$$", "$$ <B:$n>$$");
         check("$$$$ $n", "$$$$ <C:$n>");
         check("$b$ $n$b$", "$b$ <B:$n>$b$");
+    }
+
+    #[test]
+    fn bodies_have_quotes_and_comments_of_their_own() {
+        check("$b$ -- $n\n /* $n */ \"$n\" $n $b$", "$b$ -- $n\n /* $n */ \"$n\" <B:$n> $b$");
+        check(r"$b$ x'a\b $n' 'a\b' $b$", r"$b$ x'a\b <R:$n>' 'a\b' $b$");
+        check(r"$b$ f('a\b $n', 'a\b') $b$", r"$b$ f( E'a\\b <Q:$n>', 'a\b') $b$");
+        check(r"$b$ E'\'$n \$n' $b$", r"$b$ E'\'<Q:$n> \$n' $b$");
+        check("$b$ U&'$n' N'$n' $b$", "$b$ U&'<R:$n>' N'<R:$n>' $b$");
+        check("$b$ EXECUTE $e$ '$n' $n $e$ $b$", "$b$ EXECUTE $e$  E'<Q:$n>' <B:$n> $e$ $b$");
+        check("$b$ 'it''s $n'\n'$r' $n", "$b$  E'it''s <Q:$n>'\n'<Q:$r>' <B:$n>");
+        let deep: String = (0..2000).map(|place| format!("$t{place}$ ")).collect();
+        let template = Template::parse(&format!("{deep} $n"), |name| name == "n");
+        assert!(template.references().all(|(_, context)| context == Context::Refused));
+    }
+
+    #[test]
+    fn a_body_in_single_quotes_is_code() {
+        for (sql, expected) in [
+            ("DO 'x := $n'", "DO 'x := <R:$n>'"),
+            ("do -- x\n language plpgsql E'$n'", "do -- x\n language plpgsql E'<R:$n>'"),
+            ("SELECT 1; DO U&'$n'; SELECT '$n'", "SELECT 1; DO U&'<R:$n>'; SELECT '<L:$n>'"),
+            (
+                "CREATE OR REPLACE FUNCTION f(a text DEFAULT '$n') RETURNS text AS '$n' LANGUAGE sql",
+                "CREATE OR REPLACE FUNCTION f(a text DEFAULT '<L:$n>') RETURNS text AS '<R:$n>' LANGUAGE sql",
+            ),
+            (
+                "CREATE PROCEDURE p() LANGUAGE 'sql' AS '$n', '$r' SET x = '$n'",
+                "CREATE PROCEDURE p() LANGUAGE 'sql' AS '<R:$n>', '<R:$r>' SET x = '<L:$n>'",
+            ),
+            ("CREATE TABLE t AS SELECT '$n'", "CREATE TABLE t AS SELECT '<L:$n>'"),
+            (
+                "INSERT INTO t VALUES ('$n') ON CONFLICT DO NOTHING",
+                "INSERT INTO t VALUES ('<L:$n>') ON CONFLICT DO NOTHING",
+            ),
+            ("DO LANGUAGE plpgsql $$ x := $n $$", "DO LANGUAGE plpgsql $$ x := <B:$n> $$"),
+            (
+                "DO $$ x := $n $$ LANGUAGE plpython3u; DO $$ $n $$",
+                "DO $$ x := <R:$n> $$ LANGUAGE plpython3u; DO $$ <B:$n> $$",
+            ),
+            (
+                "CREATE FUNCTION f() RETURNS int LANGUAGE \"plperl\" AS $$ '$n' $$",
+                "CREATE FUNCTION f() RETURNS int LANGUAGE \"plperl\" AS $$  E'<R:$n>' $$",
+            ),
+        ] {
+            check(sql, expected);
+        }
     }
 
     #[test]
@@ -459,6 +407,9 @@ mod tests {
             (Context::Code, r"E'a\\''$'"),
             (Context::Literal, r"a\''$"),
             (Context::EscapeLiteral, r"a\\''$"),
+            (Context::UnicodeLiteral('\\'), r"a\\''$"),
+            (Context::UnicodeLiteral('a'), r"aa\''$"),
+            (Context::BodyLiteral, r"a\\''\044"),
             (Context::Body, r"E'a\\''\044'"),
         ] {
             assert_eq!(context.escape(r"a\'$"), expected);

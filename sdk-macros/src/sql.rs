@@ -194,7 +194,7 @@ fn check(pieces: &[Piece], span: Span) -> syn::Result<()> {
                     }
                     continue;
                 }
-                TokenKind::Literal | TokenKind::EscapeLiteral => {
+                TokenKind::Literal | TokenKind::EscapeLiteral | TokenKind::UnicodeLiteral => {
                     "a capture inside '…' would be text of the literal: put it outside of the quotes, as in \
                      `'id ' || {id}`, or write `{{` for a brace"
                 }

@@ -130,7 +130,6 @@ fn bind(template: &Template, values: &Values<'_>) -> Result<Bound, Failure> {
             }
             Piece::Reference { reference, context } => (reference, *context),
         };
-        let is_literal = matches!(context, Context::Literal | Context::EscapeLiteral);
         let found = match values.get(&reference.name) {
             Some(source) => template::resolve(reference, source, context)?,
             // Only the input can be missing here. In quotes and bodies the text may well be meant.
@@ -142,7 +141,7 @@ fn bind(template: &Template, values: &Values<'_>) -> Result<Bound, Failure> {
             None => return Err(ReferenceError::NoInput(reference.clone()).into()),
         };
         let resolved = &found.resolved;
-        if is_literal {
+        if context.is_quoted() {
             bound.push_text(&context.escape(&resolved.text()));
         } else if context == Context::Body {
             bound.push_text(&literal(resolved, &reference.name, template::body_literal));

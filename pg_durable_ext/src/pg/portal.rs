@@ -66,6 +66,8 @@ pub fn run(script: &Script<'_>) -> Result<ScriptResult, ScriptError> {
         }
         capture = Some(match script.literals {
             Some(literals) if takes_parameters => {
+                // A statement before this one may have set it otherwise.
+                xact::read_standard_strings();
                 let alone = text.with_parameters(place, script.text, literals);
                 run_statement(&alone, 0, script.parameters, script.result_max)?
             }

@@ -122,6 +122,9 @@ pub enum ReferenceError {
     /// `$name.*` of something that has no rows.
     #[error("{0} \u{2014} invalid result format")]
     NotRows(Reference),
+    /// The reference stands where no value may: see [`Context::Refused`].
+    #[error("{0} stands in a body of code in which a value could become code")]
+    InCode(Reference),
 }
 
 impl ReferenceError {
@@ -144,6 +147,10 @@ impl ReferenceError {
             ReferenceError::NotRows(reference) => {
                 Some(format!("Only the result of SQL has rows; ${} has not.", reference.name))
             }
+            ReferenceError::InCode(_) => Some(
+                "Write the body in dollar quotes, as in DO $body$ ... $body$. One in another language than SQL and PL/pgSQL reads values from a table or with current_setting()."
+                    .to_owned(),
+            ),
             ReferenceError::NoColumns(_) | ReferenceError::TooManyRows { .. } => None,
         }
     }
@@ -155,6 +162,9 @@ pub fn resolve<'a>(
     source: Source<'a>,
     context: Context,
 ) -> Result<Found<'a>, ReferenceError> {
+    if context == Context::Refused {
+        return Err(ReferenceError::InCode(reference.clone()));
+    }
     let input = match (source, &reference.field) {
         (Source::Result(outcome), Field::Deep(path)) => return deep(reference, path, outcome, context),
         (Source::Result(outcome), _) => return result(reference, outcome).map(Found::from),
@@ -199,10 +209,7 @@ fn deep<'a>(
     if type_name.is_some_and(|name| !is_json_type(name)) {
         // The column has an SQL type: what follows is for the server, a field of a composite type, say.
         let whole = column(reference, column_name, rows.unwrap_or_default(), columns)?;
-        let question = match context {
-            Context::Literal | Context::EscapeLiteral if reference.nullable => "?",
-            _ => "",
-        };
+        let question = if context.is_quoted() && reference.nullable { "?" } else { "" };
         return Ok(Found { resolved: whole, rest: rest_of(members) + question });
     }
     let whole = match rows {
@@ -238,7 +245,7 @@ fn follow<'a, 'n>(
     let mut at = document;
     for (place, member) in members.iter().enumerate() {
         let Value::Object(object) = at else {
-            let is_text = matches!(context, Context::Literal | Context::EscapeLiteral) && !at.is_null();
+            let is_text = context.is_quoted() && !at.is_null();
             if is_text && (place > 0 || !before.is_empty()) {
                 let question = if reference.nullable { "?" } else { "" };
                 let rest = rest_of(&members[place..]) + question;

@@ -51,6 +51,7 @@ impl Sql {
                 | TokenKind::Name
                 | TokenKind::Literal
                 | TokenKind::EscapeLiteral
+                | TokenKind::UnicodeLiteral
                 | TokenKind::Dollar { .. } => {}
             }
         }
