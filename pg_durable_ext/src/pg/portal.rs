@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::ffi::CStr;
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 use pg_durable_graph::Column;
@@ -13,7 +14,7 @@ use super::caught::with_error_facts;
 use super::inference::{self, Parameter, Typing};
 use super::plans::plan_source;
 use super::statement::{Literals, ScriptError, Text, is_optimizable, refuse_what_a_step_may_not_do};
-use super::{value, xact};
+use super::{encoding, value, xact};
 
 /// SQL to be run as one step.
 pub struct Script<'a> {
@@ -49,7 +50,8 @@ pub fn run(script: &Script<'_>) -> Result<ScriptResult, ScriptError> {
         refuse_what_a_step_may_not_do(*statement)?;
     }
     log_statements(&text, script.text);
-    arm_statement_timeout();
+    let shown = encoding::from_utf8(script.text);
+    let _query = CurrentQuery::enter(&shown);
     if text.statements.len() > 1 {
         // As for a client's message of several statements: what cannot run in a transaction block says so.
         // SAFETY: inside a transaction of this worker.
@@ -60,6 +62,7 @@ pub fn run(script: &Script<'_>) -> Result<ScriptResult, ScriptError> {
         if place > 0 {
             xact::next_command();
         }
+        arm_statement_timeout();
         let takes_parameters = is_optimizable(text.statements[place]);
         if !takes_parameters {
             super::session::note_utility();
@@ -73,8 +76,8 @@ pub fn run(script: &Script<'_>) -> Result<ScriptResult, ScriptError> {
             }
             _ => run_statement(&text, place, &[], script.result_max)?,
         });
+        disarm_statement_timeout();
     }
-    disarm_statement_timeout();
     log_duration(script.text);
     leave_step_memory();
     let mut capture = capture.expect("there was at least one statement");
@@ -84,6 +87,25 @@ pub fn run(script: &Script<'_>) -> Result<ScriptResult, ScriptError> {
         columns: std::mem::take(&mut capture.columns),
         has_committed: xact::commits() != commits,
     })
+}
+
+/// What `current_query()` gives while the statements run, the error reports of the server with it.
+struct CurrentQuery<'a>(PhantomData<&'a CStr>);
+
+impl<'a> CurrentQuery<'a> {
+    fn enter(sql: &'a CStr) -> CurrentQuery<'a> {
+        // SAFETY: a plain variable of this process, which is reset before the text goes.
+        unsafe { pg_sys::debug_query_string = sql.as_ptr() }
+        CurrentQuery(PhantomData)
+    }
+}
+
+impl Drop for CurrentQuery<'_> {
+    fn drop(&mut self) {
+        // Runs while an error unwinds too; it cannot raise.
+        // SAFETY: as above.
+        unsafe { pg_sys::debug_query_string = std::ptr::null() }
+    }
 }
 
 thread_local! {
@@ -269,6 +291,7 @@ unsafe extern "C-unwind" {
 /// `STATEMENT_TIMEOUT` of `utils/timeout.h`, the same in PostgreSQL 15 to 18.
 const STATEMENT_TIMEOUT: i32 = 3;
 
+/// Each statement has the time that the setting gives it now, as those of a client's message have.
 fn arm_statement_timeout() {
     // SAFETY: every process with a database registers the time-out's handler when it starts.
     unsafe {
