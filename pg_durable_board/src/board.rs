@@ -12,6 +12,7 @@ use bytemuck::Zeroable;
 
 use crate::databases::{Databases, Hold, Timer};
 use crate::executors::{Executors, PENDING_US};
+use crate::hindrances::Hindrances;
 use crate::ids::{DatabaseId, InstanceNumber, ProcNumber, Tenant};
 use crate::items::{Item, Items};
 use crate::launcher::Launcher;
@@ -40,6 +41,8 @@ pub struct Board {
     pub queues: Queues,
     /// Executors and their leases.
     pub executors: Executors,
+    /// Whose work waits for something to pass.
+    pub hindrances: Hindrances,
     /// Who waits for instances.
     pub waiters: Waiters,
     /// Steps whose executors died.

@@ -6,6 +6,7 @@
 mod board;
 mod databases;
 mod executors;
+mod hindrances;
 mod home;
 mod ids;
 mod items;
@@ -26,6 +27,7 @@ mod workers;
 pub use board::{Board, Opening, Openings};
 pub use databases::{Databases, Hold, Timer};
 pub use executors::{EXECUTORS_MAX, Executors};
+pub use hindrances::{Hindrance, Hindrances};
 pub use home::Home;
 pub use ids::{DatabaseId, InstanceNumber, ProcNumber, RoleId, Tenant};
 pub use launcher::Launcher;

@@ -35,6 +35,15 @@ END
 $$;
 COMMENT ON FUNCTION df.revoke_usage(text) IS 'Takes back what df.grant_usage() gave.';
 
+CREATE FUNCTION df.cross_database() RETURNS boolean
+    STABLE PARALLEL SAFE LANGUAGE sql
+    BEGIN ATOMIC
+        SELECT true;
+    END;
+COMMENT ON FUNCTION df.cross_database() IS
+    'A right, not a function: who may execute it may have steps run in another database (pg_durable.cross_database = granted).';
+
+REVOKE EXECUTE ON FUNCTION df.cross_database() FROM PUBLIC;
 REVOKE EXECUTE ON FUNCTION df.metrics() FROM PUBLIC;
 REVOKE EXECUTE ON FUNCTION df.grant_usage(text, boolean, boolean) FROM PUBLIC;
 REVOKE EXECUTE ON FUNCTION df.revoke_usage(text) FROM PUBLIC;

@@ -430,6 +430,7 @@ fn databases_of_any_encoding_are_served() {
     let server = server(&[], &["app"]);
     let admin = open(&server, "postgres", "postgres");
     let here = open(&server, "app", "postgres");
+    admin.run("GRANT EXECUTE ON FUNCTION df.cross_database() TO app");
     for (encoding, letter) in [("LATIN1", "é"), ("EUC_JP", "語"), ("SQL_ASCII", "é")] {
         let name = format!("in_{}", encoding.to_lowercase());
         admin.run(&format!("CREATE DATABASE {name} ENCODING '{encoding}' LOCALE 'C' TEMPLATE template0"));

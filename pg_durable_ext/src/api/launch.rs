@@ -41,9 +41,8 @@ pub fn start_elsewhere(text: &str, params: &[Value]) -> Result<String, LaunchErr
         return Err(LaunchError::Standby);
     }
     let _place = LaunchPlace::enter()?;
-    let here = catalog::database_name(catalog::my_database()).unwrap_or_default();
     let values = Values { params, ..Values::default() };
-    let result = elsewhere::run(&here, text, &values).map_err(LaunchError::Failed)?;
+    let result = elsewhere::run_apart(text, &values).map_err(LaunchError::Failed)?;
     let result: Value = serde_json::from_str(&result.json).unwrap_or_default();
     Ok(result["rows"][0]["id"].as_str().unwrap_or_default().to_owned())
 }

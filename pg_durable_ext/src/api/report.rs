@@ -20,6 +20,7 @@ use super::variable::InWorkflow;
 use super::visible::NotFound;
 use super::wait::WaitError;
 use crate::engine::start::{NotPreloaded, StartError};
+use crate::pg::catalog;
 use crate::store::EngineError;
 
 /// What to do where an id is not known.
@@ -104,15 +105,12 @@ impl From<StartError> for ErrorReport {
             StartError::SuperuserInstances(_) => report(Code::ERRCODE_INSUFFICIENT_PRIVILEGE)
                 .set_hint("Start workflows as a role that has just the rights they need."),
             StartError::NoLogin(role) => report(Code::ERRCODE_INSUFFICIENT_PRIVILEGE).set_hint(format!(
-                "ALTER ROLE {role} LOGIN, or run on PostgreSQL 17 or later, where it is not needed."
+                "ALTER ROLE {} LOGIN; or, on PostgreSQL 17 and later, switch pg_durable.require_login off.",
+                catalog::quoted(role)
             )),
-            StartError::UnknownDatabase(_) => {
-                report(Code::ERRCODE_INVALID_CATALOG_NAME).set_hint("List the databases with \\l in psql.")
+            StartError::Database(barrier) => {
+                report(code_of_text(barrier.sqlstate())).set_hint(barrier.hint())
             }
-            StartError::NoConnections(_) => report(Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE)
-                .set_hint("Choose a database whose datallowconn is true."),
-            StartError::NoConnect { .. } => report(Code::ERRCODE_INSUFFICIENT_PRIVILEGE)
-                .set_hint("Grant CONNECT on that database to the role."),
             StartError::InputTooDeep => report(Code::ERRCODE_PROGRAM_LIMIT_EXCEEDED).set_hint(
                 "Pass the innermost part as text, or keep the document in a table and pass its key.",
             ),

@@ -1,6 +1,6 @@
 //! `df.workers()`.
 
-use pg_durable_board::{Duty, Hold, Target, Trouble, WorkerInfo, WorkerKind};
+use pg_durable_board::{Duty, Hindrance, Hold, RoleId, Target, Trouble, WorkerInfo, WorkerKind};
 use pgrx::datum::TimestampWithTimeZone;
 use pgrx::prelude::*;
 
@@ -49,8 +49,21 @@ fn rows() -> Vec<Row> {
         return vec![missing("launcher", None, "the library is not preloaded")];
     };
     let (workers, exhausted_at) = (board.workers(), board.launcher.exhausted_at());
+    let hindered: Vec<_> = workers
+        .iter()
+        .map(|worker| match (worker.kind, worker.database) {
+            (WorkerKind::Scheduler { .. }, Some(database)) => {
+                board.hindrances.of_database(database, clock::now())
+            }
+            (WorkerKind::Launcher | WorkerKind::Scheduler { .. } | WorkerKind::Executor, _) => Vec::new(),
+        })
+        .collect();
     drop(board);
-    let mut rows: Vec<Row> = workers.into_iter().map(|worker| row(worker, exhausted_at)).collect();
+    let mut rows: Vec<Row> = workers
+        .into_iter()
+        .zip(hindered)
+        .map(|(worker, hindered)| row(worker, &hindered, exhausted_at))
+        .collect();
     let has_launcher = rows.iter().any(|row| row.0.as_deref() == Some("launcher"));
     if catalog::is_standby() {
         rows.push(missing("launcher", None, "a standby: nothing runs before it is promoted"));
@@ -65,11 +78,13 @@ fn rows() -> Vec<Row> {
     rows
 }
 
-fn row(worker: WorkerInfo, exhausted_at: i64) -> Row {
+fn row(worker: WorkerInfo, hindered: &[(RoleId, Hindrance)], exhausted_at: i64) -> Row {
     let note = match worker.kind {
         WorkerKind::Launcher => launcher_note(exhausted_at),
         WorkerKind::Scheduler { queued, hold, misses_roles, trouble } => {
-            scheduler_note(queued, hold, misses_roles, trouble)
+            let notes = scheduler_note(queued, hold, misses_roles, trouble).into_iter();
+            let notes: Vec<String> = notes.chain(hindered.iter().map(hindrance_note)).collect();
+            (!notes.is_empty()).then(|| notes.join("; "))
         }
         WorkerKind::Executor => None,
     };
@@ -158,6 +173,19 @@ fn launcher_note(exhausted_at: i64) -> Option<String> {
     (there < wanted).then(|| {
         format!("max_worker_processes ({there}) keeps pg_durable.max_executors from being reached: {wanted} would do")
     })
+}
+
+/// Whose work in a database waits, and for what.
+fn hindrance_note((role, hindrance): &(RoleId, Hindrance)) -> String {
+    let role = catalog::role_name(pg_sys::Oid::from(role.0)).unwrap_or_default();
+    let why = match hindrance {
+        Hindrance::None => "it is not known why",
+        Hindrance::NoConnect => "it may not connect to the database",
+        Hindrance::NoLogin => "it may not log in",
+        Hindrance::ReadOnly => "transactions are read only by default",
+        Hindrance::NoConnectThere => "it may not connect to another database, or that takes no connections",
+    };
+    format!("work of role \"{role}\" waits: {why}")
 }
 
 fn missing(kind: &str, database: Option<String>, note: &str) -> Row {

@@ -1,13 +1,16 @@
 //! SQL that runs in a session of another process: in another database, or in a transaction of its own.
 
+use pg_durable_board::Hindrance;
 use pg_durable_graph::progress::Bindings;
 use pg_durable_graph::{Column, Failure, Outcome};
+use pgrx::pg_sys::Oid;
 use serde::{Deserialize, Serialize};
 
+use super::standing::{self, Beginning};
 use super::statement::{self, Values};
 use crate::pg::portal::ScriptResult;
 use crate::pg::remote::{self, RemoteError};
-use crate::pg::xact::{self, Transaction};
+use crate::pg::xact::Transaction;
 use crate::pg::{activity, catalog, caught, role};
 
 #[derive(Serialize, Deserialize)]
@@ -28,12 +31,56 @@ struct Binding {
 
 #[derive(Serialize, Deserialize)]
 enum Answer {
-    Done { json: String, columns: Vec<Column> },
+    Done {
+        json: String,
+        columns: Vec<Column>,
+    },
+    Failed {
+        failure: Failure,
+        /// The session was read only by default, which may pass.
+        is_read_only: bool,
+    },
+}
+
+/// Why a step has not run in another database.
+pub enum Refusal {
+    /// Something keeps it from running that will pass.
+    Hindered(Hindrance, Failure),
     Failed(Failure),
 }
 
-/// Runs a text, with what its references and `$n` stand for, in a database of this cluster as the current user, and commits there.
-pub fn run(database: &str, text: &str, values: &Values<'_>) -> Result<ScriptResult, Failure> {
+impl From<Failure> for Refusal {
+    fn from(failure: Failure) -> Refusal {
+        Refusal::Failed(failure)
+    }
+}
+
+/// Runs a step's text, with what its references and `$n` stand for, in another database of this cluster as the current
+/// user, and commits there. Outside a transaction.
+pub fn run_step(database: &str, text: &str, values: &Values<'_>) -> Result<ScriptResult, Refusal> {
+    let found = caught::catch(|| {
+        let transaction = Transaction::begin_internal();
+        let found = standing::way_to(role::current_user(), database);
+        transaction.commit();
+        found
+    });
+    match found? {
+        Ok(database) => run(database, text, values),
+        Err(barrier) => Err(match barrier.hindrance() {
+            Some(hindrance) => Refusal::Hindered(hindrance, barrier.into()),
+            None => Refusal::Failed(barrier.into()),
+        }),
+    }
+}
+
+/// Runs a text, with what its `$n` stand for, in a session of this database as the current user, and commits there.
+pub fn run_apart(text: &str, values: &Values<'_>) -> Result<ScriptResult, Failure> {
+    run(catalog::my_database(), text, values).map_err(|refusal| match refusal {
+        Refusal::Hindered(_, failure) | Refusal::Failed(failure) => failure,
+    })
+}
+
+fn run(database: Oid, text: &str, values: &Values<'_>) -> Result<ScriptResult, Refusal> {
     let request = Request {
         text: text.to_owned(),
         bindings: values
@@ -50,8 +97,6 @@ pub fn run(database: &str, text: &str, values: &Values<'_>) -> Result<ScriptResu
         input: values.input.map(serde_json::Value::to_string),
     };
     let asked = caught::catch(|| {
-        let database = in_some_transaction(|| catalog::database_oid(database))
-            .ok_or_else(|| Failure::new("3D000", format!("database \"{database}\" does not exist")))?;
         let request = serde_json::to_vec(&request).unwrap_or_default();
         remote::ask(database, role::current_user(), &request).map_err(Failure::from)
     });
@@ -60,20 +105,12 @@ pub fn run(database: &str, text: &str, values: &Values<'_>) -> Result<ScriptResu
         Ok(Answer::Done { json, columns }) => {
             Ok(ScriptResult { json, columns: columns.into(), has_committed: true })
         }
-        Ok(Answer::Failed(failure)) => Err(failure),
-        Err(error) => Err(Failure::new("XX000", format!("answer of the remote session: {error}"))),
+        Ok(Answer::Failed { failure, is_read_only: true }) => {
+            Err(Refusal::Hindered(Hindrance::ReadOnly, failure))
+        }
+        Ok(Answer::Failed { failure, is_read_only: false }) => Err(Refusal::Failed(failure)),
+        Err(error) => Err(Failure::new("XX000", format!("answer of the remote session: {error}")).into()),
     }
-}
-
-/// The catalogs are read in the caller's transaction, or in one of our own where there is none.
-fn in_some_transaction<T>(look_up: impl FnOnce() -> T) -> T {
-    if xact::is_under_way() {
-        return look_up();
-    }
-    let transaction = Transaction::begin_internal();
-    let found = look_up();
-    transaction.commit();
-    found
 }
 
 impl From<RemoteError> for Failure {
@@ -96,9 +133,10 @@ pub fn answer(request: &[u8]) -> Vec<u8> {
 }
 
 fn carry_out(request: &[u8]) -> Answer {
+    let failed = |failure, is_read_only| Answer::Failed { failure, is_read_only };
     let request: Request = match serde_json::from_slice(request) {
         Ok(request) => request,
-        Err(error) => return Answer::Failed(Failure::new("XX000", error.to_string())),
+        Err(error) => return failed(Failure::new("XX000", error.to_string()), false),
     };
     activity::show_statement(&request.text);
     let bindings: Bindings = request
@@ -109,18 +147,24 @@ fn carry_out(request: &[u8]) -> Answer {
             (binding.name, Outcome { value: binding.value, columns }.into())
         })
         .collect();
+    let began = Beginning::default();
     let done = caught::catch(|| {
         let input = request.input.as_deref().map(serde_json::from_str).transpose();
         let input: Option<serde_json::Value> =
             input.map_err(|error| Failure::new("XX000", format!("input of the remote session: {error}")))?;
         let values = Values { bindings: Some(&bindings), input: input.as_ref(), params: &request.params };
         let transaction = Transaction::begin();
+        began.note();
         let result = statement::run_text(&request.text, &values)?;
         transaction.commit();
         Ok(result)
     });
-    match done.flatten() {
-        Ok(result) => Answer::Done { json: result.json, columns: result.columns.to_vec() },
-        Err(failure) => Answer::Failed(failure),
+    match done {
+        Ok(Ok(result)) => Answer::Done { json: result.json, columns: result.columns.to_vec() },
+        Ok(Err(failure)) => failed(failure, false),
+        Err(failure) => {
+            let is_read_only = began.explains(&failure);
+            failed(failure, is_read_only)
+        }
     }
 }

@@ -10,6 +10,7 @@ use pg_durable_graph::{Failure, NodeId, Outcome};
 use pgrx::pg_sys::Oid;
 use serde_json::Value;
 
+use super::standing::Standing;
 use super::stop::Stop;
 use crate::pg::gucs::{self, Durability};
 use crate::pg::spi::{Session, Tid};
@@ -75,6 +76,8 @@ pub enum Loaded {
     },
     /// There, but not readable.
     Broken(EngineError),
+    /// Not for this process, which is not fit for instances of its role any more.
+    Unfit,
 }
 
 impl Instance {
@@ -82,8 +85,11 @@ impl Instance {
     ///
     /// `role` is whom this process runs steps as. Ready work may name an instance of another role, where the
     /// extension was dropped and created again and the numbers began anew.
-    pub fn load(number: InstanceNumber, role: Oid, load: u32) -> Loaded {
+    pub fn load(number: InstanceNumber, role: Oid, load: u32, standing: &mut Standing) -> Loaded {
         let transaction = xact::Transaction::begin_internal();
+        if !standing.may_take() {
+            return Loaded::Unfit;
+        }
         let owner = store::as_owner();
         let loaded = Instance::load_of(number, Some(role), load);
         drop(owner);

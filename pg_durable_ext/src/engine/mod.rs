@@ -5,6 +5,7 @@ pub mod elsewhere;
 pub mod failing;
 pub mod instance;
 pub mod run;
+pub mod standing;
 pub mod start;
 pub mod statement;
 pub mod steps;

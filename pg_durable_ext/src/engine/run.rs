@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant as Moment};
 
-use pg_durable_board::{InFlight, Pusher, Target, Tenant, Work};
+use pg_durable_board::{Hindrance, InFlight, Pusher, Target, Tenant, Work};
 use pg_durable_graph::progress::{Next, ProgressError};
 use pg_durable_graph::verdict::{Phase, Verdict, verdict};
 use pg_durable_graph::{Failure, NodeId};
@@ -12,8 +12,10 @@ use pgrx::pg_sys::Oid;
 use super::checkpoint::internal;
 use super::failing::{self, store_failure, store_failure_of_node};
 use super::instance::{After, Flush, Instance, Loaded};
+use super::standing::Standing;
 use super::stop::{Caught, Stop};
 use super::{steps, wake};
+use crate::pg::xact::Transaction;
 use crate::pg::{activity, caught, clock, gucs, inflight, latch, process, session, shmem, value};
 
 /// How long an executor stays with one instance while others of its role wait.
@@ -37,13 +39,18 @@ pub struct Executor {
     /// How often in a row something could not be stored or read, by instance and branch. Where that is a leaf's outcome,
     /// its row knows too.
     tries: HashMap<(u64, u32), u32>,
-    /// A step has changed who the session is: this process must not run another.
+    /// A step has changed who the session is, or somebody what its role may do: this process must not run another.
     pub is_tainted: bool,
+    standing: Standing,
+    hindered_by: Option<Hindrance>,
 }
 
 impl Executor {
     /// An executor that has just connected.
     pub fn new(slot: usize, tenant: Tenant) -> Executor {
+        let transaction = Transaction::begin_internal();
+        let standing = Standing::at_birth(tenant);
+        transaction.commit();
         Executor {
             slot,
             tenant,
@@ -53,6 +60,8 @@ impl Executor {
             lost: (Target { instance: 0, branch: 0 }, 0),
             tries: HashMap::new(),
             is_tainted: false,
+            standing,
+            hindered_by: None,
         }
     }
 
@@ -102,11 +111,16 @@ impl Executor {
         }
         self.loads += 1;
         let loaded = process::without_cancellation(|| {
-            caught::catch(|| Instance::load(work.target.instance, self.role(), self.loads))
+            let (role, loads, standing) = (self.role(), self.loads, &mut self.standing);
+            caught::catch(|| Instance::load(work.target.instance, role, loads, standing))
         });
         match loaded {
             Ok(Loaded::Instance(instance)) => Some((instance, true)),
             Ok(Loaded::Gone) => None,
+            Ok(Loaded::Unfit) => {
+                self.give_way();
+                None
+            }
             Ok(Loaded::Blocked { id, role }) => {
                 let message = format!(
                     "pg_durable blocked instance {id}: submitted_by role \"{role}\" is a superuser, but pg_durable.enable_superuser_instances is off"
@@ -236,8 +250,10 @@ impl Executor {
         let Some(kind) = graph.kind(leaf).leaf() else { unreachable!("only leaves are run") };
         let slot = self.slot;
         let is_abandoned = || shmem::board().executors.is_abandoned(slot);
-        let carry_out =
-            |instance: &mut Instance| steps::carry_out(instance, leaf, kind, is_abandoned, clock::now());
+        let standing = &mut self.standing;
+        let mut carry_out = |instance: &mut Instance| {
+            steps::carry_out(instance, leaf, kind, standing, is_abandoned, clock::now())
+        };
         // What leaves nothing but its outcome can neither kill its process nor change its session.
         if kind.delivered().is_none() {
             return carry_out(instance);
@@ -251,6 +267,11 @@ impl Executor {
         inflight::note(slot, Some(note));
         let after = carry_out(instance);
         inflight::note(slot, None);
+        if after.is_ok()
+            && let Some(hindrance) = self.hindered_by.take()
+        {
+            shmem::board().hindrances.forget(self.tenant, hindrance);
+        }
         self.interrupt_abandoned(instance);
         self.clean_session();
         after
@@ -358,6 +379,8 @@ impl Executor {
             }
             Stop::Failed { node, failure } => self.record_failure(instance, target, node, failure),
             Stop::Caught(caught) => self.judge(Some(instance), target, *caught),
+            Stop::Unfit => self.give_way(),
+            Stop::Hindered { hindrance, failure } => self.wait_out(target, hindrance, &failure),
         }
     }
 
@@ -420,6 +443,23 @@ impl Executor {
             }
             Err(failure) => self.judge(None, target, Caught::in_phase(Phase::Failing, failure)),
         }
+    }
+
+    /// Ends this process, which is not fit for steps of its role any more. What it holds goes back to the queue when it
+    /// leaves, and the scheduler decides whether another one is born.
+    fn give_way(&mut self) {
+        pgrx::log!(
+            "pg_durable: executor ends: its role was dropped or altered, or may not connect or log in any more"
+        );
+        self.is_tainted = true;
+    }
+
+    /// Tries a branch again when what hinders it may have passed.
+    fn wait_out(&mut self, target: Target, hindrance: Hindrance, failure: &Failure) {
+        let until = shmem::board().hindrances.note(self.tenant, hindrance, clock::now());
+        self.hindered_by = Some(hindrance);
+        pgrx::log!("pg_durable: instance {} waits: {}", wake::instance_id(target.instance), failure.message);
+        wake::send(|board| board.set_timer(self.tenant, target, until));
     }
 
     fn retry_later(&self, target: Target, pause: Duration, failure: &Failure) {

@@ -3,10 +3,11 @@
 use pg_durable_graph::Graph;
 use pgrx::pg_sys::Oid;
 
+use super::standing::{self, Barrier};
 use super::wake;
 use crate::pg::gucs::{self, Durability};
 use crate::pg::spi::Session;
-use crate::pg::{catalog, process, shmem};
+use crate::pg::{catalog, shmem};
 use crate::store::{self, instances, nodes};
 
 /// What is to be started.
@@ -54,12 +55,8 @@ pub enum StartError {
         "current_user \"{0}\" does not have LOGIN privilege. The background worker must connect as this role to execute SQL. Grant LOGIN to this role or call df.start() as a role with LOGIN."
     )]
     NoLogin(String),
-    #[error("database \"{0}\" does not exist")]
-    UnknownDatabase(String),
-    #[error("database \"{0}\" does not take connections")]
-    NoConnections(String),
-    #[error("role \"{role}\" may not connect to database \"{database}\"")]
-    NoConnect { role: String, database: String },
+    #[error(transparent)]
+    Database(#[from] Barrier),
     #[error("the input is nested more than 127 levels deep")]
     InputTooDeep,
     /// Another session has used the idempotency key, and this transaction cannot see for what.
@@ -77,7 +74,7 @@ impl Submitter {
         if catalog::is_superuser(role) && !gucs::enable_superuser_instances() {
             return Err(StartError::SuperuserInstances(name()));
         }
-        if !process::RUNS_NOLOGIN_ROLES && !catalog::can_login(role) {
+        if standing::needs_login() && !catalog::can_login(role) {
             return Err(StartError::NoLogin(name()));
         }
         Ok(Submitter(role))
@@ -87,15 +84,15 @@ impl Submitter {
 /// Starts an instance, or finds the one that its idempotency key has started. Returns the id.
 pub fn start(start: &Start<'_>, actor: &Actor<'_>) -> Result<String, StartError> {
     let Submitter(submitter) = actor.submitter;
-    if let Some(name) = start.database {
-        check_database(submitter, name)?;
+    let here = catalog::database_name(catalog::my_database());
+    let database = start.database.filter(|name| Some(*name) != here.as_deref());
+    if let Some(name) = database {
+        standing::way_to(submitter, name)?;
     }
     if let Some(input) = start.input {
         // As deep as the engine reads it.
         serde_json::from_str::<serde_json::Value>(input).map_err(|_| StartError::InputTooDeep)?;
     }
-    let here = catalog::database_name(catalog::my_database());
-    let database = start.database.filter(|name| Some(*name) != here.as_deref());
     let durability = start.durability.unwrap_or_else(gucs::checkpoint_durability);
     let _owner = store::as_owner();
     let spi = Session::open();
@@ -125,18 +122,4 @@ pub fn start(start: &Start<'_>, actor: &Actor<'_>) -> Result<String, StartError>
     nodes::insert(&spi, &id, submitter, database, start.graph);
     wake::after_start(submitter, number);
     Ok(id)
-}
-
-fn check_database(submitter: Oid, name: &str) -> Result<(), StartError> {
-    let database = catalog::database_oid(name).ok_or_else(|| StartError::UnknownDatabase(name.to_owned()))?;
-    if !catalog::takes_connections(database) {
-        return Err(StartError::NoConnections(name.to_owned()));
-    }
-    if !catalog::may_connect(submitter, database) {
-        return Err(StartError::NoConnect {
-            role: catalog::role_name(submitter).unwrap_or_default(),
-            database: name.to_owned(),
-        });
-    }
-    Ok(())
 }

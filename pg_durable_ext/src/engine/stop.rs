@@ -1,5 +1,6 @@
 //! Why an executor stops advancing a branch.
 
+use pg_durable_board::Hindrance;
 use pg_durable_graph::verdict::Phase;
 use pg_durable_graph::{Failure, NodeId};
 
@@ -12,6 +13,10 @@ pub enum Stop {
     Abandoned,
     /// The node failed.
     Failed { node: NodeId, failure: Failure },
+    /// The process is not fit for steps of its role any more: see `standing`.
+    Unfit,
+    /// Something that will pass keeps the step from running.
+    Hindered { hindrance: Hindrance, failure: Failure },
     /// PostgreSQL raised an error; the verdict says what follows.
     Caught(Box<Caught>),
 }
@@ -45,7 +50,7 @@ impl Stop {
     pub fn with(self, change: impl FnOnce(Caught) -> Caught) -> Stop {
         match self {
             Stop::Caught(caught) => change(*caught).into(),
-            Stop::Lost | Stop::Abandoned | Stop::Failed { .. } => self,
+            Stop::Lost | Stop::Abandoned | Stop::Failed { .. } | Stop::Unfit | Stop::Hindered { .. } => self,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Look-ups in the system catalogs.
 
 use std::ffi::CStr;
+use std::hash::{DefaultHasher, Hasher as _};
 
 use pgrx::pg_sys;
 
@@ -44,6 +45,13 @@ pub fn role_oid(name: &str) -> Option<pg_sys::Oid> {
     // SAFETY: `missing_ok` is true, so an unknown name gives an invalid oid.
     let oid = unsafe { pg_sys::get_role_oid(name.as_ptr(), true) };
     (oid != pg_sys::InvalidOid).then_some(oid)
+}
+
+/// A name as it is written in SQL.
+pub fn quoted(name: &str) -> String {
+    let name = encoding::from_utf8(name);
+    // SAFETY: gives back the text or a palloc'd copy.
+    unsafe { encoding::to_utf8(pg_sys::quote_identifier(name.as_ptr())) }
 }
 
 /// Whether a role may use the extension: USAGE on its schema. Inside a transaction.
@@ -162,6 +170,70 @@ pub fn relation(name: &CStr) -> Option<pg_sys::Oid> {
         let oid = pg_sys::get_relname_relid(name.as_ptr(), schema);
         (oid != pg_sys::InvalidOid).then_some(oid)
     }
+}
+
+/// How often other sessions have told this one of changes to the catalogs. What was looked up while it stays the same
+/// is up to date as of the last start of a transaction.
+pub fn changes_told() -> u64 {
+    // SAFETY: reads a variable of this process.
+    unsafe { pg_sys::SharedInvalidMessageCounter }
+}
+
+/// A hash of what `ALTER ROLE … SET` and `ALTER DATABASE … SET` have a session of this role begin with here. Inside a
+/// transaction.
+pub fn settings_of(role: pg_sys::Oid) -> u64 {
+    /// `DbRoleSettingRelationId` of `catalog/pg_db_role_setting.h`.
+    const RELATION: u32 = 2964;
+    let mut hasher = DefaultHasher::new();
+    // SAFETY: a scan of a shared catalog inside a transaction; closed before it ends. A row begins with the oids of
+    // database and role, and its data is as long as the tuple says.
+    unsafe {
+        let any = pg_sys::InvalidOid;
+        let relation = pg_sys::table_open(pg_sys::Oid::from(RELATION), pg_sys::AccessShareLock as i32);
+        let scan = pg_sys::table_beginscan_catalog(relation, 0, std::ptr::null_mut());
+        loop {
+            let tuple = pg_sys::heap_getnext(scan, pg_sys::ScanDirection::ForwardScanDirection);
+            if tuple.is_null() {
+                break;
+            }
+            let start = usize::from((*(*tuple).t_data).t_hoff);
+            let data = (*tuple).t_data.cast::<u8>().add(start);
+            let [for_database, for_role] = *data.cast::<[pg_sys::Oid; 2]>();
+            let is_ours = (for_database == any || for_database == my_database())
+                && (for_role == any || for_role == role);
+            if is_ours {
+                hasher.write(std::slice::from_raw_parts(data, (*tuple).t_len as usize - start));
+            }
+        }
+        (*(*(*scan).rs_rd).rd_tableam).scan_end.expect("every table access method ends scans")(scan);
+        pg_sys::table_close(relation, pg_sys::AccessShareLock as i32);
+    }
+    hasher.finish()
+}
+
+/// Whether a role may execute a function without arguments of the extension's. Inside a transaction; false where there
+/// is no such function.
+pub fn may_execute(role: pg_sys::Oid, name: &CStr) -> bool {
+    let mode = pg_sys::ACL_EXECUTE as pg_sys::AclMode;
+    // SAFETY: catalog look-ups; `missing_ok` is true. The list holds two strings that outlive it.
+    unsafe {
+        let names = pg_sys::lappend(std::ptr::null_mut(), string(c"df").cast());
+        let names = pg_sys::lappend(names, string(name).cast());
+        let function = pg_sys::LookupFuncName(names, 0, std::ptr::null(), true);
+        #[cfg(feature = "pg15")]
+        let found = pg_sys::pg_proc_aclcheck;
+        #[cfg(not(feature = "pg15"))]
+        let found =
+            |function, role, mode| pg_sys::object_aclcheck(pg_sys::ProcedureRelationId, function, role, mode);
+        function != pg_sys::InvalidOid && found(function, role, mode) == pg_sys::AclResult::ACLCHECK_OK
+    }
+}
+
+/// # Safety
+/// The text outlives the node.
+unsafe fn string(text: &CStr) -> *mut pg_sys::String {
+    // SAFETY: the node points at the text, which nobody changes.
+    unsafe { pg_sys::makeString(text.as_ptr().cast_mut()) }
 }
 
 /// Whether a process of ours may go into a database.

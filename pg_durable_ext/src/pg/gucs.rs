@@ -31,8 +31,23 @@ impl Durability {
     }
 }
 
+/// Who may have steps run in another database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PostgresGucEnum)]
+pub enum CrossDatabase {
+    /// Nobody.
+    #[name = c"off"]
+    Off,
+    /// Superusers, and who may execute `df.cross_database()`.
+    #[name = c"granted"]
+    Granted,
+    /// Who may connect there.
+    #[name = c"on"]
+    On,
+}
+
 static CHECKPOINT_DURABILITY: GucSetting<Durability> = GucSetting::<Durability>::new(Durability::Step);
 static CLUSTER_NAME: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
+static CROSS_DATABASE: GucSetting<CrossDatabase> = GucSetting::<CrossDatabase>::new(CrossDatabase::Granted);
 static DRAIN_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(60);
 static ENABLED: GucSetting<bool> = GucSetting::<bool>::new(true);
 static ENABLE_SUPERUSER_INSTANCES: GucSetting<bool> = GucSetting::<bool>::new(false);
@@ -45,6 +60,7 @@ static MAX_NEW_TRANSACTION_STARTS: GucSetting<i32> = GucSetting::<i32>::new(2);
 static MAX_RESULT_SIZE: GucSetting<i32> = GucSetting::<i32>::new(1024);
 static NEW_TRANSACTION_START_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(5);
 static RECONCILE_INTERVAL: GucSetting<i32> = GucSetting::<i32>::new(3600);
+static REQUIRE_LOGIN: GucSetting<bool> = GucSetting::<bool>::new(false);
 static RETENTION_DAYS: GucSetting<i32> = GucSetting::<i32>::new(30);
 static SWEEP_INTERVAL: GucSetting<i32> = GucSetting::<i32>::new(30);
 static TEST_CLOCK: GucSetting<bool> = GucSetting::<bool>::new(false);
@@ -195,6 +211,15 @@ pub fn register() {
         GucContext::Postmaster,
         GucFlags::default(),
     );
+    GucRegistry::define_enum_guc(
+        c"pg_durable.cross_database",
+        c"Who may have the steps of a workflow run in another database.",
+        c"off: nobody. granted: superusers, and roles that may execute df.cross_database(). on: whoever may connect \
+          there. Lines of pg_hba.conf are for clients and do not count.",
+        &CROSS_DATABASE,
+        GucContext::Sighup,
+        GucFlags::default(),
+    );
     GucRegistry::define_bool_guc(
         c"pg_durable.enabled",
         c"Whether steps are carried out.",
@@ -216,6 +241,15 @@ pub fn register() {
         c"Writes failed steps to the server log with their error message.",
         c"Off: the log names the instance and node only.",
         &LOG_WORKFLOW_SQL,
+        GucContext::Sighup,
+        GucFlags::default(),
+    );
+    GucRegistry::define_bool_guc(
+        c"pg_durable.require_login",
+        c"Runs the workflows of roles that may log in only.",
+        c"On: df.start() by a role without LOGIN is refused, and its instances wait until it has it. PostgreSQL 15 and \
+          16 always demand it.",
+        &REQUIRE_LOGIN,
         GucContext::Sighup,
         GucFlags::default(),
     );
@@ -242,6 +276,11 @@ pub fn checkpoint_durability() -> Durability {
 /// `pg_durable.cluster_name`; empty where there is none.
 pub fn cluster_name() -> String {
     CLUSTER_NAME.get().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+/// `pg_durable.cross_database`.
+pub fn cross_database() -> CrossDatabase {
+    CROSS_DATABASE.get()
 }
 
 /// `pg_durable.drain_timeout`.
@@ -298,6 +337,11 @@ pub fn new_transaction_start_timeout() -> Duration {
 pub fn reconcile_interval() -> Option<Duration> {
     let secs = RECONCILE_INTERVAL.get() as u64;
     (secs > 0).then(|| Duration::from_secs(secs))
+}
+
+/// `pg_durable.require_login`.
+pub fn require_login() -> bool {
+    REQUIRE_LOGIN.get()
 }
 
 /// `pg_durable.retention_days`.

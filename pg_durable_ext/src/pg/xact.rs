@@ -174,10 +174,10 @@ fn in_guard(
     }
 }
 
-/// Whether a transaction is under way in which catalogs can be read.
-pub fn is_under_way() -> bool {
-    // SAFETY: reads the state of this process's transaction.
-    unsafe { pg_sys::IsTransactionState() }
+/// Whether the current transaction may not write.
+pub fn is_read_only() -> bool {
+    // SAFETY: a plain variable of this process.
+    unsafe { pg_sys::XactReadOnly }
 }
 
 /// Whether the current transaction sees one snapshot only, so that waiting for others' commits is in vain.

@@ -41,6 +41,19 @@ pub fn has_prepared_transactions(spi: &crate::pg::spi::Session) -> bool {
 }
 
 crate::pg::spi::statement!(
+    READ_ONLY,
+    c"SELECT s.source FROM pg_catalog.pg_settings AS s
+      WHERE s.name OPERATOR(pg_catalog.=) 'default_transaction_read_only'",
+    []
+);
+
+/// Where the session has `default_transaction_read_only` from, in the words of `pg_settings`.
+pub fn source_of_read_only(spi: &crate::pg::spi::Session) -> Option<String> {
+    let rows = spi.run(&READ_ONLY, &[]);
+    (rows.count > 0).then(|| rows.text(0, 1)).flatten()
+}
+
+crate::pg::spi::statement!(
     OUTPUT,
     c"SELECT df._output(i) FROM df.instances AS i
       WHERE i.id OPERATOR(pg_catalog.=) $1::pg_catalog.varchar",

@@ -2,14 +2,17 @@
 
 use std::cell::Cell;
 
+use pg_durable_board::Hindrance;
 use pg_durable_graph::kind::Sql;
 use pg_durable_graph::verdict::Phase;
 use pg_durable_graph::{Failure, NodeId, Outcome, vars};
 
+use crate::engine::checkpoint;
+use crate::engine::elsewhere::{self, Refusal};
 use crate::engine::instance::{After, Flush, Instance};
+use crate::engine::standing::{Beginning, Standing};
 use crate::engine::statement::{self, Values};
 use crate::engine::stop::{Caught, Stop};
-use crate::engine::{checkpoint, elsewhere};
 use crate::pg::caught;
 use crate::pg::portal::{self, ScriptResult};
 use crate::pg::spi::Session;
@@ -17,37 +20,51 @@ use crate::pg::xact::{self, Transaction};
 use crate::pg::{activity, clock};
 use crate::store;
 
+/// The step's transaction, as far as its error needs it.
+struct Attempt {
+    /// An error in the user's part is the step's failure, one while storing the outcome may be the server's.
+    phase: Cell<Phase>,
+    has_committed: Cell<bool>,
+    began: Beginning,
+}
+
 /// Runs the step. `is_abandoned` tells whether a cancellation came from the engine.
 pub fn carry_out(
     instance: &mut Instance,
     leaf: NodeId,
     sql: &Sql,
+    standing: &mut Standing,
     is_abandoned: impl Fn() -> bool,
 ) -> Result<After, Stop> {
     let text = vars::substitute(&sql.query, |name| instance.var(name).map(Into::into)).into_owned();
     activity::show_statement(&text);
-    // An error in the user's part is the step's failure, one while storing the outcome may be the server's.
-    let (phase, has_committed) = (Cell::new(Phase::Statements), Cell::new(false));
+    let attempt = Attempt {
+        phase: Cell::new(Phase::Statements),
+        has_committed: Cell::new(false),
+        began: Beginning::default(),
+    };
     let done = match instance.database.clone() {
-        None => caught::catch(|| here(instance, leaf, sql, &text, &phase, &has_committed)),
-        Some(database) => match elsewhere::run(&database, &text, &values(instance, leaf, sql)) {
-            Ok(result) => {
-                instance.note_delivery(leaf, true);
-                let outcome = outcome(leaf, result)?;
-                let done = checkpoint::complete_as(instance, leaf, outcome, Flush::AsRole);
-                return done.map_err(|stop| stop.with(|caught| Caught { has_committed: true, ..caught }));
-            }
-            Err(failure) if failure.is_cancellation() && is_abandoned() => return Err(Stop::Abandoned),
-            Err(failure) => return Err(Stop::Failed { node: leaf, failure }),
-        },
+        None => caught::catch(|| here(instance, leaf, sql, &text, standing, &attempt)),
+        Some(database) => {
+            return match there(instance, leaf, sql, &database, &text, standing) {
+                Err(Stop::Failed { failure, .. }) if failure.is_cancellation() && is_abandoned() => {
+                    Err(Stop::Abandoned)
+                }
+                done => done,
+            };
+        }
     };
     portal::disarm_statement_timeout();
     done.unwrap_or_else(|failure| {
         if failure.is_cancellation() && is_abandoned() {
             return Err(Stop::Abandoned);
         }
-        let (phase, has_committed) = (phase.get(), has_committed.get());
-        Err(Caught { leaf: Some(leaf), phase, has_committed, failure }.into())
+        let (phase, has_committed) = (attempt.phase.get(), attempt.has_committed.get());
+        Err(if phase == Phase::Statements && attempt.began.explains(&failure) {
+            Stop::Hindered { hindrance: Hindrance::ReadOnly, failure }
+        } else {
+            Caught { leaf: Some(leaf), phase, has_committed, failure }.into()
+        })
     })
 }
 
@@ -55,21 +72,49 @@ fn values<'a>(instance: &'a Instance, leaf: NodeId, sql: &'a Sql) -> Values<'a> 
     Values { bindings: instance.bindings(leaf), input: instance.input(), params: &sql.params }
 }
 
+/// Runs the step in another database.
+fn there(
+    instance: &mut Instance,
+    leaf: NodeId,
+    sql: &Sql,
+    database: &str,
+    text: &str,
+    standing: &mut Standing,
+) -> Result<After, Stop> {
+    let may_run = checkpoint::internal(instance, |_, _| Ok(standing.may_run()))?;
+    if !may_run {
+        return Err(Stop::Unfit);
+    }
+    match elsewhere::run_step(database, text, &values(instance, leaf, sql)) {
+        Ok(result) => {
+            instance.note_delivery(leaf, true);
+            let done = checkpoint::complete_as(instance, leaf, outcome(leaf, result)?, Flush::AsRole);
+            done.map_err(|stop| stop.with(|caught| Caught { has_committed: true, ..caught }))
+        }
+        Err(Refusal::Hindered(hindrance, failure)) => Err(Stop::Hindered { hindrance, failure }),
+        Err(Refusal::Failed(failure)) => Err(Stop::Failed { node: leaf, failure }),
+    }
+}
+
 fn here(
     instance: &mut Instance,
     leaf: NodeId,
     sql: &Sql,
     text: &str,
-    phase: &Cell<Phase>,
-    has_committed: &Cell<bool>,
+    standing: &mut Standing,
+    attempt: &Attempt,
 ) -> Result<After, Stop> {
     let transaction = Transaction::begin();
+    if !standing.may_run() {
+        return Err(Stop::Unfit);
+    }
+    attempt.began.note();
     let result = statement::run_text(text, &values(instance, leaf, sql))
         .map_err(|failure| Stop::Failed { node: leaf, failure })?;
     instance.note_delivery(leaf, result.has_committed);
-    has_committed.set(result.has_committed);
+    attempt.has_committed.set(result.has_committed);
     let outcome = outcome(leaf, result)?;
-    phase.set(Phase::Checkpoint);
+    attempt.phase.set(Phase::Checkpoint);
     let after = {
         let _writable = xact::Writable::enter();
         let _owner = store::as_owner();
@@ -78,7 +123,7 @@ fn here(
         let next = instance.progress.complete(leaf, outcome, clock::now());
         instance.settle(&spi, branch, next, Flush::AsRole)?
     };
-    phase.set(Phase::Commit);
+    attempt.phase.set(Phase::Commit);
     transaction.commit();
     Ok(after)
 }

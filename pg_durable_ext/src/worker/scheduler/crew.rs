@@ -1,13 +1,13 @@
 //! The crew: executors, which the scheduler starts.
 
-use pg_durable_board::{Hold, Opening, RoleId};
-use pg_durable_graph::Failure;
+use pg_durable_board::{Hindrance, Hold, Opening, RoleId, Tenant};
 use pgrx::pg_sys::Oid;
 
 use super::{Scheduler, in_transaction};
+use crate::engine::standing::{self, Obstacle};
 use crate::engine::wake;
 use crate::pg::process::{self, Worker};
-use crate::pg::{catalog, gucs, shmem};
+use crate::pg::{gucs, shmem};
 
 /// How long a role that could not be served waits.
 const BLOCKED_US: i64 = 1_000_000;
@@ -35,9 +35,15 @@ impl Scheduler {
                 shmem::board().clear_queue(opening.tenant);
                 continue;
             }
-            if let Err(failure) = self.check_role(opening.tenant.role) {
+            if let Some(obstacle) = self.obstacle(opening.tenant.role) {
                 wake::send(|board| board.leave_executor(opening.slot, now));
-                self.fail_instances_of(opening.tenant.role, &failure);
+                match obstacle.hindrance() {
+                    Some(hindrance) => {
+                        let until = self.note_hindrance(opening.tenant, hindrance, &obstacle, now);
+                        ask_again = Some(ask_again.map_or(until, |known| known.min(until)));
+                    }
+                    None => self.fail_instances_of(opening.tenant.role, &obstacle.into()),
+                }
                 continue;
             }
             if self.start_executor(opening).is_err() {
@@ -71,27 +77,19 @@ impl Scheduler {
         Ok(())
     }
 
-    /// Whether a process can be born as this role here; if not, waiting would not help.
-    fn check_role(&self, role: RoleId) -> Result<(), Failure> {
+    /// What keeps a process from being born as this role here.
+    fn obstacle(&self, role: RoleId) -> Option<Obstacle> {
         let (role, database) = (Oid::from(role.0), Oid::from(self.database.0));
-        in_transaction(|_| {
-            let Some(name) = catalog::role_name(role) else {
-                return Err(Failure::new("42704", "submitted_by role no longer exists in pg_roles")
-                    .hint("Start the workflow again as a role that exists."));
-            };
-            if !catalog::may_connect(role, database) {
-                return Err(Failure::new(
-                    "42501",
-                    format!("role \"{name}\" may not connect to the database"),
-                )
-                .hint("Grant CONNECT on the database to the role and start the workflow again."));
-            }
-            if !process::RUNS_NOLOGIN_ROLES && !catalog::can_login(role) {
-                return Err(Failure::new("28000", format!("role \"{name}\" does not have LOGIN privilege"))
-                    .hint("Grant LOGIN to the role (PostgreSQL 17 and later do not need it) and start the workflow again."));
-            }
-            Ok(())
-        })
+        in_transaction(|_| standing::obstacle(role, database))
+    }
+
+    /// The work of a role waits until something has passed: says when to look again.
+    fn note_hindrance(&self, tenant: Tenant, hindrance: Hindrance, obstacle: &Obstacle, now: i64) -> i64 {
+        pgrx::log!("pg_durable: {obstacle}; what it has started waits");
+        let mut board = shmem::board();
+        let until = board.hindrances.note(tenant, hindrance, now);
+        board.queues.block(tenant, until);
+        until
     }
 
     fn warn_of_exhaustion(&mut self, now: i64) {
