@@ -10,7 +10,7 @@ use super::argument::{self, ArgumentError, TransactionMode};
 use super::definition::{self, DefinitionError};
 use super::launch::{self, LaunchError};
 use super::looking::is_looking;
-use super::schema::{self, Violation};
+use super::schema::{self, Misfit, Violation};
 use crate::engine::start::{self, Actor, Start, StartError, Submitter};
 use crate::engine::wake;
 use crate::pg::json::Jsonb;
@@ -47,6 +47,10 @@ pub enum WorkflowError {
     VersionTaken { name: String, version: i32, difference: String },
     #[error("{} does not exist, or may not be run by the current role", shown(.name, *.version))]
     Unknown { name: String, version: Option<i32> },
+    #[error(
+        "whether the input fits version {version} of workflow \"{name}\" would be too much work to find out"
+    )]
+    TooMuchWork { name: String, version: i32 },
     #[error("input of {} does not fit its schema", shown(.name, Some(*.version)))]
     InputViolates { name: String, version: i32, violations: Vec<Violation>, more: usize },
     #[error("the owner of workflow \"{name}\" does not exist any more")]
@@ -395,12 +399,13 @@ pub fn definition_of(name: &str) -> Result<Option<Definition>, WorkflowError> {
 }
 
 fn check_input(name: &str, version: i32, schema: &str, input: &Value) -> Result<(), WorkflowError> {
-    let (violations, more) = schema::violations(schema, input)
-        .map_err(|violation| WorkflowError::Schema { argument: "input_schema", violation })?;
-    if violations.is_empty() {
-        return Ok(());
-    }
-    Err(WorkflowError::InputViolates { name: name.to_owned(), version, violations, more })
+    schema::fits(schema, input).map_err(|misfit| match misfit {
+        Misfit::Violates { violations, more } => {
+            WorkflowError::InputViolates { name: name.to_owned(), version, violations, more }
+        }
+        Misfit::TooMuchWork => WorkflowError::TooMuchWork { name: name.to_owned(), version },
+        Misfit::Schema(violation) => WorkflowError::Schema { argument: "input_schema", violation },
+    })
 }
 
 fn run_in_new_transaction(call: &Call<'_>) -> Result<String, WorkflowError> {

@@ -192,6 +192,9 @@ impl From<WorkflowError> for ErrorReport {
                     "What it takes is in df.workflows: SELECT input_schema FROM df.workflows WHERE name = '{name}' AND version = {version}.",
                 ))
             }
+            WorkflowError::TooMuchWork { .. } => report(Code::ERRCODE_PROGRAM_LIMIT_EXCEEDED).set_hint(
+                "References of the schema branch, so that each level of the input doubles the work: have it say at one place what a member must be, or pass a flatter input.",
+            ),
             WorkflowError::OwnerGone { .. } => report(Code::ERRCODE_UNDEFINED_OBJECT)
                 .set_hint("Have a superuser unregister the workflow, and register it anew."),
             WorkflowError::OwnerUsage { owner, .. } => report(Code::ERRCODE_INSUFFICIENT_PRIVILEGE)

@@ -7,6 +7,10 @@ use std::rc::Rc;
 use jsonschema::{PatternOptions, Validator};
 use serde_json::Value;
 
+use self::budget::Exceeded;
+
+mod budget;
+
 /// The most violations that are told.
 const VIOLATIONS_MAX: usize = 20;
 /// The most schemas that a process keeps ready.
@@ -33,16 +37,40 @@ pub fn check(schema: &str) -> Result<(), Violation> {
     validator(schema).map(|_| ())
 }
 
-/// How a document violates a schema: the first violations, and how many more there are.
-pub fn violations(schema: &str, document: &Value) -> Result<(Vec<Violation>, usize), Violation> {
-    let validator = validator(schema)?;
-    let mut found: Vec<_> = validator
-        .iter_errors(document)
-        .map(|error| Violation { at: error.instance_path().to_string(), problem: error.masked().to_string() })
-        .collect();
-    let more = found.len().saturating_sub(VIOLATIONS_MAX);
-    found.truncate(VIOLATIONS_MAX);
-    Ok((found, more))
+/// Why a document was not found to fit.
+#[derive(Debug)]
+pub enum Misfit {
+    /// It violates the schema: the first violations, and how many more there are.
+    Violates { violations: Vec<Violation>, more: usize },
+    /// Finding out would be too much work.
+    TooMuchWork,
+    /// The schema cannot be used.
+    Schema(Violation),
+}
+
+/// Whether a document fits a schema.
+pub fn fits(schema: &str, document: &Value) -> Result<(), Misfit> {
+    let validator = validator(schema).map_err(Misfit::Schema)?;
+    let found = budget::within(document, || {
+        // The short answer remembers what it has looked at; the long one is for those that do not fit.
+        if validator.is_valid(document) {
+            return Vec::new();
+        }
+        let shown = |error: jsonschema::ValidationError<'_>| Violation {
+            at: error.instance_path().to_string(),
+            problem: error.masked().to_string(),
+        };
+        validator.iter_errors(document).map(shown).collect()
+    });
+    match found {
+        Ok(found) if found.is_empty() => Ok(()),
+        Ok(mut violations) => {
+            let more = violations.len().saturating_sub(VIOLATIONS_MAX);
+            violations.truncate(VIOLATIONS_MAX);
+            Err(Misfit::Violates { violations, more })
+        }
+        Err(Exceeded) => Err(Misfit::TooMuchWork),
+    }
 }
 
 thread_local! {
@@ -54,9 +82,12 @@ fn validator(schema: &str) -> Result<Rc<Validator>, Violation> {
         return Ok(known);
     }
     let whole = |problem: String| Violation { at: String::new(), problem };
-    let parsed: Value = serde_json::from_str(schema).map_err(|error| whole(error.to_string()))?;
+    let mut parsed: Value = serde_json::from_str(schema).map_err(|error| whole(error.to_string()))?;
+    budget::instrument(&mut parsed)
+        .map_err(|bad| whole(format!("\"{}\" refers to what is no schema", bad.0)))?;
     // An engine without backtracking: a pattern cannot keep a session busy for ever.
-    let made = jsonschema::options().with_pattern_options(PatternOptions::regex()).build(&parsed);
+    let options = jsonschema::options().with_pattern_options(PatternOptions::regex());
+    let made = budget::known(options).build(&parsed);
     let made = made.map_err(|error| Violation {
         at: error.instance_path().to_string(),
         problem: error.masked().to_string(),
