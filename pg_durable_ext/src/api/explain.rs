@@ -1,7 +1,7 @@
 //! `df.explain()`.
 
-use pg_durable_graph::Graph;
 use pg_durable_graph::explain::{self, InstanceHeader};
+use pg_durable_graph::{Failure, Graph};
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
@@ -12,6 +12,7 @@ use super::registry::{self, WorkflowError};
 use super::visible::visible;
 use crate::engine::wake;
 use crate::pg::spi::Session;
+use crate::pg::xact;
 use crate::store::{self, EngineError};
 
 /// Why there is nothing to explain.
@@ -29,6 +30,10 @@ pub enum ExplainError {
         "Cannot explain input: not a valid Durofut JSON, instance ID, SQL statement, or DSL expression.\nHint: DSL expressions use df.*() functions and operators like ~>, |=>, &, |."
     )]
     Unexplainable,
+    #[error("Failed to evaluate expression: {}", .0.message)]
+    Expression(Failure),
+    #[error("{}", .0.message)]
+    Ended(Failure),
     #[error("Expression returned NULL")]
     ExpressionNull,
     #[error("the stored instance cannot be read")]
@@ -46,7 +51,27 @@ fn instance_explain(input: &str) -> Result<String, ErrorReport> {
         let graph = Graph::from_json(&definition.graph).map_err(DefinitionError::from)?;
         return Ok(explain::explain(&graph, |_| None));
     }
-    Ok(graph(input)?)
+    match graph(input) {
+        // Clients of the reference system look for the message in the text.
+        Err(
+            error
+            @ (ExplainError::Definition(_) | ExplainError::Expression(_) | ExplainError::ExpressionNull),
+        ) => Ok(told(&error)),
+        other => Ok(other?),
+    }
+}
+
+/// What is wrong with a graph, as text.
+fn told(error: &ExplainError) -> String {
+    let hint = match error {
+        ExplainError::Definition(DefinitionError::Graph(source)) => source.hint().map(str::to_owned),
+        ExplainError::Expression(failure) => failure.hint.clone(),
+        _ => None,
+    };
+    match hint {
+        Some(hint) => format!("{error}\nHint: {hint}"),
+        None => error.to_string(),
+    }
 }
 
 fn instance(id: &str) -> Result<String, ExplainError> {
@@ -86,8 +111,16 @@ fn graph(input: &str) -> Result<String, ExplainError> {
         input.to_owned()
     } else if is_expression && !is_statement {
         // Evaluated with the caller's rights; df.start(...) gives back its graph instead of starting it.
-        let _looking = Looking::begin();
-        Session::open().evaluate(input).ok_or(ExplainError::ExpressionNull)?
+        let evaluated = xact::without_trace(|| {
+            let _looking = Looking::begin();
+            Session::open().evaluate(input)
+        });
+        match evaluated {
+            Ok(text) => text.ok_or(ExplainError::ExpressionNull)?,
+            // Whoever has cancelled it, or ends the session, is not to be told what the graph looks like.
+            Err(failure) if failure.sqlstate.starts_with("57") => return Err(ExplainError::Ended(failure)),
+            Err(failure) => return Err(ExplainError::Expression(failure)),
+        }
     } else if is_statement {
         input.to_owned()
     } else {

@@ -261,6 +261,9 @@ impl From<ExplainError> for ErrorReport {
             ExplainError::Unexplainable | ExplainError::ExpressionNull => {
                 report(Code::ERRCODE_INVALID_PARAMETER_VALUE, &error)
             }
+            ExplainError::Expression(failure) | ExplainError::Ended(failure) => {
+                of_failure(failure.message.clone(), failure)
+            }
             ExplainError::Stored(source) => source.into(),
         }
     }
