@@ -231,7 +231,11 @@ impl From<WaitError> for ErrorReport {
             WaitError::TimeoutNotPositive => report(Code::ERRCODE_INVALID_PARAMETER_VALUE),
             WaitError::UnknownInstance(_) => report(Code::ERRCODE_UNDEFINED_OBJECT).set_hint(LIST_INSTANCES),
             WaitError::Timeout { .. } => report(Code::ERRCODE_QUERY_CANCELED)
-                .set_hint("SELECT * FROM df.workers() tells whether the engine is well; df.instance_nodes() what the instance waits for. An instance begins when the transaction that started it commits, so it cannot be awaited in the same one."),
+                .set_hint("SELECT * FROM df.workers() tells whether the engine is well; df.instance_nodes() what the instance waits for."),
+            WaitError::StartedHere(_) | WaitError::SignalledHere(_) => {
+                report(Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE)
+                    .set_hint("Commit, and wait in the next transaction; or start it with transaction_mode => 'new'.")
+            }
             WaitError::InWorkflow => report(Code::ERRCODE_FEATURE_NOT_SUPPORTED),
             WaitError::NotPreloaded(NotPreloaded) => NotPreloaded.into(),
             WaitError::OneSnapshot => of_one_snapshot(&error),

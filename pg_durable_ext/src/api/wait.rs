@@ -13,7 +13,8 @@ use crate::engine::start::NotPreloaded;
 use crate::engine::wake;
 use crate::pg::spi::Session;
 use crate::pg::{catalog, latch, process, shmem, xact};
-use crate::store::instances;
+use crate::store;
+use crate::store::instances::{self, Uncommitted};
 
 /// How often a row is looked at where nobody tells of its end.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -35,6 +36,12 @@ pub enum WaitError {
     InWorkflow,
     #[error(transparent)]
     NotPreloaded(#[from] NotPreloaded),
+    #[error("instance {0} starts when this transaction commits: waiting for it here is in vain")]
+    StartedHere(String),
+    #[error(
+        "the signal to instance {0} is sent when this transaction commits: waiting for it here is in vain"
+    )]
+    SignalledHere(String),
     #[error("waiting is in vain in a transaction that sees one snapshot only")]
     OneSnapshot,
     #[error("too many sessions wait for instances")]
@@ -63,12 +70,16 @@ fn await_one(id: &str, timeout_secs: i32) -> Result<String, WaitError> {
     let database = wake::here();
     let waiter = Waiter::enter(Awaited::Instance(number))?;
     not_a_step::note("await_instance");
+    let mut is_first = true;
     loop {
         let seen = shmem::board().waiters.ended_count();
         // As the current user: what the user may not see does not exist.
         let status = instances::visible(&Session::open(), id).ok_or_else(unknown)?.status;
         if is_terminal(&status) {
             return Ok(status);
+        }
+        if std::mem::take(&mut is_first) {
+            refuse_uncommitted(id)?;
         }
         if !waiter.wait_until(deadline) {
             return Err(WaitError::Timeout { id: id.to_owned(), secs: timeout_secs, status });
@@ -100,11 +111,16 @@ fn await_any(ids: &[String], timeout_secs: f64) -> Result<Vec<(String, String)>,
     let waiter = Waiter::enter(Awaited::Any)?;
     let mut seen = shmem::board().waiters.ended_count();
     let ids: Vec<_> = ids.iter().map(|id| Some(id.as_str())).collect();
+    let mut is_first = true;
     loop {
         let mut found = statuses(&ids);
-        found.retain(|(_, status)| is_terminal(status));
+        let open: Vec<String> =
+            found.extract_if(.., |(_, status)| !is_terminal(status)).map(|(id, _)| id).collect();
         if !found.is_empty() {
             return Ok(found);
+        }
+        if std::mem::take(&mut is_first) {
+            refuse_all_uncommitted(&open)?;
         }
         // The tables are looked at again only when one of these instances has ended, or may have.
         loop {
@@ -122,6 +138,28 @@ fn await_any(ids: &[String], timeout_secs: f64) -> Result<Vec<(String, String)>,
             }
         }
     }
+}
+
+/// Refuses to wait for what the transaction itself holds up.
+fn refuse_uncommitted(id: &str) -> Result<(), WaitError> {
+    let _owner = store::as_owner();
+    match instances::uncommitted(&Session::open(), id) {
+        None => Ok(()),
+        Some(Uncommitted::Start) => Err(WaitError::StartedHere(id.to_owned())),
+        Some(Uncommitted::Signal) => Err(WaitError::SignalledHere(id.to_owned())),
+    }
+}
+
+/// The same for several, of which one would do.
+fn refuse_all_uncommitted(ids: &[String]) -> Result<(), WaitError> {
+    let mut refused = Ok(());
+    for id in ids {
+        refused = refuse_uncommitted(id);
+        if refused.is_ok() {
+            break;
+        }
+    }
+    refused
 }
 
 fn check_may_wait() -> Result<(), WaitError> {

@@ -174,6 +174,12 @@ fn in_guard(
     }
 }
 
+/// Whether what this transaction id has written is of the current transaction, or of a part of it that is kept.
+pub fn is_mine(xid: u32) -> bool {
+    // SAFETY: compares with the ids of this process's transaction.
+    unsafe { pg_sys::TransactionIdIsCurrentTransactionId(xid.into()) }
+}
+
 /// Whether the current transaction may not write.
 pub fn is_read_only() -> bool {
     // SAFETY: a plain variable of this process.

@@ -165,6 +165,30 @@ pub fn visible(spi: &Session, id: &str) -> Option<VisibleInstance> {
     })
 }
 
+statement!(
+    WRITERS,
+    c"SELECT i.xmin::pg_catalog.text::pg_catalog.int8, 0::pg_catalog.int8 FROM df.instances AS i
+      WHERE i.id OPERATOR(pg_catalog.=) $1::pg_catalog.varchar
+      UNION ALL
+      SELECT s.xmin::pg_catalog.text::pg_catalog.int8, 1::pg_catalog.int8 FROM df.signals AS s
+      WHERE s.instance_id OPERATOR(pg_catalog.=) $1::pg_catalog.varchar",
+    [TEXTOID]
+);
+
+/// What the current transaction has done to an instance and is still to be committed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Uncommitted {
+    Start,
+    Signal,
+}
+
+/// What of an unfinished instance the current transaction has written itself: nobody else sees it yet.
+pub fn uncommitted(spi: &Session, id: &str) -> Option<Uncommitted> {
+    let rows = spi.run(&WRITERS, &[Arg::Text(id)]);
+    let mut mine = (0..rows.count).filter(|row| xact::is_mine(rows.int(*row, 1).unwrap_or_default() as u32));
+    mine.next().map(|row| if rows.int(row, 2) == Some(1) { Uncommitted::Signal } else { Uncommitted::Start })
+}
+
 /// The columns of [`Instance`].
 static READ: heap::Table = heap::Table {
     name: c"instances",
