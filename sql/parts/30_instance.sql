@@ -14,7 +14,7 @@ COMMENT ON FUNCTION df.start(text, text, text, text, text, text, jsonb) IS
     'Starts a workflow as the current role, with the calling transaction, and returns its id.';
 
 CREATE FUNCTION df.status(instance_id text) RETURNS text
-    STRICT LANGUAGE sql
+    STRICT LANGUAGE sql SET row_security = on
     BEGIN ATOMIC
         SELECT i.status FROM df.instances AS i WHERE i.id = instance_id;
     END;
@@ -26,7 +26,7 @@ COMMENT ON FUNCTION df._called_result(text) IS
     'The result of an instance that the current role has called and that ran as somebody else.';
 
 CREATE FUNCTION df.result(instance_id text) RETURNS text
-    STRICT LANGUAGE sql
+    STRICT LANGUAGE sql SET row_security = on
     BEGIN ATOMIC
         SELECT n.result::text
         FROM df.instances AS i JOIN df.nodes AS n ON n.instance_id = i.id AND n.id = i.root_node
@@ -48,7 +48,7 @@ CREATE FUNCTION df.error(
     OUT hint text,
     OUT context text
 ) RETURNS SETOF record
-    STRICT LANGUAGE sql
+    STRICT LANGUAGE sql SET row_security = on
     BEGIN ATOMIC
         SELECT i.failed_node, i.sqlstate, i.message, i.detail, i.hint, i.context
         FROM df.instances AS i
@@ -93,7 +93,7 @@ CREATE FUNCTION df.setvar(name text, value text) RETURNS text
     STRICT LANGUAGE c AS 'MODULE_PATHNAME', 'variable_set_wrapper';
 COMMENT ON FUNCTION df.setvar(text, text) IS 'Sets a variable of the current role for {name} in later starts.';
 CREATE FUNCTION df.getvar(name text) RETURNS text
-    STRICT LANGUAGE sql
+    STRICT LANGUAGE sql SET row_security = on
     BEGIN ATOMIC
         SELECT v.value FROM df.vars AS v
         WHERE v.name = getvar.name AND v.owner = quote_ident(current_user)::regrole;

@@ -26,7 +26,7 @@ COMMENT ON FUNCTION df._execution_count(df.instances) IS 'How many generations i
 CREATE FUNCTION df.list_instances(status_filter text DEFAULT NULL, limit_count integer DEFAULT 100)
     RETURNS TABLE (
         instance_id text, label text, function_name text, status text, execution_count bigint, output text)
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$
 BEGIN
     PERFORM df._check_list_limit(limit_count);
@@ -46,7 +46,7 @@ CREATE FUNCTION df.list_instances(
     RETURNS TABLE (
         instance_id text, label text, function_name text, status text, execution_count bigint, output text,
         created_at timestamptz, completed_at timestamptz, next_cursor text)
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$
 DECLARE
     fields text[];
@@ -104,7 +104,7 @@ COMMENT ON FUNCTION df.list_instances(text, integer, text, text) IS
     'One page of instances; pass next_cursor as after_cursor to get the next one.';
 
 CREATE FUNCTION df._check_list_limit(limit_count integer) RETURNS void
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$
 DECLARE
     most integer := current_setting('pg_durable.list_instances_max_limit')::integer;
@@ -124,7 +124,7 @@ CREATE FUNCTION df.instance_info(instance_id text)
     RETURNS TABLE (
         instance_id text, label text, function_name text, function_version text,
         current_execution_id bigint, status text, output text)
-    STRICT LANGUAGE sql
+    STRICT LANGUAGE sql SET row_security = on
     BEGIN ATOMIC
         SELECT i.id::text, i.label, 'pg_durable::orchestration::execute-function-graph'::text, '1.0.0'::text,
                df._execution_count(i), i.status, df._output(i)
@@ -134,7 +134,7 @@ COMMENT ON FUNCTION df.instance_info(text) IS 'One instance; no row when it is u
 
 CREATE FUNCTION df.instance_executions(instance_id text, limit_count integer DEFAULT 5)
     RETURNS TABLE (execution_id bigint, status text, event_count bigint, duration_ms bigint, output text)
-    STRICT LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+    STRICT LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$
 #variable_conflict use_column
 BEGIN

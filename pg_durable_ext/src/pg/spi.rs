@@ -256,6 +256,7 @@ struct PlannerSettings {
     indexscan: bool,
     tidscan: bool,
     jit: bool,
+    row_security: bool,
 }
 
 impl PlannerSettings {
@@ -267,8 +268,17 @@ impl PlannerSettings {
                 indexscan: pg_sys::enable_indexscan,
                 tidscan: pg_sys::enable_tidscan,
                 jit: pg_sys::jit_enabled,
+                row_security: pg_sys::row_security,
             };
-            PlannerSettings { seqscan: false, indexscan: true, tidscan: true, jit: false }.set();
+            PlannerSettings {
+                seqscan: false,
+                indexscan: true,
+                tidscan: true,
+                jit: false,
+                // What a role may see is for the policies to say: off would have them raise.
+                row_security: true,
+            }
+            .set();
             before
         }
     }
@@ -280,6 +290,7 @@ impl PlannerSettings {
             pg_sys::enable_indexscan = self.indexscan;
             pg_sys::enable_tidscan = self.tidscan;
             pg_sys::jit_enabled = self.jit;
+            pg_sys::row_security = self.row_security;
         }
     }
 }
