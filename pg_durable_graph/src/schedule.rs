@@ -8,7 +8,7 @@
 //! tick happens once, the first time.
 
 use chrono::{DateTime, Utc};
-use chrono_tz::Tz;
+use chrono_tz::{TZ_VARIANTS, Tz};
 use croner::Cron;
 use croner::parser::{CronParser, Seconds};
 
@@ -58,7 +58,7 @@ impl Schedule {
         let cron =
             parse_cron(expr).map_err(|reason| ScheduleError::Expression { expr: expr.to_owned(), reason })?;
         let timezone = match timezone {
-            Some(name) => name.parse().map_err(|_| ScheduleError::TimeZone(name.to_owned()))?,
+            Some(name) => time_zone(name).ok_or_else(|| ScheduleError::TimeZone(name.to_owned()))?,
             None => Tz::UTC,
         };
         Ok(Schedule { cron, timezone })
@@ -69,6 +69,13 @@ impl Schedule {
         let next = self.cron.find_next_occurrence(&at.with_timezone(&self.timezone), false).ok()?;
         Some(next.with_timezone(&Utc))
     }
+}
+
+/// The time zone of this name, however it is capitalised, as for the server.
+fn time_zone(name: &str) -> Option<Tz> {
+    name.parse()
+        .ok()
+        .or_else(|| TZ_VARIANTS.iter().find(|known| known.name().eq_ignore_ascii_case(name)).copied())
 }
 
 const WEEKDAYS: [&str; 7] = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"];
