@@ -57,18 +57,25 @@ impl Apt {
 
 /// The mirror from which this machine installs the packages of `Debian` or `Ubuntu`.
 pub fn mirror(origin: &str) -> Result<String> {
+    // Updates and security fixes are elsewhere, under names such as bookworm-security.
+    mirror_of(origin, |codename| !codename.contains('-'))?
+        .with_context(|| format!("apt has no sources of {origin} here (is this {origin}, and updated?)"))
+}
+
+/// The mirror from which it takes security fixes, if it does.
+pub fn security_mirror(origin: &str) -> Option<String> {
+    mirror_of(origin, |codename| codename.ends_with("-security")).ok().flatten()
+}
+
+fn mirror_of(origin: &str, is_it: impl Fn(&str) -> bool) -> Result<Option<String>> {
     let mut indextargets = Command::new("apt-get");
     indextargets.args(["indextargets", "--format", "$(REPO_URI) $(CODENAME)", "Created-By: Packages"]);
     let targets = output(indextargets.arg(format!("Origin: {origin}")))?;
-    let of_release = |line: &str| {
+    let found = targets.lines().find_map(|line| {
         let (mirror, codename) = line.split_once(' ')?;
-        // Updates and security fixes are elsewhere, under names such as bookworm-security.
-        (!codename.contains('-')).then(|| mirror.to_owned())
-    };
-    targets
-        .lines()
-        .find_map(of_release)
-        .with_context(|| format!("apt has no sources of {origin} here (is this {origin}, and updated?)"))
+        is_it(codename).then(|| mirror.to_owned())
+    });
+    Ok(found)
 }
 
 fn apt_get() -> Result<Command> {
