@@ -1,6 +1,6 @@
 //! What can be wrong with a graph, and where in it.
 
-use crate::limits::{MAX_DEPTH, MAX_NODES, MAX_PARAM_DEPTH, PARAMS_MAX};
+use crate::limits::{MAX_BRACKETS, MAX_DEPTH, MAX_NODES, MAX_PARAM_DEPTH, PARAMS_MAX, TEXT_MAX};
 use crate::schedule::ScheduleError;
 
 /// A graph that is refused: the problem, and the node that has it.
@@ -32,7 +32,12 @@ impl GraphError {
     pub fn is_limit(&self) -> bool {
         matches!(
             self.problem,
-            Problem::TooDeep | Problem::TooManyNodes | Problem::TooManyParams(_) | Problem::ParamsTooDeep
+            Problem::TooDeep
+                | Problem::TooManyBrackets
+                | Problem::TooLong
+                | Problem::TooManyNodes
+                | Problem::TooManyParams(_)
+                | Problem::ParamsTooDeep
         )
     }
 
@@ -53,6 +58,8 @@ impl GraphError {
                 Some("Give a value for each $n, or write '$n' in quotes where it is text.")
             }
             Problem::TooManyParams(_) => Some("Bind one array or JSON document instead of many values."),
+            Problem::TooLong => Some("Keep large values in a table, and have the step read them."),
+            Problem::ParamsNumber => Some("Pass it as a string, and cast it to numeric in the statement."),
             Problem::ParamsTooDeep => Some("Bind the innermost part, or its JSON as text."),
             Problem::TooFewBranches(_) => {
                 Some("With a single branch there is nothing to wait for: use it as it is.")
@@ -74,6 +81,7 @@ impl GraphError {
             | Problem::ConfigNotObject(_)
             | Problem::Config { .. }
             | Problem::TooDeep
+            | Problem::TooManyBrackets
             | Problem::TooManyNodes
             | Problem::NegativeSleep
             | Problem::SleepTooLong
@@ -177,6 +185,14 @@ pub enum Problem {
         "Graph exceeds maximum nesting depth of {MAX_DEPTH}. Simplify the workflow or break it into multiple instances."
     )]
     TooDeep,
+    /// Brackets inside brackets, whoever's they are.
+    #[error(
+        "the graph's JSON has more than {MAX_BRACKETS} brackets open at once: graphs may be nested {MAX_DEPTH} levels deep, values in params {MAX_PARAM_DEPTH}"
+    )]
+    TooManyBrackets,
+    /// A text that is too long.
+    #[error("the graph's text is longer than {} MB", TEXT_MAX / (1024 * 1024))]
+    TooLong,
     /// A graph that is too large.
     #[error(
         "Workflow exceeds maximum node count of {MAX_NODES}. Simplify the workflow or break it into multiple instances."
@@ -223,6 +239,9 @@ pub enum Problem {
     /// A value with arrays or objects inside each other without end.
     #[error("params holds a value that is nested more than {MAX_PARAM_DEPTH} levels deep")]
     ParamsTooDeep,
+    /// `jsonb` holds it, and we do not.
+    #[error("params holds a number that is too large")]
+    ParamsNumber,
     /// `params` is something else.
     #[error("params must be an array")]
     ParamsNotArray,

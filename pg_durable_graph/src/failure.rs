@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Problem;
 use crate::template::ReferenceError;
+use crate::vars::TooLong;
 
 /// The failure of a node, as its row and the instance's keep it: five of the fields that PostgreSQL reports an error
 /// with.
@@ -53,6 +54,13 @@ impl From<ReferenceError> for Failure {
             Some(hint) => failure.hint(hint),
             None => failure,
         }
+    }
+}
+
+impl From<TooLong> for Failure {
+    fn from(error: TooLong) -> Failure {
+        Failure::new("54000", error.to_string())
+            .hint("Pass large values to code as parameters, each at one place, or keep them in a table.")
     }
 }
 

@@ -8,6 +8,7 @@ mod raw;
 mod read;
 mod write;
 
+pub use read::brackets;
 pub(crate) use read::{Wire, read};
 pub(crate) use write::{Children, push_params};
 
@@ -17,7 +18,7 @@ mod tests {
 
     use serde_json::Value;
 
-    use super::read::brackets;
+    use super::brackets;
     use crate::error::GraphError;
     use crate::fragment::Fragment;
     use crate::graph::Graph;

@@ -2,11 +2,20 @@
 
 use std::borrow::Cow;
 
+use crate::limits::EXPANDED_MAX;
 use crate::name;
+
+/// A step's text would become too long with what is put in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("with its variables and references the step's text is longer than {} MB", EXPANDED_MAX / (1024 * 1024))]
+pub struct TooLong;
 
 /// Replaces every `{name}` that `lookup` knows. A `{` that begins no known name stays, and what follows it is
 /// looked at again, so that variables work inside JSON; inserted text is not.
-pub fn substitute<'a, 'v>(text: &'a str, lookup: impl Fn(&str) -> Option<Cow<'v, str>>) -> Cow<'a, str> {
+pub fn substitute<'a, 'v>(
+    text: &'a str,
+    lookup: impl Fn(&str) -> Option<Cow<'v, str>>,
+) -> Result<Cow<'a, str>, TooLong> {
     let mut out = String::new();
     let mut copied = 0;
     let mut at = 0;
@@ -18,6 +27,9 @@ pub fn substitute<'a, 'v>(text: &'a str, lookup: impl Fn(&str) -> Option<Cow<'v,
             continue;
         }
         if let Some(value) = lookup(&text[at..at + len]) {
+            if out.len() + value.len() > EXPANDED_MAX {
+                return Err(TooLong);
+            }
             out.push_str(&text[copied..open]);
             out.push_str(&value);
             at += len + 1;
@@ -25,10 +37,10 @@ pub fn substitute<'a, 'v>(text: &'a str, lookup: impl Fn(&str) -> Option<Cow<'v,
         }
     }
     if copied == 0 {
-        return Cow::Borrowed(text);
+        return Ok(Cow::Borrowed(text));
     }
     out.push_str(&text[copied..]);
-    Cow::Owned(out)
+    Ok(Cow::Owned(out))
 }
 
 #[cfg(test)]
@@ -57,7 +69,15 @@ mod tests {
                 "empty" => Some("".into()),
                 _ => None,
             };
-            assert_eq!(substitute(text, lookup), expected, "{text}");
+            assert_eq!(substitute(text, lookup).as_deref(), Ok(expected), "{text}");
         }
+    }
+
+    #[test]
+    fn a_text_does_not_grow_without_end() {
+        let value = "x".repeat(EXPANDED_MAX / 4);
+        let lookup = |name: &str| (name == "m").then(|| value.as_str().into());
+        assert!(substitute("{m}{m}{m}{m}", lookup).is_ok());
+        assert_eq!(substitute("{m}{m}{m}{m}{m}", lookup), Err(TooLong));
     }
 }

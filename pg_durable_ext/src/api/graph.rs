@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use pg_durable_graph::kind::{Break, Leaf, Signal, Sleep, Sql, WaitSchedule};
 use pg_durable_graph::limits::SPAN_MAX;
-use pg_durable_graph::{Fragment, GraphError, Problem, fragment};
+use pg_durable_graph::{Fragment, GraphError, Problem, fragment, limits};
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use serde_json::Value;
@@ -41,11 +41,17 @@ thread_local! {
 const RECENT_MAX: usize = 4;
 
 fn piece(text: &str) -> Result<Fragment, BuildError> {
+    check_length(text.len())?;
     if RECENT.with_borrow(|recent| recent.iter().any(|known| known == text)) {
         return Ok(Fragment::trusted(text.to_owned()));
     }
     not_a_step::refuse_result(text)?;
     Ok(Fragment::coerce(text)?)
+}
+
+/// Looked at before anything is copied: what a user's text is made into must not exhaust the memory.
+fn check_length(length: usize) -> Result<(), BuildError> {
+    if length > limits::TEXT_MAX { Err(BuildError::Graph(Problem::TooLong.into())) } else { Ok(()) }
 }
 
 fn give(fragment: Fragment) -> Text {
@@ -65,22 +71,30 @@ fn leaf(leaf: Result<impl Into<Leaf>, Problem>) -> Result<Text, ErrorReport> {
 }
 
 fn pieces(texts: &[&str]) -> Result<Vec<Fragment>, BuildError> {
+    check_length(texts.iter().map(|text| text.len()).sum())?;
     texts.iter().map(|text| piece(text)).collect()
 }
 
 #[pg_extern]
-fn graph_sql(query: Text) -> Text {
-    give(Fragment::sql(&query))
+fn graph_sql(query: Text) -> Result<Text, ErrorReport> {
+    check_length(query.len())?;
+    Ok(give(Fragment::sql(&query)))
 }
 
 #[pg_extern]
 fn graph_sql_bound(query: Text, params: Jsonb) -> Result<Text, ErrorReport> {
+    check_length(query.len() + params.0.len())?;
+    let brackets = pg_durable_graph::brackets(&params.0);
     let params = match serde_json::from_str(&params.0) {
         Ok(Value::Array(params)) => params,
         Ok(Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_)) => {
             return Err(BuildError::Graph(Problem::ParamsNotArray.into()).into());
         }
-        Err(_) => return Err(BuildError::Graph(Problem::ParamsTooDeep.into()).into()),
+        Err(_) if brackets > limits::PARAMS_BRACKETS_MAX => {
+            return Err(BuildError::Graph(Problem::ParamsTooDeep.into()).into());
+        }
+        // What is left of what `jsonb` takes and the parser does not.
+        Err(_) => return Err(BuildError::Graph(Problem::ParamsNumber.into()).into()),
     };
     leaf(Sql::bound(query.0, params))
 }
@@ -153,8 +167,9 @@ fn graph_loop_prefix_op(body: Text) -> Result<Text, ErrorReport> {
 }
 
 #[pg_extern]
-fn graph_break(value: Option<Text>) -> Text {
-    give(Fragment::leaf(Break { value: value.map(|value| value.0) }))
+fn graph_break(value: Option<Text>) -> Result<Text, ErrorReport> {
+    check_length(value.as_deref().map_or(0, str::len))?;
+    Ok(give(Fragment::leaf(Break { value: value.map(|value| value.0) })))
 }
 
 #[pg_extern]
@@ -168,12 +183,14 @@ fn graph_if_rows(result_name: Text, then_branch: Text, else_branch: Text) -> Res
 }
 
 #[pg_extern]
-fn graph_if_then_op(condition: Text, then_branch: Text) -> Text {
-    Text(fragment::partial_if(&condition, &then_branch))
+fn graph_if_then_op(condition: Text, then_branch: Text) -> Result<Text, ErrorReport> {
+    check_length(condition.len() + then_branch.len())?;
+    Ok(Text(fragment::partial_if(&condition, &then_branch)))
 }
 
 #[pg_extern]
 fn graph_if_else_op(partial_if: Text, else_branch: Text) -> Result<Text, ErrorReport> {
+    check_length(partial_if.len() + else_branch.len())?;
     Ok(give(fragment::complete_if(&partial_if, &else_branch).map_err(BuildError::from)?))
 }
 
@@ -217,6 +234,7 @@ fn not_null(branches: &Array<'_, &str>) -> Result<Vec<String>, BuildError> {
 #[pg_extern]
 fn graph_wait_for_signal(name: Option<Text>, timeout_seconds: Option<i32>) -> Result<Text, ErrorReport> {
     let name = given(name, "name")?;
+    check_length(name.len())?;
     let timeout = match timeout_seconds {
         Some(secs) if secs <= 0 => return Err(BuildError::TimeoutNotPositive.into()),
         Some(secs) => Some(Duration::from_secs(secs as u64)),

@@ -1,6 +1,7 @@
 //! Registered workflows: registering them, running them, and who may.
 
-use pg_durable_graph::{Graph, difference, vars};
+use pg_durable_graph::limits::TEXT_MAX;
+use pg_durable_graph::{Graph, GraphError, Problem, difference, vars};
 use pgrx::pg_sys::Oid;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
@@ -301,7 +302,7 @@ impl Call<'_> {
 pub fn run(call: &Call<'_>) -> Result<String, WorkflowError> {
     let (owner, workflow) = runnable(call.name, call.version)?;
     let definition = &workflow.definition;
-    let input: Value = serde_json::from_str(call.input).map_err(|_| StartError::InputTooDeep)?;
+    let input: Value = start::read_input(call.input)?;
     if let Some(schema) = &definition.input_schema {
         check_input(call.name, workflow.version, schema, &input)?;
     }
@@ -346,14 +347,21 @@ fn check_usage(name: &str, owner: Oid) -> Result<(), WorkflowError> {
 /// The owner's variables are put in at the start: they must not stand in the instance's row, which the caller sees.
 fn with_variables_of(owner: Oid, name: &str, graph: Graph) -> Result<Graph, DefinitionError> {
     let owners = variables::of_role(owner);
+    // The graph is written out and read again: what it may be altogether is enough for each text.
+    let mut left = Some(TEXT_MAX);
     let graph = graph.map_texts(|text| {
         let value = |name: &str| match name {
             "sys_instance_id" | "sys_label" => None,
             _ => owners.get(name).map(|value| value.as_deref().unwrap_or_default().into()),
         };
         // The label is the caller's to choose, and variables are put in as they are: it must not get into the SQL.
-        vars::substitute(text, value).replace("{sys_label}", name)
+        let text = vars::substitute(text, value).map(|text| text.replace("{sys_label}", name));
+        left = left.and_then(|left| left.checked_sub(text.as_ref().ok()?.len()));
+        text.ok().filter(|_| left.is_some()).unwrap_or_default()
     });
+    if left.is_none() {
+        return Err(GraphError::from(Problem::TooLong).into());
+    }
     // Read again: a variable may have brought a `$n` that has no value.
     Ok(Graph::from_json(&graph.to_json())?)
 }

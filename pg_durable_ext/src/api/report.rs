@@ -111,6 +111,10 @@ impl From<StartError> for ErrorReport {
             StartError::Database(barrier) => {
                 report(code_of_text(barrier.sqlstate())).set_hint(barrier.hint())
             }
+            StartError::InputTooLarge => report(Code::ERRCODE_PROGRAM_LIMIT_EXCEEDED)
+                .set_hint("Keep the document in a table and pass its key."),
+            StartError::InputNumber => report(Code::ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE)
+                .set_hint("Pass it as a string, and cast it to numeric in the step."),
             StartError::InputTooDeep => report(Code::ERRCODE_PROGRAM_LIMIT_EXCEEDED).set_hint(
                 "Pass the innermost part as text, or keep the document in a table and pass its key.",
             ),
@@ -218,6 +222,8 @@ impl From<SignalError> for ErrorReport {
             SignalError::EmptyInstanceId | SignalError::EmptyName => {
                 report(Code::ERRCODE_INVALID_PARAMETER_VALUE, &error)
             }
+            SignalError::TooLarge => report(Code::ERRCODE_PROGRAM_LIMIT_EXCEEDED, &error)
+                .set_hint("Keep the document in a table and send its key."),
             SignalError::Terminal { .. } => report(Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, &error)
                 .set_detail("Signals are delivered only to pending and running instances."),
         }

@@ -1,5 +1,6 @@
 //! Sending signals.
 
+use pg_durable_graph::limits::DOCUMENT_MAX;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
@@ -17,6 +18,8 @@ pub enum SignalError {
     EmptyInstanceId,
     #[error("Signal name cannot be empty")]
     EmptyName,
+    #[error("the signal's data are larger than {} MB", DOCUMENT_MAX / (1024 * 1024))]
+    TooLarge,
     #[error("instance {id} is already {status}")]
     Terminal { id: String, status: String },
 }
@@ -28,6 +31,9 @@ fn signal_send(instance_id: &str, signal_name: Text, signal_data: Text) -> Resul
     }
     if signal_name.is_empty() {
         return Err(SignalError::EmptyName.into());
+    }
+    if signal_data.len() > DOCUMENT_MAX {
+        return Err(SignalError::TooLarge.into());
     }
     let (number, submitter) = visible::find(instance_id)?;
     let sender = role::current_user();

@@ -63,7 +63,7 @@ pub fn check(
         for text in leaf.texts() {
             match text {
                 Text::Sql { text, params } => checker.step(id, text, params)?,
-                Text::Plain(text) => checker.text(id, text),
+                Text::Plain(text) => checker.text(id, text)?,
             }
         }
     }
@@ -94,7 +94,7 @@ struct Samples {
 
 impl Checker<'_> {
     fn step(&mut self, id: NodeId, text: &str, params: &[Value]) -> Result<(), Failure> {
-        let text = self.substitute(text);
+        let text = self.substitute(text)?;
         let samples = self.samples(id, &Template::parse(&text, |name| self.is_known(name)));
         let values = Values { bindings: Some(&samples.bindings), input: Some(&samples.input), params };
         let defines = Cell::new(self.defines);
@@ -158,8 +158,8 @@ impl Checker<'_> {
     }
 
     /// Checks the references of text that is not SQL.
-    fn text(&mut self, id: NodeId, text: &str) {
-        let text = self.substitute(text);
+    fn text(&mut self, id: NodeId, text: &str) -> Result<(), Failure> {
+        let text = self.substitute(text)?;
         let template = Template::parse_text(&text, |name| self.is_known(name));
         let samples = self.samples(id, &template);
         let lookup = |name: &str| match samples.bindings.get(name) {
@@ -171,15 +171,16 @@ impl Checker<'_> {
             let path = self.graph.path(id);
             self.findings.push(Finding { path, sqlstate, message, hint });
         }
+        Ok(())
     }
 
-    fn substitute(&self, text: &str) -> String {
+    fn substitute(&self, text: &str) -> Result<String, Failure> {
         let value = |name: &str| match name {
             "sys_instance_id" => Some("00000000".into()),
             "sys_label" => Some("check".into()),
             _ => self.variables.get(name).map(|value| value.as_deref().unwrap_or_default().into()),
         };
-        vars::substitute(text, value).into_owned()
+        Ok(vars::substitute(text, value)?.into_owned())
     }
 
     fn is_known(&self, name: &str) -> bool {

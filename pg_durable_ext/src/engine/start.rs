@@ -1,7 +1,9 @@
 //! Starting an instance with the current transaction.
 
-use pg_durable_graph::Graph;
+use pg_durable_graph::limits::DOCUMENT_MAX;
+use pg_durable_graph::{Graph, brackets};
 use pgrx::pg_sys::Oid;
+use serde_json::Value;
 
 use super::standing::{self, Barrier};
 use super::wake;
@@ -59,6 +61,10 @@ pub enum StartError {
     Database(#[from] Barrier),
     #[error("the input is nested more than 127 levels deep")]
     InputTooDeep,
+    #[error("the input is larger than {} MB", DOCUMENT_MAX / (1024 * 1024))]
+    InputTooLarge,
+    #[error("the input holds a number that is too large")]
+    InputNumber,
     /// Another session has used the idempotency key, and this transaction cannot see for what.
     #[error("waiting is in vain in a transaction that sees one snapshot only")]
     OneSnapshot,
@@ -81,6 +87,20 @@ impl Submitter {
     }
 }
 
+/// Reads an input as the engine will: as deep, and with such numbers.
+pub fn read_input(input: &str) -> Result<Value, StartError> {
+    /// Where the parser stops.
+    const DEPTH_MAX: usize = 127;
+    if input.len() > DOCUMENT_MAX {
+        return Err(StartError::InputTooLarge);
+    }
+    if brackets(input) > DEPTH_MAX {
+        return Err(StartError::InputTooDeep);
+    }
+    // What is left of what `jsonb` takes and the parser does not.
+    serde_json::from_str(input).map_err(|_| StartError::InputNumber)
+}
+
 /// Starts an instance, or finds the one that its idempotency key has started. Returns the id.
 pub fn start(start: &Start<'_>, actor: &Actor<'_>) -> Result<String, StartError> {
     let Submitter(submitter) = actor.submitter;
@@ -90,8 +110,7 @@ pub fn start(start: &Start<'_>, actor: &Actor<'_>) -> Result<String, StartError>
         standing::way_to(submitter, name)?;
     }
     if let Some(input) = start.input {
-        // As deep as the engine reads it.
-        serde_json::from_str::<serde_json::Value>(input).map_err(|_| StartError::InputTooDeep)?;
+        read_input(input)?;
     }
     let durability = start.durability.unwrap_or_else(gucs::checkpoint_durability);
     let _owner = store::as_owner();

@@ -3,8 +3,10 @@
 use std::cell::Cell;
 use std::collections::HashMap;
 
+use pg_durable_graph::limits::EXPANDED_MAX;
 use pg_durable_graph::progress::Bindings;
 use pg_durable_graph::template::{self, Context, INPUT, Piece, ReferenceError, Resolved, Source, Template};
+use pg_durable_graph::vars::TooLong;
 use pg_durable_graph::{Column, Failure};
 use pgrx::pg_sys;
 use serde_json::Value;
@@ -115,6 +117,9 @@ fn bind(template: &Template, values: &Values<'_>) -> Result<Bound, Failure> {
         numbers: HashMap::new(),
     };
     for piece in &template.pieces {
+        if bound.text.len().max(bound.literals.text.len()) > EXPANDED_MAX {
+            return Err(TooLong.into());
+        }
         let (reference, context) = match piece {
             Piece::Text(text) => {
                 bound.push_text(text);

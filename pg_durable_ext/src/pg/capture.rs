@@ -2,22 +2,24 @@
 
 use std::sync::Arc;
 
-use pg_durable_graph::Column;
+use pg_durable_graph::{Column, Sink};
 use pgrx::pg_sys;
 
 use super::{encoding, value};
+
+const ROWS: &str = r#"{"rows":["#;
 
 /// Collects a result as JSON, row by row.
 #[repr(C)]
 pub(super) struct Capture {
     /// First, so that a pointer to the receiver is one to the capture.
     receiver: pg_sys::DestReceiver,
-    pub json: String,
+    json: Sink,
+    /// For what comes and goes with a row.
+    memory: pg_sys::MemoryContext,
     pub columns: Arc<Vec<Column>>,
     names: Vec<String>,
     rows: u64,
-    result_max: usize,
-    pub is_too_large: bool,
 }
 
 impl Capture {
@@ -30,19 +32,25 @@ impl Capture {
                 rDestroy: Some(shut_down),
                 mydest: pg_sys::CommandDest::DestNone,
             },
-            json: String::from(r#"{"rows":["#),
+            json: Sink::new(result_max),
+            memory: std::ptr::null_mut(),
             columns: Arc::default(),
             names: Vec::new(),
             rows: 0,
-            result_max,
-            is_too_large: false,
         })
     }
 
-    pub fn finish(&mut self) {
-        self.json.push_str(r#"],"row_count":"#);
-        self.json.push_str(&self.rows.to_string());
-        self.json.push('}');
+    pub fn is_too_large(&self) -> bool {
+        self.json.is_full()
+    }
+
+    /// Takes the result.
+    pub fn finish(&mut self) -> String {
+        if self.rows == 0 {
+            self.json.push_str(ROWS);
+        }
+        let rows = self.rows;
+        self.json.finish(&format!(r#"],"row_count":{rows}}}"#))
     }
 }
 
@@ -62,6 +70,16 @@ unsafe extern "C-unwind" fn start_up(
     capture.names =
         columns.iter().map(|column| format!("{}:", serde_json::Value::from(&*column.name))).collect();
     capture.columns = Arc::new(columns);
+    // SAFETY: a child of what lives as long as the rows come, so that it goes with it where an error comes up.
+    capture.memory = unsafe {
+        pg_sys::AllocSetContextCreateExtended(
+            pg_sys::CurrentMemoryContext,
+            c"pg_durable row".as_ptr(),
+            pg_sys::ALLOCSET_DEFAULT_MINSIZE as usize,
+            pg_sys::ALLOCSET_DEFAULT_INITSIZE as usize,
+            pg_sys::ALLOCSET_DEFAULT_MAXSIZE as usize,
+        )
+    };
 }
 
 /// The columns of a result.
@@ -97,7 +115,9 @@ unsafe extern "C-unwind" fn receive_slot(
         if i32::from((*slot).tts_nvalid) < (*descriptor).natts {
             pg_sys::slot_getsomeattrs_int(slot, (*descriptor).natts);
         }
-        capture.json.push_str(if capture.rows == 0 { "{" } else { ",{" });
+        let outer = pg_sys::MemoryContextSwitchTo(capture.memory);
+        capture.json.push_str(if capture.rows == 0 { ROWS } else { "," });
+        capture.json.push_str("{");
         let mut shown = 0;
         for place in 0..(*descriptor).natts {
             let attribute = value::attribute(descriptor, place);
@@ -105,7 +125,7 @@ unsafe extern "C-unwind" fn receive_slot(
                 continue;
             }
             if shown > 0 {
-                capture.json.push(',');
+                capture.json.push_str(",");
             }
             capture.json.push_str(&capture.names[shown]);
             shown += 1;
@@ -116,10 +136,11 @@ unsafe extern "C-unwind" fn receive_slot(
                 value::write_json(&mut capture.json, datum, (*attribute).atttypid);
             }
         }
-        capture.json.push('}');
+        capture.json.push_str("}");
         capture.rows += 1;
-        capture.is_too_large = capture.json.len() > capture.result_max;
-        !capture.is_too_large
+        pg_sys::MemoryContextSwitchTo(outer);
+        pg_sys::MemoryContextReset(capture.memory);
+        !capture.json.is_full()
     }
 }
 

@@ -30,6 +30,31 @@ pub fn of_server(text: &CStr) -> String {
     unsafe { to_utf8(text.as_ptr()) }
 }
 
+/// The bytes of a C string of the server in UTF-8, as far as they convert: its own, or a copy in the current memory.
+///
+/// # Safety
+/// `text` is a valid C string in the database's encoding; the bytes are used while it, and that memory, live.
+pub unsafe fn utf8_bytes<'a>(text: *const c_char) -> &'a [u8] {
+    // SAFETY: promised by the caller.
+    unsafe { utf8_bytes_of(text, CStr::from_ptr(text).to_bytes().len()) }
+}
+
+/// [`utf8_bytes`] of a text of this length, which need not be terminated.
+///
+/// # Safety
+/// As there; `text` has so many bytes.
+pub unsafe fn utf8_bytes_of<'a>(text: *const c_char, len: usize) -> &'a [u8] {
+    // SAFETY: the conversion returns its argument or a new C string.
+    unsafe {
+        let converted = pg_sys::pg_server_to_any(text, len as i32, pg_sys::pg_enc::PG_UTF8 as i32);
+        if std::ptr::eq(converted, text) {
+            std::slice::from_raw_parts(text.cast(), len)
+        } else {
+            CStr::from_ptr(converted).to_bytes()
+        }
+    }
+}
+
 /// UTF-8 text as a C string in the database's encoding; raises where a character has no equivalent. What stands for a
 /// character that was lost already has one everywhere: a question mark.
 pub fn from_utf8(text: &str) -> CString {

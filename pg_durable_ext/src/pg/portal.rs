@@ -81,9 +81,8 @@ pub fn run(script: &Script<'_>) -> Result<ScriptResult, ScriptError> {
     log_duration(script.text);
     leave_step_memory();
     let mut capture = capture.expect("there was at least one statement");
-    capture.finish();
     Ok(ScriptResult {
-        json: std::mem::take(&mut capture.json),
+        json: capture.finish(),
         columns: std::mem::take(&mut capture.columns),
         has_committed: xact::commits() != commits,
     })
@@ -195,7 +194,7 @@ fn run_statement(
             })
         });
         pg_sys::PortalDrop(portal, false);
-        if capture.is_too_large {
+        if capture.is_too_large() {
             return Err(ScriptError::ResultTooLarge { limit: result_max });
         }
         Ok(capture)

@@ -70,15 +70,18 @@ impl Text {
         let all = self.sql.as_bytes();
         let end = if length == 0 { all.len() } else { start + length };
         let (mut sql, mut copied) = (Vec::new(), start);
-        // The parser counts in the database's encoding.
+        // The parser counts in the database's encoding: from place to place, so that each byte is counted once.
         let encoded_length = |text: &str| encoding::from_utf8(text).as_bytes().len();
+        let (mut seen, mut from) = (0, 0);
         for (range, parameter) in &literals.places {
-            let from = encoded_length(&literals.text[..range.start]);
+            from += encoded_length(&literals.text[seen..range.start]);
+            let to = from + encoded_length(&literals.text[range.clone()]);
             if (start..end).contains(&from) {
                 sql.extend_from_slice(&all[copied..from]);
                 sql.extend_from_slice(encoding::from_utf8(parameter).as_bytes());
-                copied = from + encoded_length(&literals.text[range.clone()]);
+                copied = to;
             }
+            (seen, from) = (range.end, to);
         }
         sql.extend_from_slice(&all[copied..end]);
         Text::parse_encoded(CString::new(sql).expect("parts of C strings hold no NUL"))

@@ -2,6 +2,7 @@
 
 use std::ops::Deref;
 
+use pg_durable_graph::limits::EXPANDED_MAX;
 use pgrx::callconv::{Arg, ArgAbi, BoxRet, FcInfo};
 use pgrx::nullable::Nullable;
 use pgrx::pgrx_sql_entity_graph::metadata::{
@@ -26,6 +27,14 @@ impl FromDatum for Text {
     unsafe fn from_polymorphic_datum(datum: pg_sys::Datum, is_null: bool, _: pg_sys::Oid) -> Option<Text> {
         if is_null {
             return None;
+        }
+        // SAFETY: a `text` value, as the caller promises, which is not fetched for this.
+        if unsafe { pg_sys::toast_raw_datum_size(datum) } > EXPANDED_MAX {
+            pgrx::ereport!(
+                ERROR,
+                pgrx::PgSqlErrorCode::ERRCODE_PROGRAM_LIMIT_EXCEEDED,
+                format!("a text is longer than {} MB", EXPANDED_MAX / (1024 * 1024))
+            );
         }
         // SAFETY: a `text` value, as the caller promises; a new C string is made of it.
         Some(Text(unsafe { encoding::to_utf8(pg_sys::text_to_cstring(datum.cast_mut_ptr())) }))

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use chrono::Datelike;
+use pg_durable_graph::Sink;
 use pgrx::pg_sys;
 use serde_json::Value;
 
@@ -87,10 +88,13 @@ fn facts(type_oid: pg_sys::Oid) -> TypeFacts {
 ///
 /// # Safety
 /// `datum` is a live value of type `type_oid`, and not NULL.
-pub unsafe fn write_json(json: &mut String, datum: pg_sys::Datum, type_oid: pg_sys::Oid) {
+pub unsafe fn write_json(json: &mut Sink, datum: pg_sys::Datum, type_oid: pg_sys::Oid) {
     let facts = facts(type_oid);
     // SAFETY: the value is of this type, as the caller promises.
     unsafe {
+        if json.is_full() || is_too_large(json, &facts, datum) {
+            return json.overflow();
+        }
         match facts.form {
             Form::Bool => json.push_str(if datum.value() as u8 != 0 { "true" } else { "false" }),
             Form::Int2 => write_display(json, datum.value() as i16),
@@ -102,29 +106,49 @@ pub unsafe fn write_json(json: &mut String, datum: pg_sys::Datum, type_oid: pg_s
             Form::Float8 => {
                 write_float(json, f64::from_bits(datum.value() as u64), || output_text(&facts, datum))
             }
-            Form::Json | Form::Jsonb => json.push_str(&output_text(&facts, datum)),
+            Form::Jsonb => write_jsonb(json, datum),
+            Form::Json => write_output(json, &facts, datum),
             Form::Void => json.push_str("null"),
             Form::Timestamptz => write_timestamp(json, &facts, datum, true),
             Form::Timestamp => write_timestamp(json, &facts, datum, false),
             Form::Array => write_array(json, &facts, datum),
             Form::Composite => write_composite(json, datum),
-            Form::Text => write_string(json, &output_text(&facts, datum)),
+            Form::Text => write_output(json, &facts, datum),
         }
     }
 }
 
-fn write_display(json: &mut String, value: impl std::fmt::Display) {
-    // Writing to a String cannot fail.
+/// Whether a value will not fit, by its size in the server's form, before a copy or a text is made of it. A value that is
+/// much larger there than its text would be counts by that.
+///
+/// # Safety
+/// As [`write_json`].
+unsafe fn is_too_large(json: &Sink, facts: &TypeFacts, datum: pg_sys::Datum) -> bool {
+    const HEADER: usize = size_of::<i32>();
+    /// By how much a form that says little about the text's length may exceed it.
+    const ALLOWANCE: usize = 8 * 1024 * 1024;
+    if !facts.is_varlena {
+        return false;
+    }
+    // SAFETY: a varlena value; one that lies elsewhere is not fetched.
+    let size = unsafe { pg_sys::toast_raw_datum_size(datum) }.saturating_sub(HEADER);
+    match facts.base {
+        pg_sys::TEXTOID | pg_sys::VARCHAROID | pg_sys::BPCHAROID | pg_sys::JSONOID | pg_sys::XMLOID => {
+            size > json.left()
+        }
+        pg_sys::BYTEAOID => size.saturating_mul(2) > json.left(),
+        pg_sys::BITOID | pg_sys::VARBITOID => size.saturating_sub(HEADER).saturating_mul(8) > json.left(),
+        _ => size > json.left().saturating_add(ALLOWANCE),
+    }
+}
+
+fn write_display(json: &mut Sink, value: impl std::fmt::Display) {
+    // Writing to a sink cannot fail.
     let _ = write!(json, "{value}");
 }
 
-fn write_float(json: &mut String, value: f64, text: impl FnOnce() -> String) {
+fn write_float(json: &mut Sink, value: f64, text: impl FnOnce() -> String) {
     if value.is_finite() { json.push_str(&text()) } else { json.push_str("null") }
-}
-
-/// Appends a JSON string.
-pub fn write_string(json: &mut String, text: &str) {
-    json.push_str(&Value::from(text).to_string());
 }
 
 /// Keeps the styles of a role or a step out of what is stored: the next step may have others. Restores on drop.
@@ -174,6 +198,84 @@ impl Drop for PlainStyle {
     }
 }
 
+/// Appends what the type's output function gives: as it is for JSON, otherwise as a string.
+///
+/// # Safety
+/// As [`write_json`].
+unsafe fn write_output(json: &mut Sink, facts: &TypeFacts, datum: pg_sys::Datum) {
+    let _style = PlainStyle::enter();
+    // SAFETY: the output function belongs to the value's type and returns a C string.
+    unsafe {
+        let text = pg_sys::OidOutputFunctionCall(facts.output, detoasted(facts, datum));
+        let bytes = encoding::utf8_bytes(text);
+        if facts.form == Form::Json { json.push_bytes(bytes) } else { json.push_bytes_as_string(bytes) }
+    }
+}
+
+/// Appends a document member by member, so that none is made text beyond the limit.
+///
+/// # Safety
+/// `datum` is a `jsonb`.
+unsafe fn write_jsonb(json: &mut Sink, datum: pg_sys::Datum) {
+    use pg_sys::JsonbIteratorToken as Token;
+    // SAFETY: the document is detoasted, and its container lies behind the length; the iterator goes through it and
+    // says what each value is.
+    unsafe {
+        let document = pg_sys::pg_detoast_datum(datum.cast_mut_ptr());
+        let container = document.byte_add(size_of::<i32>()).cast::<pg_sys::JsonbContainer>();
+        let mut iterator = pg_sys::JsonbIteratorInit(container);
+        let mut value: pg_sys::JsonbValue = std::mem::zeroed();
+        let (mut is_first, mut is_scalar) = (true, false);
+        while !json.is_full() {
+            let token = pg_sys::JsonbIteratorNext(&mut iterator, &mut value, false);
+            let begins = matches!(
+                token,
+                Token::WJB_KEY | Token::WJB_ELEM | Token::WJB_BEGIN_ARRAY | Token::WJB_BEGIN_OBJECT
+            );
+            if begins && !is_first {
+                json.push_str(",");
+            }
+            is_first = matches!(token, Token::WJB_KEY | Token::WJB_BEGIN_ARRAY | Token::WJB_BEGIN_OBJECT);
+            match token {
+                Token::WJB_BEGIN_ARRAY => {
+                    is_scalar = value.val.array.rawScalar;
+                    json.push_str(if is_scalar { "" } else { "[" });
+                }
+                Token::WJB_BEGIN_OBJECT => json.push_str("{"),
+                Token::WJB_KEY => {
+                    write_scalar(json, &value);
+                    json.push_str(":");
+                }
+                Token::WJB_VALUE | Token::WJB_ELEM => write_scalar(json, &value),
+                Token::WJB_END_ARRAY => json.push_str(if is_scalar { "" } else { "]" }),
+                Token::WJB_END_OBJECT => json.push_str("}"),
+                _ => return,
+            }
+        }
+    }
+}
+
+/// # Safety
+/// `value` is a scalar of a `jsonb`.
+unsafe fn write_scalar(json: &mut Sink, value: &pg_sys::JsonbValue) {
+    // SAFETY: the type says which member of the union is there; a string is not terminated.
+    unsafe {
+        match value.type_ {
+            pg_sys::jbvType::jbvString => {
+                let (text, len) = (value.val.string.val, value.val.string.len as usize);
+                json.push_bytes_as_string(encoding::utf8_bytes_of(text, len));
+            }
+            pg_sys::jbvType::jbvNumeric => {
+                let number = pg_sys::Datum::from(value.val.numeric);
+                let output = pg_sys::Oid::from(pg_sys::F_NUMERIC_OUT);
+                json.push_bytes(encoding::utf8_bytes(pg_sys::OidOutputFunctionCall(output, number)));
+            }
+            pg_sys::jbvType::jbvBool => json.push_str(if value.val.boolean { "true" } else { "false" }),
+            _ => json.push_str("null"),
+        }
+    }
+}
+
 /// # Safety
 /// As [`write_json`].
 unsafe fn output_text(facts: &TypeFacts, datum: pg_sys::Datum) -> String {
@@ -195,12 +297,12 @@ unsafe fn detoasted(facts: &TypeFacts, datum: pg_sys::Datum) -> pg_sys::Datum {
 
 /// # Safety
 /// As [`write_json`].
-unsafe fn write_timestamp(json: &mut String, facts: &TypeFacts, datum: pg_sys::Datum, has_zone: bool) {
+unsafe fn write_timestamp(json: &mut Sink, facts: &TypeFacts, datum: pg_sys::Datum, has_zone: bool) {
     let micros = datum.value() as i64;
     if micros == i64::MAX || micros == i64::MIN {
         // SAFETY: as for the caller.
         let text = unsafe { output_text(facts, datum) };
-        return write_string(json, &text);
+        return json.push_string(&text);
     }
     /// From 1970 to 2000.
     const EPOCH_SHIFT_US: i64 = 946_684_800_000_000;
@@ -211,75 +313,58 @@ unsafe fn write_timestamp(json: &mut String, facts: &TypeFacts, datum: pg_sys::D
             let zone = if has_zone { "%:z" } else { "" };
             let fraction = if micros.rem_euclid(1_000_000) == 0 { "" } else { "%.6f" };
             let text = at.format(&format!("%Y-%m-%dT%H:%M:%S{fraction}{zone}")).to_string();
-            write_string(json, &text);
+            json.push_string(&text);
         }
         _ => {
             // SAFETY: as for the caller.
             let text = unsafe { output_text(facts, datum) };
-            write_string(json, &text);
+            json.push_string(&text);
         }
     }
 }
 
 /// # Safety
 /// `datum` is an array whose element type is `facts.element`.
-unsafe fn write_array(json: &mut String, facts: &TypeFacts, datum: pg_sys::Datum) {
-    // SAFETY: the array is detoasted; `deconstruct_array` fills as many values and flags as it says.
+unsafe fn write_array(json: &mut Sink, facts: &TypeFacts, datum: pg_sys::Datum) {
+    // SAFETY: the array is detoasted; the iterator gives as many elements as its dimensions say, one after the other.
     unsafe {
         let array = pg_sys::pg_detoast_datum(datum.cast_mut_ptr()).cast::<pg_sys::ArrayType>();
-        let (mut length, mut by_value, mut align) = (0, false, 0);
-        pg_sys::get_typlenbyvalalign(facts.element, &mut length, &mut by_value, &mut align);
-        let (mut values, mut nulls, mut count) = (std::ptr::null_mut(), std::ptr::null_mut(), 0);
-        pg_sys::deconstruct_array(
-            array,
-            facts.element,
-            length.into(),
-            by_value,
-            align,
-            &mut values,
-            &mut nulls,
-            &mut count,
-        );
         let sizes = array.byte_add(size_of::<pg_sys::ArrayType>()).cast::<i32>();
         let sizes: Vec<usize> = (0..(*array).ndim as usize).map(|place| *sizes.add(place) as usize).collect();
-        if count == 0 {
+        if sizes.is_empty() {
             return json.push_str("[]");
         }
-        let mut next = 0;
-        write_dimension(json, &sizes, &mut next, &mut |json, place| {
-            if *nulls.add(place) {
-                json.push_str("null");
+        let iterator = pg_sys::array_create_iterator(array, 0, std::ptr::null_mut());
+        write_dimension(json, &sizes, &mut |json| {
+            let (mut value, mut is_null) = (pg_sys::Datum::from(0usize), false);
+            let is_there = pg_sys::array_iterate(iterator, &mut value, &mut is_null);
+            if is_there && !is_null {
+                write_json(json, value, facts.element);
             } else {
-                write_json(json, *values.add(place), facts.element);
+                json.push_str("null");
             }
         });
     }
 }
 
-fn write_dimension(
-    json: &mut String,
-    sizes: &[usize],
-    next: &mut usize,
-    write_element: &mut dyn FnMut(&mut String, usize),
-) {
-    let Some((size, inner)) = sizes.split_first() else {
-        write_element(json, *next);
-        *next += 1;
-        return;
-    };
-    json.push('[');
+fn write_dimension(json: &mut Sink, sizes: &[usize], write_element: &mut dyn FnMut(&mut Sink)) {
+    let Some((size, inner)) = sizes.split_first() else { return write_element(json) };
+    json.push_str("[");
     for place in 0..*size {
-        if place > 0 {
-            json.push(',');
+        if json.is_full() {
+            return;
         }
-        write_dimension(json, inner, next, write_element);
+        if place > 0 {
+            json.push_str(",");
+        }
+        write_dimension(json, inner, write_element);
     }
-    json.push(']');
+    json.push_str("]");
 }
 
 /// # Safety
 /// `datum` is a composite value.
-unsafe fn write_composite(json: &mut String, datum: pg_sys::Datum) {
+unsafe fn write_composite(json: &mut Sink, datum: pg_sys::Datum) {
     // SAFETY: the header names the row type; the tuple built on it is read while the value lives.
     unsafe {
         let header = pg_sys::pg_detoast_datum(datum.cast_mut_ptr()).cast::<pg_sys::HeapTupleHeaderData>();
@@ -290,7 +375,7 @@ unsafe fn write_composite(json: &mut String, datum: pg_sys::Datum) {
         // The length word of a composite value holds its size times four.
         tuple.t_len = (*header).t_choice.t_datum.datum_len_ as u32 >> 2;
         tuple.t_data = header;
-        json.push('{');
+        json.push_str("{");
         let mut is_first = true;
         for place in 0..(*descriptor).natts {
             let attribute = attribute(descriptor, place);
@@ -298,15 +383,15 @@ unsafe fn write_composite(json: &mut String, datum: pg_sys::Datum) {
                 continue;
             }
             if !std::mem::take(&mut is_first) {
-                json.push(',');
+                json.push_str(",");
             }
-            write_string(json, &encoding::to_utf8((*attribute).attname.data.as_ptr()));
-            json.push(':');
+            json.push_string(&encoding::to_utf8((*attribute).attname.data.as_ptr()));
+            json.push_str(":");
             let mut is_null = false;
             let value = pg_sys::heap_getattr(&mut tuple, place + 1, descriptor, &mut is_null);
             if is_null { json.push_str("null") } else { write_json(json, value, (*attribute).atttypid) }
         }
-        json.push('}');
+        json.push_str("}");
     }
 }
 

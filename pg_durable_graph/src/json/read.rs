@@ -7,7 +7,7 @@ use super::raw::{Child, ChildSeed, Extra, Params, Raw, Text};
 use crate::error::{GraphError, Problem};
 use crate::graph::{Graph, Node, depth_below, path_of};
 use crate::kind::{self, Member, Members, NodeKind, Row, Sql};
-use crate::limits::{MAX_BRACKETS, MAX_DEPTH, MAX_NODES};
+use crate::limits::{MAX_BRACKETS, MAX_DEPTH, MAX_NODES, TEXT_MAX};
 use crate::name::check_result_name;
 use crate::node_id::NodeId;
 
@@ -42,11 +42,14 @@ impl Graph {
 
 /// Reads text that may be Durofut JSON.
 pub(crate) fn read(text: &str) -> Result<Wire, GraphError> {
+    if text.len() > TEXT_MAX {
+        return Err(Problem::TooLong.into());
+    }
     if !text.trim_start().starts_with('{') {
         return Ok(Wire::Sql);
     }
     if brackets(text) > MAX_BRACKETS {
-        return Err(Problem::TooDeep.into());
+        return Err(Problem::TooManyBrackets.into());
     }
     let mut arena = Vec::new();
     let mut json = serde_json::Deserializer::from_str(text);
@@ -62,7 +65,7 @@ pub(crate) fn read(text: &str) -> Result<Wire, GraphError> {
 }
 
 /// How many brackets are open at once at most. Strings are skipped; whether the text is JSON does not matter.
-pub(super) fn brackets(text: &str) -> usize {
+pub fn brackets(text: &str) -> usize {
     let (mut depth, mut deepest) = (0_usize, 0);
     let mut bytes = text.bytes();
     let mut in_string = false;

@@ -5,7 +5,9 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 use super::{Context, Field, INPUT, Piece, Reference, Template, literal_text};
+use crate::limits::EXPANDED_MAX;
 use crate::outcome::{Column, Outcome};
+use crate::vars::TooLong;
 
 /// The most rows that `$name.*` stands for.
 pub const MAX_ROWS: usize = 10_000;
@@ -125,6 +127,9 @@ pub enum ReferenceError {
     /// The reference stands where no value may: see [`Context::Refused`].
     #[error("{0} stands in a body of code in which a value could become code")]
     InCode(Reference),
+    /// The text would become too long.
+    #[error(transparent)]
+    TooLong(#[from] TooLong),
 }
 
 impl ReferenceError {
@@ -151,7 +156,9 @@ impl ReferenceError {
                 "Write the body in dollar quotes, as in DO $body$ ... $body$. One in another language than SQL and PL/pgSQL reads values from a table or with current_setting()."
                     .to_owned(),
             ),
-            ReferenceError::NoColumns(_) | ReferenceError::TooManyRows { .. } => None,
+            ReferenceError::NoColumns(_)
+            | ReferenceError::TooManyRows { .. }
+            | ReferenceError::TooLong(_) => None,
         }
     }
 }
@@ -396,6 +403,9 @@ pub fn render_text<'o>(
 ) -> Result<String, ReferenceError> {
     let mut out = String::new();
     for piece in &template.pieces {
+        if out.len() > EXPANDED_MAX {
+            return Err(TooLong.into());
+        }
         match piece {
             Piece::Text(text) => out.push_str(text),
             Piece::Param(number) => out.push_str(&format!("${number}")),

@@ -17,7 +17,8 @@ pub fn carry_out(instance: &mut Instance, leaf: NodeId, end: &Break) -> Result<A
     let value = match &end.value {
         None => Value::Null,
         Some(text) => {
-            let text = vars::substitute(text, |name| instance.var(name).map(Into::into));
+            let text = vars::substitute(text, |name| instance.var(name).map(Into::into))
+                .map_err(|error| Stop::Failed { node: leaf, failure: error.into() })?;
             let values = Values { bindings: instance.bindings(leaf), input: instance.input(), params: &[] };
             let lookup = |name: &str| values.get(name);
             let template = Template::parse_text(&text, |name| lookup(name).is_some());

@@ -36,7 +36,9 @@ pub fn carry_out(
     standing: &mut Standing,
     is_abandoned: impl Fn() -> bool,
 ) -> Result<After, Stop> {
-    let text = vars::substitute(&sql.query, |name| instance.var(name).map(Into::into)).into_owned();
+    let text = vars::substitute(&sql.query, |name| instance.var(name).map(Into::into))
+        .map_err(|error| Stop::Failed { node: leaf, failure: error.into() })?
+        .into_owned();
     activity::show_statement(&text);
     let attempt = Attempt {
         phase: Cell::new(Phase::Statements),
