@@ -106,6 +106,7 @@ mod tests {
         assert!(!error.is_limit());
     }
 
+    #[expect(clippy::too_many_lines, reason = "a list of cases")]
     #[test]
     fn bad_nodes_are_refused_with_their_path() {
         let root = Some("root");

@@ -61,6 +61,7 @@ pub fn depends_on_order(graph: &Graph) -> bool {
     })
 }
 
+#[expect(clippy::too_many_lines, reason = "a list of graphs")]
 pub fn by_hand() -> Vec<(&'static str, Graph)> {
     let x = || named(sql(), "x");
     let y = || named(sql(), "y");

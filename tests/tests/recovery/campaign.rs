@@ -263,6 +263,7 @@ impl Killer<'_> {
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "one story, told from the start of the servers to their end")]
 #[test]
 fn every_effect_counts_once_however_often_the_server_is_killed() {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
