@@ -16,4 +16,5 @@ mod recovery {
     mod registered;
     mod standby;
     mod storing;
+    mod undone;
 }

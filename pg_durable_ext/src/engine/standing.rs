@@ -12,7 +12,7 @@ use pgrx::pg_sys::Oid;
 use crate::pg::gucs::{self, CrossDatabase};
 use crate::pg::spi::Session;
 use crate::pg::xact::{self, Transaction};
-use crate::pg::{catalog, caught, process};
+use crate::pg::{catalog, caught, ending, process};
 use crate::store;
 
 /// What keeps a process from being born as a role in this database.
@@ -210,7 +210,7 @@ impl Beginning {
     /// Takes note at the start of a transaction.
     pub fn note(&self) {
         self.is_read_only.set(xact::is_read_only());
-        self.commits.set(xact::commits());
+        self.commits.set(ending::commits());
     }
 
     /// Whether the step has only met that transactions are read only by default. Not where that is the role's own setting,
@@ -218,7 +218,7 @@ impl Beginning {
     /// transaction.
     pub fn explains(&self, failure: &Failure) -> bool {
         let is_default =
-            failure.sqlstate == "25006" && self.is_read_only.get() && self.commits.get() == xact::commits();
+            failure.sqlstate == "25006" && self.is_read_only.get() && self.commits.get() == ending::commits();
         is_default && caught::catch(|| !is_read_only_by_role()).unwrap_or(false)
     }
 }

@@ -3,7 +3,8 @@
 use pg_durable_board::{Board, DatabaseId, InstanceNumber, RoleId, Target, Tenant, Wake};
 use pgrx::pg_sys::Oid;
 
-use crate::pg::{catalog, clock, latch, process, shmem, xact};
+use crate::pg::ending::{self, Consequence};
+use crate::pg::{catalog, clock, latch, process, shmem};
 
 /// This process's database, as the board knows it.
 pub fn here() -> DatabaseId {
@@ -122,7 +123,20 @@ pub fn databases_changed() {
 }
 
 fn after_commit(action: impl Fn() + 'static) {
-    xact::after_commit(action, expect_prepared);
+    ending::announce(Later(action));
+}
+
+/// What only waits for the commit.
+struct Later<Action>(Action);
+
+impl<Action: Fn()> Consequence for Later<Action> {
+    fn committed(&self) {
+        (self.0)();
+    }
+
+    fn prepared(&self) {
+        expect_prepared();
+    }
 }
 
 /// The transaction was prepared: nobody tells when it commits.

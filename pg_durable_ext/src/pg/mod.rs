@@ -9,6 +9,7 @@ pub mod catalog;
 pub mod caught;
 pub mod clock;
 pub mod encoding;
+pub mod ending;
 pub mod entry;
 pub mod gucs;
 pub mod heap;

@@ -14,7 +14,7 @@ use super::caught::with_error_facts;
 use super::inference::{self, Parameter, Typing};
 use super::plans::plan_source;
 use super::statement::{Literals, ScriptError, Text, is_optimizable, refuse_what_a_step_may_not_do};
-use super::{encoding, value, xact};
+use super::{encoding, ending, value, xact};
 
 /// SQL to be run as one step.
 pub struct Script<'a> {
@@ -39,7 +39,7 @@ pub struct ScriptResult {
 
 /// Runs the statements in the current transaction. A PostgreSQL error unwinds.
 pub fn run(script: &Script<'_>) -> Result<ScriptResult, ScriptError> {
-    let commits = xact::commits();
+    let commits = ending::commits();
     enter_step_memory();
     // The text with parameters may not even parse as a whole: SET and its like know none.
     let text = Text::parse(script.literals.map_or(script.text, |literals| &literals.text));
@@ -84,7 +84,7 @@ pub fn run(script: &Script<'_>) -> Result<ScriptResult, ScriptError> {
     Ok(ScriptResult {
         json: capture.finish(),
         columns: std::mem::take(&mut capture.columns),
-        has_committed: xact::commits() != commits,
+        has_committed: ending::commits() != commits,
     })
 }
 

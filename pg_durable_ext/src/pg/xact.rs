@@ -1,6 +1,5 @@
-//! Transactions of our background workers, and hooks into anybody's.
+//! Transactions of our background workers, and what anybody's is asked.
 
-use std::cell::Cell;
 use std::ffi::CStr;
 
 use pg_durable_graph::Failure;
@@ -8,11 +7,6 @@ use pgrx::pg_sys;
 use pgrx::pg_sys::ffi::pg_guard_ffi_boundary;
 
 use super::caught;
-
-thread_local! {
-    static COMMITS: Cell<u64> = const { Cell::new(0) };
-    static HOOKED: Cell<bool> = const { Cell::new(false) };
-}
 
 // Declared here without pgrx's guard: see `caught::with_error_facts`.
 unsafe extern "C-unwind" {
@@ -134,43 +128,6 @@ impl Drop for Writable {
         // Runs while an error unwinds too; it cannot raise.
         // SAFETY: restores what `enter` saw.
         unsafe { pg_sys::XactReadOnly = self.0 }
-    }
-}
-
-/// How many transactions this process has committed: tells whether a statement has committed inside.
-pub fn commits() -> u64 {
-    if !HOOKED.replace(true) {
-        // SAFETY: the callback lives as long as the library, which is never unloaded.
-        unsafe { pg_sys::RegisterXactCallback(Some(count_commit), std::ptr::null_mut()) }
-    }
-    COMMITS.get()
-}
-
-#[pgrx::pg_guard]
-unsafe extern "C-unwind" fn count_commit(event: pg_sys::XactEvent::Type, _arg: *mut core::ffi::c_void) {
-    if event == pg_sys::XactEvent::XACT_EVENT_COMMIT {
-        COMMITS.set(COMMITS.get() + 1);
-    }
-}
-
-/// Runs `action` when the caller's transaction has committed, or `at_prepare` when it is prepared instead; drops both
-/// when it aborts.
-///
-/// They run where nothing may raise: they only tell other processes.
-pub fn after_commit(action: impl Fn() + 'static, at_prepare: fn()) {
-    use pgrx::{PgXactCallbackEvent, register_xact_callback};
-    let prepared = PgXactCallbackEvent::Prepare;
-    register_xact_callback(PgXactCallbackEvent::Commit, in_guard(action));
-    register_xact_callback(prepared, in_guard(at_prepare));
-}
-
-fn in_guard(
-    action: impl Fn() + 'static,
-) -> impl Fn() + std::panic::UnwindSafe + std::panic::RefUnwindSafe + 'static {
-    let action = std::panic::AssertUnwindSafe(action);
-    move || {
-        let action = &action;
-        (action.0)()
     }
 }
 
