@@ -55,6 +55,8 @@ pub(crate) struct Executor {
     look_again: bool,
     /// What it runs has been cancelled or has lost a race.
     abandoned: bool,
+    /// It commits something of the instance whose lease it has.
+    committing: bool,
     /// A race of the instance that it keeps at hand was decided by others.
     is_stale: bool,
     /// It is to leave as soon as it can.
@@ -129,8 +131,29 @@ impl Executors {
         self.slots[slot].abandoned
     }
 
+    /// The executor in `slot` is about to commit; false where what it runs has been given up. It is not interrupted until
+    /// [`end_commit`](Self::end_commit), because that would end its wait for a standby.
+    pub fn begin_commit(&mut self, slot: usize) -> bool {
+        let executor = &mut self.slots[slot];
+        executor.committing = !executor.abandoned;
+        executor.committing
+    }
+
+    /// The executor in `slot` has committed, or not; whether what it runs has been given up meanwhile.
+    pub fn end_commit(&mut self, slot: usize) -> bool {
+        let executor = &mut self.slots[slot];
+        executor.committing = false;
+        executor.abandoned
+    }
+
+    /// Those that are committing something of this instance.
+    pub fn committing(&self, database: DatabaseId, instance: InstanceNumber) -> Vec<ProcNumber> {
+        let holders = self.slots.iter().filter(|executor| executor.holds(database, instance));
+        holders.filter(|executor| executor.committing).map(|executor| executor.process.place).collect()
+    }
+
     /// Marks what runs of this instance as abandoned, in branches chosen by `concerns`, and gives the processes
-    /// to be interrupted.
+    /// to be interrupted. Who is committing is not: it looks at the mark when it has committed.
     pub fn abandon(
         &mut self,
         database: DatabaseId,
@@ -147,7 +170,9 @@ impl Executors {
             executor.is_stale = true;
             if executor.has_lease && concerns(executor.target.branch) {
                 executor.abandoned = true;
-                pids.push(executor.process.pid);
+                if !executor.committing {
+                    pids.push(executor.process.pid);
+                }
             }
         }
         pids
@@ -159,9 +184,9 @@ impl Executors {
             |executor: &&mut Executor| executor.has_lease && executor.tenant.database == database;
         let concerned = self.slots.iter_mut().filter(is_concerned);
         concerned
-            .map(|executor| {
+            .filter_map(|executor| {
                 executor.abandoned = true;
-                executor.process.pid
+                (!executor.committing).then_some(executor.process.pid)
             })
             .collect()
     }
@@ -694,6 +719,28 @@ mod tests {
         assert_eq!(make_room(other, true, TURN_US), [], "nobody is asked twice");
         assert!(executors.retires(0) && executors.retires(1));
         assert_eq!(executors.crew(busy), Crew::default(), "who leaves does not count");
+    }
+
+    #[test]
+    fn who_commits_is_not_interrupted_and_hears_of_it_afterwards() {
+        let mut executors: Box<Executors> = bytemuck::zeroed_box();
+        let of = tenant(1, 1);
+        let slot = executor(&mut executors, of, 0);
+        executors.lease(slot, target(7, 1), None, 0);
+        assert!(executors.begin_commit(slot));
+        assert_eq!(executors.committing(of.database, 7), [executors.slots[slot].process.place]);
+        assert_eq!(executors.committing(of.database, 8), []);
+        assert_eq!(executors.abandon(of.database, 7, None, |_| true), []);
+        assert_eq!(executors.abandon_all(of.database), []);
+        assert!(executors.end_commit(slot), "it was given up meanwhile");
+        assert_eq!(executors.committing(of.database, 7), []);
+        assert!(!executors.begin_commit(slot), "what was given up is not committed");
+        assert_eq!(executors.committing(of.database, 7), []);
+        assert_eq!(executors.abandon(of.database, 7, None, |_| true).len(), 1);
+        executors.let_go(slot);
+        executors.lease(slot, target(7, 1), None, 0);
+        assert!(executors.begin_commit(slot), "the mark was about the lease");
+        assert!(!executors.end_commit(slot));
     }
 
     #[test]
