@@ -121,6 +121,7 @@ CREATE TABLE df.nodes (
     deaths          integer,
     died_in         bigint,
     attempt         integer,
+    next_attempt_at timestamptz,
     error           text,
     sqlstate        text,
     message         text,
@@ -142,6 +143,9 @@ COMMENT ON COLUMN df.nodes.at_least_once IS
     'True when the step committed by itself, so that its effect and its checkpoint were not one transaction.';
 COMMENT ON COLUMN df.nodes.deaths IS
     'How often a server process died while it carried out this node, in the generation died_in.';
+COMMENT ON COLUMN df.nodes.attempt IS
+    'How often the node was tried since its row was written last; error and sqlstate are what the last try failed with.';
+COMMENT ON COLUMN df.nodes.next_attempt_at IS 'When it is tried again.';
 COMMENT ON COLUMN df.nodes.status_details IS 'Which generation the state belongs to.';
 
 -- Signals wait here until a node consumes them.

@@ -174,7 +174,7 @@ CREATE FUNCTION df.instance_nodes(instance_id_param text)
         status text, result text, status_details text, inferred_status text,
         inferred_status_from_ancestor_id text, updated_at timestamptz,
         waiting_for text, wake_at timestamptz, delivery text, generation bigint,
-        error text, sqlstate text, deaths integer)
+        error text, sqlstate text, deaths integer, attempt integer, next_attempt_at timestamptz)
     STRICT LANGUAGE c AS 'MODULE_PATHNAME', 'instance_nodes_wrapper';
 COMMENT ON FUNCTION df.instance_nodes(text) IS
     'The nodes of an instance: how far each has come, what it waits for, and how its effect is delivered.';

@@ -4,12 +4,15 @@
 
 mod recovery {
     mod campaign;
+    mod cancel;
     mod cluster;
+    mod conflict;
     mod cpu;
     mod death;
     mod fairness;
     mod fence;
     mod flow;
+    mod held;
     mod kinds;
     mod lifecycle;
     mod race;

@@ -35,6 +35,8 @@ type Row = (
     Option<String>,
     Option<String>,
     Option<i32>,
+    Option<i32>,
+    Option<TimestampWithTimeZone>,
 );
 
 #[expect(clippy::type_complexity, reason = "the columns, as pgrx wants them named")]
@@ -64,6 +66,8 @@ fn instance_nodes(
             name!(error, Option<String>),
             name!(sqlstate, Option<String>),
             name!(deaths, Option<i32>),
+            name!(attempt, Option<i32>),
+            name!(next_attempt_at, Option<TimestampWithTimeZone>),
         ),
     >,
     ErrorReport,
@@ -142,6 +146,8 @@ impl Shown {
                     row.error,
                     row.sqlstate,
                     row.deaths,
+                    row.attempt,
+                    row.next_attempt_at.and_then(clock::to_sql),
                 )
             })
             .collect()

@@ -1,10 +1,12 @@
 //! What an executor stores of an instance, in transactions of the engine's own.
 
 use std::convert::Infallible;
+use std::time::Duration;
 
 use pg_durable_graph::verdict::Phase;
 use pg_durable_graph::{Failure, NodeId, Outcome};
 
+use super::committing;
 use super::instance::{After, Flush, Instance};
 use super::stop::{Caught, Stop};
 use crate::pg::spi::Session;
@@ -12,13 +14,18 @@ use crate::pg::xact::Transaction;
 use crate::pg::{caught, clock, process};
 use crate::store;
 
+/// How long what is written behind a step waits for somebody who has a row locked, before both are rolled back and tried again.
+pub const PATIENCE: Duration = Duration::from_secs(1);
+
 /// Does something to an instance in a transaction of the engine's own.
 pub fn internal<T>(
     instance: &mut Instance,
     work: impl FnOnce(&mut Instance, &Session) -> Result<T, Stop>,
 ) -> Result<T, Stop> {
-    attempt(|spi| work(instance, spi))
-        .unwrap_or_else(|failure| Err(Caught::in_phase(Phase::Engine, failure).into()))
+    attempt(|spi| work(instance, spi)).unwrap_or_else(|failure| {
+        let was_refused = committing::take_refusal();
+        Err(if was_refused { Stop::Abandoned } else { Caught::in_phase(Phase::Engine, failure).into() })
+    })
 }
 
 /// Does something in a transaction of the engine's own.

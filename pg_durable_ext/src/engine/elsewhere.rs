@@ -11,7 +11,7 @@ use super::statement::{self, Values};
 use crate::pg::portal::ScriptResult;
 use crate::pg::remote::{self, RemoteError};
 use crate::pg::xact::Transaction;
-use crate::pg::{activity, catalog, caught, role};
+use crate::pg::{activity, catalog, caught, ending, role};
 
 #[derive(Serialize, Deserialize)]
 struct Request {
@@ -39,6 +39,7 @@ enum Answer {
         failure: Failure,
         /// The session was read only by default, which may pass.
         is_read_only: bool,
+        has_committed: bool,
     },
 }
 
@@ -46,12 +47,16 @@ enum Answer {
 pub enum Refusal {
     /// Something keeps it from running that will pass.
     Hindered(Hindrance, Failure),
-    Failed(Failure),
+    Failed {
+        failure: Failure,
+        /// A part of the effect is committed, or may be.
+        has_committed: bool,
+    },
 }
 
 impl From<Failure> for Refusal {
     fn from(failure: Failure) -> Refusal {
-        Refusal::Failed(failure)
+        Refusal::Failed { failure, has_committed: false }
     }
 }
 
@@ -68,7 +73,7 @@ pub fn run_step(database: &str, text: &str, values: &Values<'_>) -> Result<Scrip
         Ok(database) => run(database, text, values),
         Err(barrier) => Err(match barrier.hindrance() {
             Some(hindrance) => Refusal::Hindered(hindrance, barrier.into()),
-            None => Refusal::Failed(barrier.into()),
+            None => Failure::from(barrier).into(),
         }),
     }
 }
@@ -76,7 +81,7 @@ pub fn run_step(database: &str, text: &str, values: &Values<'_>) -> Result<Scrip
 /// Runs a text, with what its `$n` stand for, in a session of this database as the current user, and commits there.
 pub fn run_apart(text: &str, values: &Values<'_>) -> Result<ScriptResult, Failure> {
     run(catalog::my_database(), text, values).map_err(|refusal| match refusal {
-        Refusal::Hindered(_, failure) | Refusal::Failed(failure) => failure,
+        Refusal::Hindered(_, failure) | Refusal::Failed { failure, .. } => failure,
     })
 }
 
@@ -98,18 +103,31 @@ fn run(database: Oid, text: &str, values: &Values<'_>) -> Result<ScriptResult, R
     };
     let asked = caught::catch(|| {
         let request = serde_json::to_vec(&request).unwrap_or_default();
-        remote::ask(database, role::current_user(), &request).map_err(Failure::from)
+        remote::ask(database, role::current_user(), &request).map_err(Refusal::from)
     });
     let answer = asked??;
     match serde_json::from_slice(&answer) {
         Ok(Answer::Done { json, columns }) => {
             Ok(ScriptResult { json, columns: columns.into(), has_committed: true })
         }
-        Ok(Answer::Failed { failure, is_read_only: true }) => {
+        Ok(Answer::Failed { failure, is_read_only: true, .. }) => {
             Err(Refusal::Hindered(Hindrance::ReadOnly, failure))
         }
-        Ok(Answer::Failed { failure, is_read_only: false }) => Err(Refusal::Failed(failure)),
-        Err(error) => Err(Failure::new("XX000", format!("answer of the remote session: {error}")).into()),
+        Ok(Answer::Failed { failure, is_read_only: false, has_committed }) => {
+            Err(Refusal::Failed { failure, has_committed })
+        }
+        Err(error) => {
+            let failure = Failure::new("XX000", format!("answer of the remote session: {error}"));
+            Err(Refusal::Failed { failure, has_committed: true })
+        }
+    }
+}
+
+impl From<RemoteError> for Refusal {
+    fn from(error: RemoteError) -> Refusal {
+        // One that ends without a word may have come to its commit.
+        let has_committed = matches!(error, RemoteError::Ended);
+        Refusal::Failed { failure: error.into(), has_committed }
     }
 }
 
@@ -133,7 +151,12 @@ pub fn answer(request: &[u8]) -> Vec<u8> {
 }
 
 fn carry_out(request: &[u8]) -> Answer {
-    let failed = |failure, is_read_only| Answer::Failed { failure, is_read_only };
+    let commits = ending::commits();
+    let failed = |failure, is_read_only| Answer::Failed {
+        failure,
+        is_read_only,
+        has_committed: ending::commits() != commits,
+    };
     let request: Request = match serde_json::from_slice(request) {
         Ok(request) => request,
         Err(error) => return failed(Failure::new("XX000", error.to_string()), false),

@@ -8,22 +8,32 @@ use pg_durable_graph::verdict::{Phase, Verdict};
 use pg_durable_graph::{Failure, Graph, NodeId};
 
 use super::checkpoint::{in_transaction, internal, transact};
-use super::instance::{Flush, Instance, Loaded};
+use super::instance::{After, Flush, Instance, Loaded};
 use super::stop::{Caught, Stop};
 use crate::pg::clock;
 use crate::pg::spi::Session;
-use crate::store::instances::{self, Unless};
+use crate::store::instances::{self, Changed, Unless};
 use crate::store::nodes;
 
+/// What became of a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stored {
+    /// It does not count: the node's branch has been given up by others meanwhile, or somebody else was faster.
+    Nothing,
+    /// The node has failed; the instance is yet to, when whoever is changing its row has come to an end.
+    Node,
+    /// The instance has failed.
+    End,
+}
+
 /// Says to `Progress` that a node has failed, in a transaction of its own and after a look at the rows as they are, and
-/// stores what follows. False where the failure does not count: the node's branch has been given up by others meanwhile,
-/// or somebody else was faster.
+/// stores what follows.
 pub fn store_failure_of_node(
     instance: &mut Instance,
     node: NodeId,
     generation: i64,
     failure: Failure,
-) -> Result<bool, Stop> {
+) -> Result<Stored, Stop> {
     internal(instance, |instance, spi| fail_node(instance, spi, node, generation, failure))
         .map_err(|stop| stop.with(|caught| Caught { phase: Phase::Failing, ..caught }))
 }
@@ -34,20 +44,22 @@ fn fail_node(
     node: NodeId,
     generation: i64,
     failure: Failure,
-) -> Result<bool, Stop> {
+) -> Result<Stored, Stop> {
     let deciders = deciders(instance.progress.graph(), node);
     if !deciders.is_empty() {
         let deciders: Vec<_> = deciders.iter().map(|id| Some(id.as_str())).collect();
         nodes::hold(spi, &instance.id, &deciders);
     }
     if !instance.look_again() {
-        return Ok(false);
+        return Ok(Stored::Nothing);
     }
     let Some((branch, next)) = instance.progress.fail(node, generation, failure, clock::now()) else {
-        return Ok(false);
+        return Ok(Stored::Nothing);
     };
-    instance.settle(spi, branch, Ok(next), Flush::AsRole)?;
-    Ok(true)
+    Ok(match instance.settle(spi, branch, Ok(next), Flush::AsRole)? {
+        After::Held => Stored::Node,
+        After::Next { .. } | After::Fails { .. } | After::Parked { .. } => Stored::End,
+    })
 }
 
 /// Fails a node that takes its process with it each time, of an instance that is not at hand and that nobody holds. An
@@ -87,23 +99,23 @@ pub fn judge(
     id: &str,
     leaf: NodeId,
     counted: u32,
+    failure: &Failure,
     judge: impl Fn(u32) -> Verdict,
 ) -> Result<Verdict, Failure> {
     in_transaction(|spi| {
         let tries = counted.max(nodes::attempts(spi, id, leaf).saturating_add(1));
         let verdict = judge(tries);
-        if matches!(verdict, Verdict::RetryAfter(_)) {
-            nodes::note_attempts(spi, id, leaf, tries);
+        if let Verdict::RetryAfter(pause) = verdict {
+            let next_at = clock::now() + pause.as_micros() as i64;
+            nodes::note_attempt(spi, id, leaf, &nodes::Attempt { tries, next_at, failure });
         }
         verdict
     })
 }
 
 /// Fails an instance that cannot be carried out at all, in a transaction of its own.
-pub fn store_failure(id: &str, text: &str, failure: &Failure) -> Result<(), Failure> {
-    in_transaction(|spi| {
-        instances::fail(spi, id, None, text, failure);
-    })
+pub fn store_failure(id: &str, text: &str, failure: &Failure) -> Result<Changed, Failure> {
+    in_transaction(|spi| instances::fail(spi, id, None, text, failure))
 }
 
 /// [`store_failure`] for an instance that nobody holds. An error of the server's unwinds.

@@ -10,11 +10,14 @@ use pg_durable_graph::{Failure, NodeId, Outcome};
 use pgrx::pg_sys::Oid;
 use serde_json::Value;
 
+use super::committing;
 use super::standing::Standing;
 use super::stop::Stop;
 use crate::pg::gucs::{self, Durability};
 use crate::pg::spi::{Session, Tid};
 use crate::pg::{catalog, clock, xact};
+use crate::store::instances::Changed;
+use crate::store::nodes::Written;
 use crate::store::{self, EngineError, instances, nodes};
 
 /// See the module.
@@ -36,6 +39,9 @@ pub struct Instance {
     places: Vec<Option<Tid>>,
     /// Whether the step that is being written committed by itself.
     at_least_once: Option<(NodeId, bool)>,
+    /// What is being written belongs to the effect of a step, which would be lost, or done again, for a row that somebody has
+    /// locked.
+    has_effect: bool,
     /// What users read of the failure that is being written, if not what its node's kind says.
     failure_text: Option<String>,
     /// The instance's row says pending. The first checkpoint that does not end the instance changes that, so that an
@@ -62,6 +68,9 @@ pub enum After {
     Fails { node: NodeId, failure: Failure },
     /// The leaf waits; what it waits for will make it ready.
     Parked { until: Option<i64> },
+    /// What was done is committed, but for the end of the instance: somebody else is changing its row and has not come to
+    /// an end.
+    Held,
 }
 
 /// What a look at the tables found.
@@ -140,6 +149,7 @@ impl Instance {
             place: Some(row.place),
             places: nodes.places,
             at_least_once: None,
+            has_effect: false,
             failure_text: None,
             is_pending: row.status == "pending",
             has_written: false,
@@ -151,6 +161,7 @@ impl Instance {
         let Ok(Some(nodes)) = nodes::load(&self.id) else { return false };
         self.progress = Progress::new(nodes.graph, nodes.states, gucs::loop_min_interval_us());
         self.places = nodes.places;
+        self.has_effect = false;
         true
     }
 
@@ -161,6 +172,11 @@ impl Instance {
             "sys_label" => Some(self.label.as_deref().unwrap_or_default()),
             _ => self.vars.get(name).map(|value| value.as_deref().unwrap_or_default()),
         }
+    }
+
+    /// Where the instance's row was seen last.
+    pub fn place(&self) -> Option<Tid> {
+        self.place
     }
 
     /// The named results that a node sees.
@@ -181,6 +197,7 @@ impl Instance {
     /// Says how the step that is about to be written was delivered.
     pub fn note_delivery(&mut self, leaf: NodeId, at_least_once: bool) {
         self.at_least_once = Some((leaf, at_least_once));
+        self.has_effect = true;
     }
 
     /// Whether nothing has to be written before this leaf is carried out.
@@ -219,20 +236,26 @@ impl Instance {
                     break After::Next { branch, next: Next::Run(leaf) };
                 }
                 Ok(Next::Finished(outcome)) => {
-                    self.write_end(spi, &outcome)?;
-                    break After::Next { branch, next: Next::Finished(outcome) };
+                    let has_ended = self.write_end(spi, &outcome)?;
+                    break if has_ended {
+                        After::Next { branch, next: Next::Finished(outcome) }
+                    } else {
+                        After::Held
+                    };
                 }
                 Ok(Next::Failed { node, failure }) => {
-                    self.write_failure(spi, node, &failure)?;
-                    break After::Next { branch, next: Next::Failed { node, failure } };
+                    let has_ended = self.write_failure(spi, node, &failure)?;
+                    let failed = Next::Failed { node, failure };
+                    break if has_ended { After::Next { branch, next: failed } } else { After::Held };
                 }
                 Ok(next @ (Next::Pause { .. } | Next::Spawn { .. })) => break After::Next { branch, next },
             }
         };
+        self.has_effect = false;
         let is_end = matches!(after, After::Next { next: Next::Finished(_) | Next::Failed { .. }, .. });
         if std::mem::take(&mut self.has_written) && self.is_pending && !is_end {
-            self.place = instances::mark_running_at(spi, &self.id, self.place);
-            self.is_pending = false;
+            let changed = instances::mark_running_at(spi, &self.id, self.place);
+            self.is_pending = !self.note_change(changed);
         }
         if !is_end && (flush == Flush::Later || self.durability == Durability::Barrier) {
             xact::commit_asynchronously();
@@ -269,7 +292,7 @@ impl Instance {
         let at_least_once = self.at_least_once.take_if(|(leaf, _)| *leaf == node).map(|(_, so)| so);
         // Two branches may decide a RACE at the same moment: the second waits for the first, and then sees it.
         let place = self.places[node.index()].filter(|_| !matches!(kind, NodeKind::Race(_)));
-        let place = nodes::write(
+        let written = nodes::write(
             spi,
             &nodes::NodeWrite {
                 instance: &self.id,
@@ -279,9 +302,14 @@ impl Instance {
                 error: state.error.as_ref().map(|failure| self.text_of(node, failure)).as_deref(),
                 waiting_for: waiting_for.as_deref(),
                 at_least_once,
+                waits: self.has_effect,
             },
         );
-        self.places[node.index()] = Some(place.ok_or(Stop::Lost)?);
+        match written {
+            Written::At(place) => self.places[node.index()] = Some(place),
+            Written::Late => return Err(Stop::Lost),
+            Written::Held => return Err(Stop::Held),
+        }
         Ok(())
     }
 
@@ -294,13 +322,35 @@ impl Instance {
         }
     }
 
-    fn write_failure(&mut self, spi: &Session, node: NodeId, failure: &Failure) -> Result<(), Stop> {
-        let text = self.text_of(node, failure);
-        let is_first = instances::fail(spi, &self.id, Some(&node.to_string()), &text, failure);
-        if is_first { Ok(()) } else { Err(Stop::Lost) }
+    /// Notes what came of a change of the instance's row; false where somebody else is changing it.
+    fn note_change(&mut self, changed: Changed) -> bool {
+        match changed {
+            Changed::Yes(place) => {
+                self.place = place;
+                committing::note_written(place);
+                true
+            }
+            Changed::No => true,
+            Changed::Held => false,
+        }
     }
 
-    fn write_end(&mut self, spi: &Session, outcome: &Outcome) -> Result<(), Stop> {
+    /// False where somebody else is changing the instance's row.
+    fn write_failure(&mut self, spi: &Session, node: NodeId, failure: &Failure) -> Result<bool, Stop> {
+        let text = self.text_of(node, failure);
+        let changed = instances::fail(spi, &self.id, Some(&node.to_string()), &text, failure);
+        if changed == Changed::No { Err(Stop::Lost) } else { Ok(self.note_change(changed)) }
+    }
+
+    /// False where somebody else is changing the instance's row.
+    fn write_end(&mut self, spi: &Session, outcome: &Outcome) -> Result<bool, Stop> {
+        let changed = instances::complete(spi, &self.id, self.place);
+        if changed == Changed::No {
+            return Err(Stop::Lost);
+        }
+        if !self.note_change(changed) {
+            return Ok(false);
+        }
         let root = self.progress.graph().kind(NodeId::ROOT);
         if root.is_derived() {
             let (result, columns) = outcome.to_json();
@@ -317,6 +367,6 @@ impl Instance {
             let derived: Vec<_> = derived.iter().map(|id| Some(id.as_str())).collect();
             nodes::write_derived(spi, &self.id, &derived);
         }
-        if instances::complete(spi, &self.id, self.place) { Ok(()) } else { Err(Stop::Lost) }
+        Ok(true)
     }
 }

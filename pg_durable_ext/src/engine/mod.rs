@@ -1,6 +1,7 @@
 //! The engine: who may advance what, and how one instance is advanced.
 
 pub mod checkpoint;
+pub mod committing;
 pub mod elsewhere;
 pub mod failing;
 pub mod instance;

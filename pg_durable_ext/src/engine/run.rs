@@ -5,18 +5,20 @@ use std::time::{Duration, Instant as Moment};
 
 use pg_durable_board::{Hindrance, InFlight, Pusher, Target, Tenant, Work};
 use pg_durable_graph::progress::{Next, ProgressError};
-use pg_durable_graph::verdict::{Phase, Verdict, verdict};
+use pg_durable_graph::verdict::{Phase, Try, Verdict, until_free, verdict};
 use pg_durable_graph::{Failure, NodeId};
 use pgrx::pg_sys::Oid;
 
 use super::checkpoint::internal;
-use super::failing::{self, store_failure, store_failure_of_node};
+use super::committing::Gate;
+use super::failing::{self, Stored, store_failure, store_failure_of_node};
 use super::instance::{After, Flush, Instance, Loaded};
 use super::standing::Standing;
 use super::stop::{Caught, Stop};
 use super::{steps, wake};
 use crate::pg::xact::Transaction;
 use crate::pg::{activity, caught, clock, gucs, inflight, latch, process, session, shmem, value};
+use crate::store::instances::Changed;
 
 /// How long an executor stays with one instance while others of its role wait.
 const TIME_SLICE: Duration = Duration::from_millis(50);
@@ -36,9 +38,9 @@ pub struct Executor {
     loads: u32,
     /// Where this process came too late last, and how often in a row.
     lost: (Target, u32),
-    /// How often in a row something could not be stored or read, by instance and branch. Where that is a leaf's outcome,
-    /// its row knows too.
-    tries: HashMap<(u64, u32), u32>,
+    /// How often in a row something could not be done, by instance, branch and leaf. Where there is a leaf, its row knows
+    /// too.
+    tries: HashMap<(Target, Option<NodeId>), u32>,
     /// A step has changed who the session is, or somebody what its role may do: this process must not run another.
     pub is_tainted: bool,
     standing: Standing,
@@ -82,13 +84,14 @@ impl Executor {
     pub fn advance(&mut self, work: Work) {
         let since = Moment::now();
         let Some((mut instance, is_fresh)) = self.hold(work) else { return };
+        let _gate = Gate::close(self.slot, instance.id.clone(), instance.place());
         activity::show_name(&format!("pg_durable:{}", instance.id));
         let stopped = self.advance_instance(&mut instance, work.target, is_fresh, since);
         activity::show_idle();
         match stopped {
             Ok(()) => {
                 self.lost.1 = 0;
-                self.tries.remove(&(work.target.instance, work.target.branch));
+                self.forget_tries(work.target);
                 self.held = Some(instance);
             }
             Err(stop) => self.end_with(*instance, work.target, stop),
@@ -166,6 +169,7 @@ impl Executor {
                     self.set_timer(instance, branch, until);
                     return Ok(());
                 }
+                After::Held => return Err(Stop::Held),
             };
             let leaf = match next {
                 Next::Run(leaf) => leaf,
@@ -377,6 +381,11 @@ impl Executor {
                     self.retry_later(target, LOOK_AGAIN, &failure);
                 }
             }
+            // Whoever ends the change says so, or else it is seen in time.
+            Stop::Held => {
+                let tries = self.count(target, None);
+                self.look_again_after(target, until_free(tries));
+            }
             Stop::Failed { node, failure } => self.record_failure(instance, target, node, failure),
             Stop::Caught(caught) => self.judge(Some(instance), target, *caught),
             Stop::Unfit => self.give_way(),
@@ -387,19 +396,20 @@ impl Executor {
     /// Does what follows from an error of PostgreSQL's.
     fn judge(&mut self, instance: Option<Instance>, target: Target, caught: Caught) {
         let Caught { leaf, phase, has_committed, failure } = caught;
-        let of = |tries| verdict(phase, &failure.sqlstate, has_committed, tries);
-        let key = (target.instance, target.branch);
+        let (conflicts_max, seed) = (gucs::retry_conflicts(), clock::now() as u64 ^ self.slot as u64);
+        let of =
+            |number| verdict(phase, &failure.sqlstate, Try { number, has_committed, conflicts_max, seed });
         let judged = match of(1) {
             Verdict::RetryAfter(pause) if !pause.is_zero() => {
-                let counted = self.tries.entry(key).or_default();
-                *counted += 1;
+                let counted = self.count(target, leaf);
                 let stored = match leaf {
                     Some(leaf) if phase != Phase::Failing => {
-                        failing::judge(&wake::instance_id(target.instance), leaf, *counted, of).ok()
+                        let id = wake::instance_id(target.instance);
+                        failing::judge(&id, leaf, counted, &failure, of).ok()
                     }
                     Some(_) | None => None,
                 };
-                stored.unwrap_or_else(|| of(*counted))
+                stored.unwrap_or_else(|| of(counted))
             }
             at_once => at_once,
         };
@@ -422,9 +432,10 @@ impl Executor {
         let generation = instance.progress.generation(node);
         match store_failure_of_node(&mut instance, node, generation, failure) {
             // The branch has lost its race while it failed.
-            Ok(false) => self.push(target, None),
-            Ok(true) => {
-                self.tries.remove(&(target.instance, target.branch));
+            Ok(Stored::Nothing) => self.push(target, None),
+            Ok(Stored::Node) => self.end_with(instance, target, Stop::Held),
+            Ok(Stored::End) => {
+                self.forget_tries(target);
                 wake::interrupt(self.tenant.database, instance.number, Some(self.slot), |_| true);
                 self.tell_ended(instance.number);
             }
@@ -437,9 +448,13 @@ impl Executor {
         let id = wake::instance_id(target.instance);
         pgrx::log!("pg_durable: instance {id} failed: {}", failure.message);
         match store_failure(&id, &failure.message, &failure) {
-            Ok(()) => {
-                self.tries.remove(&(target.instance, target.branch));
+            Ok(Changed::Yes(_) | Changed::No) => {
+                self.forget_tries(target);
                 self.tell_ended(target.instance);
+            }
+            Ok(Changed::Held) => {
+                let tries = self.count(target, None);
+                self.look_again_after(target, until_free(tries));
             }
             Err(failure) => self.judge(None, target, Caught::in_phase(Phase::Failing, failure)),
         }
@@ -462,7 +477,21 @@ impl Executor {
         wake::send(|board| board.set_timer(self.tenant, target, until));
     }
 
+    fn count(&mut self, target: Target, leaf: Option<NodeId>) -> u32 {
+        let counted = self.tries.entry((target, leaf)).or_default();
+        *counted = counted.saturating_add(1);
+        *counted
+    }
+
+    fn forget_tries(&mut self, target: Target) {
+        self.tries.retain(|(of, _), _| *of != target);
+    }
+
     fn retry_later(&self, target: Target, pause: Duration, failure: &Failure) {
+        // Conflicts are part of a busy day.
+        if pause < Duration::from_secs(1) {
+            return self.look_again_after(target, pause);
+        }
         let after = match pause.as_secs() {
             1 => "a second".to_owned(),
             seconds => format!("{seconds} seconds"),
@@ -472,6 +501,10 @@ impl Executor {
             wake::instance_id(target.instance),
             failure.message
         );
+        self.look_again_after(target, pause);
+    }
+
+    fn look_again_after(&self, target: Target, pause: Duration) {
         let at = clock::now() + pause.as_micros() as i64;
         wake::send(|board| board.set_timer(self.tenant, target, at));
     }

@@ -11,6 +11,9 @@ pub enum Stop {
     Lost,
     /// The branch was cancelled or lost a race.
     Abandoned,
+    /// Somebody else is changing or has locked a row that is to be written: what was done is committed but for that (see
+    /// `After::Held`), or there was nothing that would be lost.
+    Held,
     /// The node failed.
     Failed { node: NodeId, failure: Failure },
     /// The process is not fit for steps of its role any more: see `standing`.
@@ -50,7 +53,12 @@ impl Stop {
     pub fn with(self, change: impl FnOnce(Caught) -> Caught) -> Stop {
         match self {
             Stop::Caught(caught) => change(*caught).into(),
-            Stop::Lost | Stop::Abandoned | Stop::Failed { .. } | Stop::Unfit | Stop::Hindered { .. } => self,
+            Stop::Lost
+            | Stop::Abandoned
+            | Stop::Held
+            | Stop::Failed { .. }
+            | Stop::Unfit
+            | Stop::Hindered { .. } => self,
         }
     }
 }

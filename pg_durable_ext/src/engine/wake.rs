@@ -3,6 +3,7 @@
 use pg_durable_board::{Board, DatabaseId, InstanceNumber, RoleId, Target, Tenant, Wake};
 use pgrx::pg_sys::Oid;
 
+use super::committing;
 use crate::pg::ending::{self, Consequence};
 use crate::pg::{catalog, clock, latch, process, shmem};
 
@@ -42,12 +43,36 @@ fn push_after_commit(role: Oid, target: Target) {
 }
 
 /// An instance was cancelled: what runs of it is interrupted when the caller's transaction commits.
-pub fn after_cancel(instance: InstanceNumber) {
-    let database = here();
-    after_commit(move || {
-        interrupt(database, instance, None, |_| true);
-        send(|board| board.waiters.note_ended(database, instance));
-    });
+///
+/// Where it is taken back, those who have let go of the instance because of it look again.
+pub fn after_cancel(role: Oid, instance: InstanceNumber) {
+    let tenant = Tenant { database: here(), role: RoleId(role.to_u32()) };
+    ending::announce(Cancelled { tenant, instance });
+}
+
+struct Cancelled {
+    tenant: Tenant,
+    instance: InstanceNumber,
+}
+
+impl Consequence for Cancelled {
+    fn before_commit(&self) {
+        committing::wait_for_executors(self.tenant.database, self.instance);
+    }
+
+    fn committed(&self) {
+        interrupt(self.tenant.database, self.instance, None, |_| true);
+        send(|board| board.waiters.note_ended(self.tenant.database, self.instance));
+    }
+
+    fn aborted(&self) {
+        let target = Target { instance: self.instance, branch: Target::EVERY_BRANCH };
+        send(|board| board.push(self.tenant, target, None, clock::now()));
+    }
+
+    fn prepared(&self) {
+        expect_prepared();
+    }
 }
 
 /// Interrupts what executors run of an instance, in the branches that `concerns` chooses.

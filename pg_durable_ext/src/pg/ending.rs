@@ -4,6 +4,7 @@
 //! passes to the one around it when that one is released.
 
 use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 
 use pgrx::pg_sys;
 
@@ -22,6 +23,8 @@ pub trait Consequence {
     fn prepared(&self) {}
 }
 
+/// What is asked and told of every transaction of this process, while it is watched.
+type Watcher = Option<Rc<dyn Consequence>>;
 type Announced = (pg_sys::SubTransactionId, Box<dyn Consequence>);
 
 thread_local! {
@@ -29,6 +32,7 @@ thread_local! {
     static HOOKED: Cell<bool> = const { Cell::new(false) };
     /// In the order in which they were announced, so that those of one subtransaction stand together at the end.
     static ANNOUNCED: RefCell<Vec<Announced>> = const { RefCell::new(Vec::new()) };
+    static WATCHER: RefCell<Watcher> = const { RefCell::new(None) };
 }
 
 /// Announces what follows when the current transaction ends.
@@ -37,6 +41,16 @@ pub fn announce(consequence: impl Consequence + 'static) {
     // SAFETY: reads the state of this process's transaction.
     let inside = unsafe { pg_sys::GetCurrentSubTransactionId() };
     ANNOUNCED.with_borrow_mut(|announced| announced.push((inside, Box::new(consequence))));
+}
+
+/// Has somebody asked and told of every transaction of this process from now on, or nobody any more.
+pub fn watch(watcher: Watcher) {
+    hook();
+    WATCHER.set(watcher);
+}
+
+fn watcher() -> Watcher {
+    WATCHER.with_borrow(Clone::clone)
 }
 
 /// How many transactions this process has committed: tells whether a statement has committed inside.
@@ -63,13 +77,17 @@ unsafe extern "C-unwind" fn on_end(event: pg_sys::XactEvent::Type, _arg: *mut co
             let announced = ANNOUNCED.take();
             let kept = Kept(announced);
             kept.0.iter().for_each(|(_, consequence)| consequence.before_commit());
+            // Last: from its answer on the transaction commits without waiting for anybody.
+            watcher().iter().for_each(|watcher| watcher.before_commit());
         }
         pg_sys::XactEvent::XACT_EVENT_COMMIT => {
             COMMITS.set(COMMITS.get() + 1);
             ANNOUNCED.take().iter().for_each(|(_, consequence)| consequence.committed());
+            watcher().iter().for_each(|watcher| watcher.committed());
         }
         pg_sys::XactEvent::XACT_EVENT_ABORT => {
             ANNOUNCED.take().iter().for_each(|(_, consequence)| consequence.aborted());
+            watcher().iter().for_each(|watcher| watcher.aborted());
         }
         pg_sys::XactEvent::XACT_EVENT_PREPARE => {
             ANNOUNCED.take().iter().for_each(|(_, consequence)| consequence.prepared());

@@ -60,6 +60,7 @@ static MAX_NEW_TRANSACTION_STARTS: GucSetting<i32> = GucSetting::<i32>::new(2);
 static MAX_RESULT_SIZE: GucSetting<i32> = GucSetting::<i32>::new(1024);
 static NEW_TRANSACTION_START_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(5);
 static RECONCILE_INTERVAL: GucSetting<i32> = GucSetting::<i32>::new(3600);
+static RETRY_CONFLICTS: GucSetting<i32> = GucSetting::<i32>::new(5);
 static REQUIRE_LOGIN: GucSetting<bool> = GucSetting::<bool>::new(false);
 static RETENTION_DAYS: GucSetting<i32> = GucSetting::<i32>::new(30);
 static SWEEP_INTERVAL: GucSetting<i32> = GucSetting::<i32>::new(30);
@@ -78,7 +79,7 @@ struct Number {
 }
 
 /// By name.
-const NUMBERS: [Number; 11] = [
+const NUMBERS: [Number; 12] = [
     Number {
         name: c"pg_durable.drain_timeout",
         short: c"How long steps may go on after pg_durable.enabled was switched off.",
@@ -178,6 +179,16 @@ const NUMBERS: [Number; 11] = [
         least: 0,
         most: 36_500,
         context: GucContext::Sighup,
+        flags: GucFlags::empty(),
+    },
+    Number {
+        name: c"pg_durable.retry_conflicts",
+        short: c"How often a step that fails with a serialization failure or a deadlock is tried again.",
+        long: c"0 never. A step that has committed inside is not tried again.",
+        setting: &RETRY_CONFLICTS,
+        least: 0,
+        most: 100,
+        context: GucContext::Userset,
         flags: GucFlags::empty(),
     },
     Number {
@@ -342,6 +353,11 @@ pub fn reconcile_interval() -> Option<Duration> {
 /// `pg_durable.require_login`.
 pub fn require_login() -> bool {
     REQUIRE_LOGIN.get()
+}
+
+/// `pg_durable.retry_conflicts`.
+pub fn retry_conflicts() -> u32 {
+    RETRY_CONFLICTS.get() as u32
 }
 
 /// `pg_durable.retention_days`.

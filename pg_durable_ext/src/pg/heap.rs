@@ -113,6 +113,86 @@ pub fn find(table: &Table, index: &CStr, keys: &[(usize, Arg<'_>)], mut each: im
     }
 }
 
+/// A row as it is committed now, whatever the transaction's own snapshot sees.
+#[derive(Debug, Clone, Copy)]
+pub struct Seen<T> {
+    /// What was read.
+    pub value: T,
+    /// Where it lies.
+    pub place: Tid,
+    /// This transaction has written it.
+    pub is_own: bool,
+    /// Who is changing it and has neither committed nor rolled back.
+    pub changing: Option<pg_sys::TransactionId>,
+}
+
+/// Reads the row at `place`, or where that is not the one, the row whose `key` (a place in [`Table::columns`], and a value)
+/// is as given, by that index. `read` says `None` of a row that is not the one.
+pub fn look<T>(
+    table: &Table,
+    place: Option<Tid>,
+    index: &CStr,
+    key: (usize, Arg<'_>),
+    mut read: impl FnMut(&mut Row<'_>) -> Option<T>,
+) -> Option<Seen<T>> {
+    let oid = catalog::relation(table.name)?;
+    let numbers = column_numbers(oid, table)?;
+    let lock = pg_sys::AccessShareLock as pg_sys::LOCKMODE;
+    // SAFETY: the relation is locked until it is closed, and `read` keeps nothing of it; each tuple is pinned until the next is asked for, or until it
+    // is released.
+    unsafe {
+        let relation = pg_sys::table_open(oid, lock);
+        let mut dirty = dirty_snapshot();
+        let mut found = None;
+        if let Some(place) = place.filter(|place| has_block(relation, *place)) {
+            let mut tuple: pg_sys::HeapTupleData = std::mem::zeroed();
+            tuple.t_self = place.to_pointer();
+            let mut buffer = 0;
+            if pg_sys::heap_fetch(relation, &mut dirty, &mut tuple, &mut buffer, false) {
+                let row = Row { tuple, descriptor: (*relation).rd_att, numbers: &numbers };
+                found = seen(row, &dirty, &mut read);
+                pg_sys::ReleaseBuffer(buffer);
+            }
+        }
+        if found.is_none() {
+            let index = catalog::relation(index).unwrap_or(pg_sys::InvalidOid);
+            let mut scan_key = equals(numbers[key.0], key.1);
+            let by_index = index != pg_sys::InvalidOid;
+            let scan = pg_sys::systable_beginscan(relation, index, by_index, &mut dirty, 1, &mut scan_key);
+            while found.is_none() {
+                let tuple = pg_sys::systable_getnext(scan);
+                if tuple.is_null() {
+                    break;
+                }
+                let row = Row { tuple: *tuple, descriptor: (*relation).rd_att, numbers: &numbers };
+                found = seen(row, &dirty, &mut read);
+            }
+            pg_sys::systable_endscan(scan);
+        }
+        // Released at once: a step may run for hours behind this.
+        pg_sys::table_close(relation, lock);
+        found
+    }
+}
+
+/// The tuple is pinned, and `dirty` is what it was found with.
+unsafe fn seen<T>(
+    mut row: Row<'_>,
+    dirty: &pg_sys::SnapshotData,
+    read: &mut impl FnMut(&mut Row<'_>) -> Option<T>,
+) -> Option<Seen<T>> {
+    // What another transaction has put in place of a row is not there yet.
+    if dirty.xmin != pg_sys::InvalidTransactionId {
+        return None;
+    }
+    let value = read(&mut row)?;
+    let changing = (dirty.xmax != pg_sys::InvalidTransactionId).then_some(dirty.xmax);
+    // SAFETY: the header of a pinned tuple.
+    let is_own =
+        unsafe { pg_sys::TransactionIdIsCurrentTransactionId((*row.tuple.t_data).t_choice.t_heap.t_xmin) };
+    Some(Seen { value, place: row.place(), is_own, changing })
+}
+
 /// A condition of equality on a column of a text type, or of type `oid` or `regrole`.
 fn equals(column: i16, value: Arg<'_>) -> pg_sys::ScanKeyData {
     let (equal, collation) = match value {
@@ -178,36 +258,58 @@ pub fn insert<'a>(table: &Table, rows: impl IntoIterator<Item = Vec<Arg<'a>>>) -
     }
 }
 
+/// What came of an update by place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Updated {
+    /// The row lies here now.
+    To(Tid),
+    /// Another transaction has changed or locked the row and has not ended. Everything is as it was.
+    Held,
+    /// The row is not there, or SQL has to do it. Everything is as it was, for the caller to look the row up by its key.
+    Nothing,
+}
+
 /// Updates the row at `place`, if it is still there, with what `change` says: columns, by their places in
-/// [`Table::columns`], and values. Says where the row lies now; `None` leaves everything as it was, for the caller to look
-/// the row up by its key. Waits for a transaction that is changing the row at the same moment.
+/// [`Table::columns`], and values. It does not wait for others.
 pub fn update<'a, Change>(
     table: &Table,
     place: Tid,
     change: impl FnOnce(&mut Row<'_>) -> Option<Change>,
-) -> Option<Tid>
+) -> Updated
 where
     Change: AsRef<[(usize, Arg<'a>)]>,
 {
-    let oid = catalog::relation(table.name)?;
-    let numbers = column_numbers(oid, table)?;
+    let Some(oid) = catalog::relation(table.name) else { return Updated::Nothing };
+    let Some(numbers) = column_numbers(oid, table) else { return Updated::Nothing };
     let lock = pg_sys::RowExclusiveLock as pg_sys::LOCKMODE;
     // SAFETY: the relation is locked until the transaction ends.
     unsafe {
         let relation = pg_sys::table_open(oid, lock);
-        let moved = if is_plain(relation) { update_in(relation, &numbers, place, change) } else { None };
+        let is_there = is_plain(relation) && has_block(relation, place);
+        let updated = if is_there { update_in(relation, &numbers, place, change) } else { Updated::Nothing };
         pg_sys::table_close(relation, pg_sys::NoLock as pg_sys::LOCKMODE);
-        moved
+        updated
     }
 }
 
-/// Callers hold a lock on the relation, which [`is_plain`].
+/// Whether the table has so many blocks. A place is remembered beyond the transaction in which it was seen, and the table
+/// may have been written anew meanwhile: what is at the place then is looked at, but it has to be there.
+///
+/// Callers hold a lock on the relation, so that it does not shrink from now on.
+unsafe fn has_block(relation: pg_sys::Relation, place: Tid) -> bool {
+    // SAFETY: an open relation.
+    unsafe {
+        place.block() < pg_sys::RelationGetNumberOfBlocksInFork(relation, pg_sys::ForkNumber::MAIN_FORKNUM)
+    }
+}
+
+/// Callers hold a lock on the relation, which [`is_plain`] and [`has_block`].
 unsafe fn update_in<'a, Change>(
     relation: pg_sys::Relation,
     numbers: &[i16],
     place: Tid,
     change: impl FnOnce(&mut Row<'_>) -> Option<Change>,
-) -> Option<Tid>
+) -> Updated
 where
     Change: AsRef<[(usize, Arg<'a>)]>,
 {
@@ -222,16 +324,19 @@ where
         let mut tuple: pg_sys::HeapTupleData = std::mem::zeroed();
         tuple.t_self = place.to_pointer();
         let mut buffer = 0;
-        let is_there =
-            pg_sys::heap_fetch(relation, &raw mut pg_sys::SnapshotSelfData, &mut tuple, &mut buffer, false);
-        if !is_there {
-            return None;
+        let mut dirty = dirty_snapshot();
+        if !pg_sys::heap_fetch(relation, &mut dirty, &mut tuple, &mut buffer, false) {
+            return Updated::Nothing;
         }
         let mut row = Row { tuple, descriptor, numbers };
         let Some(changes) = change(&mut row) else {
             pg_sys::ReleaseBuffer(buffer);
-            return None;
+            return Updated::Nothing;
         };
+        if dirty.xmax != pg_sys::InvalidTransactionId || !is_free(relation, &mut row.tuple) {
+            pg_sys::ReleaseBuffer(buffer);
+            return Updated::Held;
+        }
         let width = (*descriptor).natts as usize;
         let mut values = vec![pg_sys::Datum::from(0usize); width];
         let mut nulls = vec![false; width];
@@ -249,7 +354,7 @@ where
             replaced.as_mut_ptr(),
         );
         pg_sys::ReleaseBuffer(buffer);
-        let indexes_of = replace(relation, &mut tuple.t_self, new)?;
+        let Some(indexes_of) = replace(relation, &mut tuple.t_self, new) else { return Updated::Nothing };
         if indexes_of != NewEntries::None {
             let changed: Vec<i16> = changes.as_ref().iter().map(|(column, _)| numbers[*column]).collect();
             let mut indexes = Indexes::open(relation);
@@ -260,7 +365,42 @@ where
         pg_sys::CommandCounterIncrement();
         let moved = Tid::from_pointer((*new).t_self);
         pg_sys::heap_freetuple(new);
-        Some(moved)
+        Updated::To(moved)
+    }
+}
+
+/// Sees what is committed and what this transaction has done, and tells in `xmax` who is changing a row and in `xmin` who is
+/// inserting it.
+fn dirty_snapshot() -> pg_sys::SnapshotData {
+    // SAFETY: all zeroes are one; nothing else of it is looked at for this type.
+    let snapshot: pg_sys::SnapshotData = unsafe { std::mem::zeroed() };
+    pg_sys::SnapshotData { snapshot_type: pg_sys::SnapshotType::SNAPSHOT_DIRTY, ..snapshot }
+}
+
+/// Whether nobody else has locked a row that nobody is changing; locks it where there was something to be asked. Without
+/// this an update would wait for whoever has it locked.
+///
+/// The tuple is pinned.
+unsafe fn is_free(relation: pg_sys::Relation, tuple: &mut pg_sys::HeapTupleData) -> bool {
+    // SAFETY: the lock is taken if that needs no waiting; out-parameters are plain memory.
+    unsafe {
+        if u32::from((*tuple.t_data).t_infomask) & pg_sys::HEAP_XMAX_INVALID != 0 {
+            return true;
+        }
+        let mut failure: pg_sys::TM_FailureData = std::mem::zeroed();
+        let (mut buffer, mut locked) = (0, *tuple);
+        let result = pg_sys::heap_lock_tuple(
+            relation,
+            &mut locked,
+            pg_sys::GetCurrentCommandId(true),
+            pg_sys::LockTupleMode::LockTupleNoKeyExclusive,
+            pg_sys::LockWaitPolicy::LockWaitSkip,
+            false,
+            &mut buffer,
+            &mut failure,
+        );
+        pg_sys::ReleaseBuffer(buffer);
+        result != pg_sys::TM_Result::TM_WouldBlock
     }
 }
 

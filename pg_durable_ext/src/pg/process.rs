@@ -198,6 +198,15 @@ pub fn cancel_statement(pid: i32) {
     }
 }
 
+/// Interrupts the statement that this process runs, where it serves interrupts next.
+pub fn cancel_own_statement() {
+    // SAFETY: what the signal's handler does, plain variables of this process.
+    unsafe {
+        pg_sys::QueryCancelPending = 1;
+        pg_sys::InterruptPending = 1;
+    }
+}
+
 /// Does something during which a cancellation waits: it means a step's statements, and what the engine does between
 /// them is short.
 pub fn without_cancellation<T>(work: impl FnOnce() -> T) -> T {

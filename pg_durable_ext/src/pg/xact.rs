@@ -1,6 +1,7 @@
 //! Transactions of our background workers, and what anybody's is asked.
 
 use std::ffi::CStr;
+use std::time::Duration;
 
 use pg_durable_graph::Failure;
 use pgrx::pg_sys;
@@ -202,4 +203,84 @@ impl Drop for FreshSnapshot {
 pub fn started_at() -> i64 {
     // SAFETY: a transaction is in progress.
     unsafe { pg_sys::GetCurrentTransactionStartTimestamp() }
+}
+
+/// Whether the current transaction has, or will have, left something in the log: it has an id.
+pub fn has_written() -> bool {
+    // SAFETY: reads the state of this process's transaction.
+    unsafe { pg_sys::GetTopTransactionIdIfAny() != pg_sys::InvalidTransactionId }
+}
+
+/// Says that the commit of the current transaction, which has an id, has begun: see [`is_committing`]. It stops being so with
+/// the transaction.
+pub fn begin_committing() {
+    // SAFETY: a transaction is in progress; the lock is released at its end, whatever the end is.
+    unsafe {
+        let tag = commit_of(pg_sys::GetTopTransactionIdIfAny());
+        pg_sys::LockAcquire(&tag, pg_sys::ExclusiveLock as pg_sys::LOCKMODE, false, false);
+    }
+}
+
+/// Whether a transaction has begun to commit by [`begin_committing`] and is not over.
+pub fn is_committing(transaction: pg_sys::TransactionId) -> bool {
+    lock_commit(transaction, true)
+}
+
+/// Waits for the end of a transaction that is committing. A PostgreSQL error unwinds.
+pub fn wait_for_commit(transaction: pg_sys::TransactionId) {
+    lock_commit(transaction, false);
+}
+
+/// Takes and releases the lock of a transaction that commits; whether somebody else has it, where nobody is to wait.
+fn lock_commit(transaction: pg_sys::TransactionId, only_look: bool) -> bool {
+    let lock = pg_sys::ShareLock as pg_sys::LOCKMODE;
+    // SAFETY: a transaction is in progress. A subtransaction is its topmost one's.
+    unsafe {
+        let tag = commit_of(pg_sys::SubTransGetTopmostTransaction(transaction));
+        let acquired = pg_sys::LockAcquire(&tag, lock, false, only_look);
+        let is_held = acquired == pg_sys::LockAcquireResult::LOCKACQUIRE_NOT_AVAIL;
+        if !is_held {
+            pg_sys::LockRelease(&tag, lock, false);
+        }
+        is_held
+    }
+}
+
+/// The lock that says that this transaction commits: among the advisory locks, in a class that no SQL function reaches.
+fn commit_of(transaction: pg_sys::TransactionId) -> pg_sys::LOCKTAG {
+    const CLASS: u16 = 0xD0;
+    pg_sys::LOCKTAG {
+        // SAFETY: reads a variable of this process.
+        locktag_field1: unsafe { pg_sys::MyDatabaseId }.to_u32(),
+        locktag_field2: u32::from(transaction),
+        locktag_field3: 0,
+        locktag_field4: CLASS,
+        locktag_type: pg_sys::LockTagType::LOCKTAG_ADVISORY as u8,
+        locktag_lockmethodid: pg_sys::USER_LOCKMETHOD as u8,
+    }
+}
+
+/// Has the engine's writes wait for a lock that somebody else has for so long at most (`None` is for ever), however the role
+/// is set; restores on drop.
+#[must_use]
+pub struct Patience(i32);
+
+impl Patience {
+    /// Sets it.
+    pub fn of(span: Option<Duration>) -> Patience {
+        // SAFETY: a plain variable of this process, which is read when a wait begins.
+        unsafe {
+            let was = pg_sys::LockTimeout;
+            pg_sys::LockTimeout = span.map_or(0, |span| span.as_millis() as i32);
+            Patience(was)
+        }
+    }
+}
+
+impl Drop for Patience {
+    fn drop(&mut self) {
+        // Runs while an error unwinds too, before the abort reverts settings; it cannot raise.
+        // SAFETY: restores what `of` saw.
+        unsafe { pg_sys::LockTimeout = self.0 }
+    }
 }

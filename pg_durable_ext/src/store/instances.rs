@@ -5,6 +5,7 @@
 //! that is or was unfinished.
 
 use pg_durable_graph::Failure;
+use pg_durable_graph::status::InstanceStatus;
 use pgrx::pg_sys::Oid;
 
 use crate::pg::spi::{Arg, Session, Tid, statement};
@@ -279,18 +280,59 @@ pub fn mark_running(spi: &Session, id: &str) -> bool {
     spi.run(&MARK_RUNNING, &[Arg::Text(id)]).count == 1
 }
 
-/// [`mark_running`] for a row whose place is known; says where it lies now, if that is known.
-pub fn mark_running_at(spi: &Session, id: &str, place: Option<Tid>) -> Option<Tid> {
+/// What came of a change of an instance's status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Changed {
+    /// It has changed; the row lies here now, if that is known.
+    Yes(Option<Tid>),
+    /// It is terminal already, or in another way not what it was taken for.
+    No,
+    /// Another transaction has changed or locked the row and has not ended: a cancel that is not committed, say. Nobody
+    /// waits for it here.
+    Held,
+}
+
+/// The status of an instance as it is committed now, whatever the transaction's own snapshot sees; `None` where there is no
+/// such instance. `place` is where its row was seen last.
+pub fn look(id: &str, place: Option<Tid>) -> Option<heap::Seen<InstanceStatus>> {
+    heap::look(&STATE, place, c"instances_pkey", (0, Arg::Text(id)), |row| {
+        (row.text(0) == id).then(|| row.text(1).parse().ok()).flatten()
+    })
+}
+
+/// Changes a row by its place, or where it is not there, by the place where it is now.
+fn change_at<'a, Change: AsRef<[(usize, Arg<'a>)]>>(
+    id: &str,
+    place: Option<Tid>,
+    change: impl Fn(&mut heap::Row<'_>) -> Option<Change>,
+) -> heap::Updated {
+    let at = |place| heap::update(&STATE, place, &change);
+    match place.map_or(heap::Updated::Nothing, at) {
+        heap::Updated::Nothing => match look(id, None) {
+            // A step may have cancelled its own instance.
+            Some(seen) if seen.changing.is_some() || seen.is_own && seen.value.is_terminal() => {
+                heap::Updated::Held
+            }
+            Some(seen) => at(seen.place),
+            None => heap::Updated::Nothing,
+        },
+        updated @ (heap::Updated::To(_) | heap::Updated::Held) => updated,
+    }
+}
+
+/// [`mark_running`] for a row that was seen at `place` last.
+pub fn mark_running_at(spi: &Session, id: &str, place: Option<Tid>) -> Changed {
     let now = Arg::Timestamp(xact::started_at());
     let change = |row: &mut heap::Row<'_>| {
         let may_change = row.text(0) == id && row.text(1) == "pending";
         may_change.then_some([(1, Arg::Text("running")), (2, now), (3, now)])
     };
-    let moved = heap::update(&STATE, place?, change);
-    if moved.is_none() {
-        mark_running(spi, id);
+    match change_at(id, place, change) {
+        heap::Updated::To(place) => Changed::Yes(Some(place)),
+        heap::Updated::Held => Changed::Held,
+        heap::Updated::Nothing if mark_running(spi, id) => Changed::Yes(None),
+        heap::Updated::Nothing => Changed::No,
     }
-    moved
 }
 
 statement!(
@@ -304,8 +346,8 @@ statement!(
     [TEXTOID]
 );
 
-/// Completes an instance, whose row was seen at `place` last; false where it is terminal already.
-pub fn complete(spi: &Session, id: &str, place: Option<Tid>) -> bool {
+/// Completes an instance, whose row was seen at `place` last.
+pub fn complete(spi: &Session, id: &str, place: Option<Tid>) -> Changed {
     let now = xact::started_at();
     let change = |row: &mut heap::Row<'_>| {
         let may_change = row.text(0) == id && matches!(row.text(1).as_str(), "pending" | "running");
@@ -318,8 +360,12 @@ pub fn complete(spi: &Session, id: &str, place: Option<Tid>) -> bool {
             ]
         })
     };
-    let is_done = place.is_some_and(|place| heap::update(&STATE, place, change).is_some());
-    is_done || spi.run(&COMPLETE, &[Arg::Text(id)]).count == 1
+    match change_at(id, place, change) {
+        heap::Updated::To(place) => Changed::Yes(Some(place)),
+        heap::Updated::Held => Changed::Held,
+        heap::Updated::Nothing if spi.run(&COMPLETE, &[Arg::Text(id)]).count == 1 => Changed::Yes(None),
+        heap::Updated::Nothing => Changed::No,
+    }
 }
 
 statement!(
@@ -333,8 +379,11 @@ statement!(
     [TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID]
 );
 
-/// Fails an instance; false where it is terminal already.
-pub fn fail(spi: &Session, id: &str, node: Option<&str>, text: &str, failure: &Failure) -> bool {
+/// Fails an instance.
+pub fn fail(spi: &Session, id: &str, node: Option<&str>, text: &str, failure: &Failure) -> Changed {
+    if look(id, None).is_some_and(|seen| seen.changing.is_some()) {
+        return Changed::Held;
+    }
     let args = [
         Arg::Text(id),
         Arg::text(node),
@@ -345,7 +394,7 @@ pub fn fail(spi: &Session, id: &str, node: Option<&str>, text: &str, failure: &F
         Arg::text(failure.hint.as_deref()),
         Arg::text(failure.context.as_deref()),
     ];
-    spi.run(&FAIL, &args).count == 1
+    if spi.run(&FAIL, &args).count == 1 { Changed::Yes(None) } else { Changed::No }
 }
 
 statement!(

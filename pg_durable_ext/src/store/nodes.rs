@@ -216,7 +216,8 @@ statement!(
     spi::text(concat!(
         "UPDATE df.nodes AS n
          SET status = $3, generation = $4, iteration = $5, updated_at = pg_catalog.now(), wake_at = $6,
-             waiting_for = $7, result = $8, result_columns = $9, at_least_once = $10, attempt = NULL
+             waiting_for = $7, result = $8, result_columns = $9, at_least_once = $10, attempt = NULL,
+             next_attempt_at = NULL, error = NULL, sqlstate = NULL
          WHERE n.instance_id OPERATOR(pg_catalog.=) $1::pg_catalog.varchar
            AND n.id OPERATOR(pg_catalog.=) $2::pg_catalog.varchar
            AND ",
@@ -243,11 +244,14 @@ static CHECKPOINT: heap::Table = heap::Table {
         c"result_columns",
         c"at_least_once",
         c"attempt",
+        c"next_attempt_at",
+        c"error",
+        c"sqlstate",
     ],
 };
 
-/// [`WRITE`] for a row whose place is known; `None` where it is not there any more, or the fence holds.
-fn write_at(place: Tid, write: &NodeWrite<'_>) -> Option<Tid> {
+/// [`WRITE`] for a row whose place is known; nothing where it is not there any more, or the fence holds.
+fn write_at(place: Tid, write: &NodeWrite<'_>) -> heap::Updated {
     let new = write.row;
     let change = |row: &mut heap::Row<'_>| {
         let is_it = row.text(0) == write.instance && row.text(1) == write.node;
@@ -269,6 +273,9 @@ fn write_at(place: Tid, write: &NodeWrite<'_>) -> Option<Tid> {
                 (10, Arg::jsonb(new.result_columns.as_deref())),
                 (11, write.at_least_once.map_or(Arg::Null, Arg::Bool)),
                 (12, Arg::Null),
+                (13, Arg::Null),
+                (14, Arg::Null),
+                (15, Arg::Null),
             ]
         })
     };
@@ -286,11 +293,23 @@ pub struct NodeWrite<'a> {
     pub error: Option<&'a str>,
     pub waiting_for: Option<&'a str>,
     pub at_least_once: Option<bool>,
+    /// Waits for somebody who has the row locked.
+    pub waits: bool,
 }
 
-/// Writes a node's state, if the fence lets it through: see [`Fence::accepts`]. Returns where the row lies now; `None`
-/// means that somebody else was faster, and the caller's transaction must not commit.
-pub fn write(spi: &Session, write: &NodeWrite<'_>) -> Option<Tid> {
+/// What came of a write. But for the first, the caller's transaction must not commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Written {
+    /// The row lies here now.
+    At(Tid),
+    /// Somebody else was faster.
+    Late,
+    /// Somebody has the row locked.
+    Held,
+}
+
+/// Writes a node's state, if the fence lets it through: see [`Fence::accepts`].
+pub fn write(spi: &Session, write: &NodeWrite<'_>) -> Written {
     let args = [
         Arg::Text(write.instance),
         Arg::Text(write.node),
@@ -307,13 +326,19 @@ pub fn write(spi: &Session, write: &NodeWrite<'_>) -> Option<Tid> {
         return write_failed(spi, write, failure, error);
     }
     // By its place first: looking a row up by key visits every version of it that an old snapshot keeps alive.
-    if let Some(place) = write.place
-        && let Some(place) = write_at(place, write)
-    {
-        return Some(place);
+    match write.place.map_or(heap::Updated::Nothing, |place| write_at(place, write)) {
+        heap::Updated::To(place) => return Written::At(place),
+        heap::Updated::Held if !write.waits => return Written::Held,
+        heap::Updated::Held | heap::Updated::Nothing => {}
     }
-    let rows = spi.run(&WRITE, &args);
-    if rows.count == 1 { rows.tid(0, 1) } else { None }
+    written(&spi.run(&WRITE, &args))
+}
+
+fn written(rows: &spi::Rows) -> Written {
+    match rows.count {
+        1 => rows.tid(0, 1).map_or(Written::Late, Written::At),
+        _ => Written::Late,
+    }
 }
 
 statement!(
@@ -364,7 +389,8 @@ statement!(
         "UPDATE df.nodes AS n
          SET status = $3, generation = $4, iteration = $5, updated_at = pg_catalog.now(), wake_at = NULL,
              waiting_for = NULL, result = pg_catalog.to_jsonb($6), result_columns = NULL, error = $6, sqlstate = $7,
-             message = $8, detail = $9, hint = $10, context = $11, attempt = COALESCE(n.attempt, 0) OPERATOR(pg_catalog.+) 1
+             message = $8, detail = $9, hint = $10, context = $11, attempt = COALESCE(n.attempt, 0) OPERATOR(pg_catalog.+) 1,
+             next_attempt_at = NULL
          WHERE n.instance_id OPERATOR(pg_catalog.=) $1::pg_catalog.varchar
            AND n.id OPERATOR(pg_catalog.=) $2::pg_catalog.varchar
            AND ",
@@ -377,7 +403,7 @@ statement!(
 );
 
 /// [`write`] for a node that has failed.
-fn write_failed(spi: &Session, write: &NodeWrite<'_>, failure: &Failure, error: &str) -> Option<Tid> {
+fn write_failed(spi: &Session, write: &NodeWrite<'_>, failure: &Failure, error: &str) -> Written {
     let rows = spi.run(
         &WRITE_FAILED,
         &[
@@ -394,7 +420,7 @@ fn write_failed(spi: &Session, write: &NodeWrite<'_>, failure: &Failure, error: 
             Arg::text(failure.context.as_deref()),
         ],
     );
-    if rows.count == 1 { rows.tid(0, 1) } else { None }
+    written(&rows)
 }
 
 statement!(
@@ -434,25 +460,49 @@ pub fn attempts(spi: &Session, instance: &str, node: NodeId) -> u32 {
 }
 
 statement!(
-    NOTE_ATTEMPTS,
-    c"UPDATE df.nodes AS n SET attempt = $3
+    NOTE_ATTEMPT,
+    c"UPDATE df.nodes AS n SET attempt = $3, next_attempt_at = $4, sqlstate = $5, error = $6
       WHERE n.instance_id OPERATOR(pg_catalog.=) $1::pg_catalog.varchar
         AND n.id OPERATOR(pg_catalog.=) $2::pg_catalog.varchar
-        AND n.status OPERATOR(pg_catalog.<>) 'failed'",
-    [TEXTOID, TEXTOID, INT4OID]
+        AND n.status OPERATOR(pg_catalog.<>) 'failed'
+        AND EXISTS (
+            SELECT FROM df.nodes AS f
+            WHERE f.instance_id OPERATOR(pg_catalog.=) $1::pg_catalog.varchar
+              AND f.id OPERATOR(pg_catalog.=) $2::pg_catalog.varchar
+            FOR NO KEY UPDATE SKIP LOCKED)",
+    [TEXTOID, TEXTOID, INT4OID, TIMESTAMPTZOID, TEXTOID, TEXTOID]
 );
 
-/// Says how often that was.
-pub fn note_attempts(spi: &Session, instance: &str, node: NodeId, attempts: u32) {
-    let attempts = i32::try_from(attempts).unwrap_or(i32::MAX);
-    spi.run(&NOTE_ATTEMPTS, &[Arg::Text(instance), Arg::Text(&node.to_string()), Arg::Int4(attempts)]);
+/// A try that has failed and is followed by another.
+pub struct Attempt<'a> {
+    /// How many there were.
+    pub tries: u32,
+    /// When the next one begins.
+    pub next_at: i64,
+    /// What this one failed with.
+    pub failure: &'a Failure,
+}
+
+/// Says in a node's row that it is tried again, unless somebody has it locked.
+pub fn note_attempt(spi: &Session, instance: &str, node: NodeId, attempt: &Attempt<'_>) {
+    spi.run(
+        &NOTE_ATTEMPT,
+        &[
+            Arg::Text(instance),
+            Arg::Text(&node.to_string()),
+            Arg::Int4(i32::try_from(attempt.tries).unwrap_or(i32::MAX)),
+            Arg::Timestamp(attempt.next_at),
+            Arg::Text(&attempt.failure.sqlstate),
+            Arg::Text(&attempt.failure.message),
+        ],
+    );
 }
 
 statement!(
     SHOW,
     c"SELECT n.id, n.node_type, n.query, n.result_name, n.left_node, n.right_node, n.status, n.result,
              n.status_details, n.updated_at, n.waiting_for, n.wake_at, n.at_least_once, n.generation, n.error,
-             n.sqlstate, n.deaths
+             n.sqlstate, n.deaths, n.attempt, n.next_attempt_at
       FROM df.nodes AS n WHERE n.instance_id OPERATOR(pg_catalog.=) $1::pg_catalog.varchar",
     [TEXTOID]
 );
@@ -472,6 +522,8 @@ pub struct ShownNode {
     pub error: Option<String>,
     pub sqlstate: Option<String>,
     pub deaths: Option<i32>,
+    pub attempt: Option<i32>,
+    pub next_attempt_at: Option<i64>,
 }
 
 /// The rows of an instance's nodes that the current user may see, by node.
@@ -492,6 +544,8 @@ pub fn show(spi: &Session, instance: &str) -> HashMap<NodeId, ShownNode> {
                 error: rows.text(row, 15),
                 sqlstate: rows.text(row, 16),
                 deaths: rows.int(row, 17).map(|deaths| deaths as i32),
+                attempt: rows.int(row, 18).map(|attempt| attempt as i32),
+                next_attempt_at: rows.int(row, 19),
             };
             NodeId::parse(&rows.string(row, 1)).map(|id| (id, shown))
         })

@@ -7,24 +7,25 @@ use pg_durable_graph::kind::Sql;
 use pg_durable_graph::verdict::Phase;
 use pg_durable_graph::{Failure, NodeId, Outcome, vars};
 
-use crate::engine::checkpoint;
 use crate::engine::elsewhere::{self, Refusal};
 use crate::engine::instance::{After, Flush, Instance};
 use crate::engine::standing::{Beginning, Standing};
 use crate::engine::statement::{self, Values};
 use crate::engine::stop::{Caught, Stop};
-use crate::pg::caught;
+use crate::engine::{checkpoint, committing};
 use crate::pg::portal::{self, ScriptResult};
 use crate::pg::spi::Session;
-use crate::pg::xact::{self, Transaction};
+use crate::pg::xact::{self, Patience, Transaction};
 use crate::pg::{activity, clock};
+use crate::pg::{caught, ending};
 use crate::store;
 
 /// The step's transaction, as far as its error needs it.
 struct Attempt {
     /// An error in the user's part is the step's failure, one while storing the outcome may be the server's.
     phase: Cell<Phase>,
-    has_committed: Cell<bool>,
+    /// How often this process had committed before.
+    commits: u64,
     began: Beginning,
 }
 
@@ -42,14 +43,14 @@ pub fn carry_out(
     activity::show_statement(&text);
     let attempt = Attempt {
         phase: Cell::new(Phase::Statements),
-        has_committed: Cell::new(false),
+        commits: ending::commits(),
         began: Beginning::default(),
     };
     let done = match instance.database.clone() {
         None => caught::catch(|| here(instance, leaf, sql, &text, standing, &attempt)),
         Some(database) => {
             return match there(instance, leaf, sql, &database, &text, standing) {
-                Err(Stop::Failed { failure, .. }) if failure.is_cancellation() && is_abandoned() => {
+                Err(Stop::Caught(caught)) if caught.failure.is_cancellation() && is_abandoned() => {
                     Err(Stop::Abandoned)
                 }
                 done => done,
@@ -58,10 +59,10 @@ pub fn carry_out(
     };
     portal::disarm_statement_timeout();
     done.unwrap_or_else(|failure| {
-        if failure.is_cancellation() && is_abandoned() {
+        if committing::take_refusal() || failure.is_cancellation() && is_abandoned() {
             return Err(Stop::Abandoned);
         }
-        let (phase, has_committed) = (attempt.phase.get(), attempt.has_committed.get());
+        let (phase, has_committed) = (attempt.phase.get(), ending::commits() != attempt.commits);
         Err(if phase == Phase::Statements && attempt.began.explains(&failure) {
             Stop::Hindered { hindrance: Hindrance::ReadOnly, failure }
         } else {
@@ -83,10 +84,11 @@ fn there(
     text: &str,
     standing: &mut Standing,
 ) -> Result<After, Stop> {
-    let may_run = checkpoint::internal(instance, |_, _| Ok(standing.may_run()))?;
-    if !may_run {
-        return Err(Stop::Unfit);
-    }
+    checkpoint::internal(instance, |_, _| match (standing.may_run(), committing::is_over()) {
+        (false, _) => Err(Stop::Unfit),
+        (true, true) => Err(Stop::Abandoned),
+        (true, false) => Ok(()),
+    })?;
     match elsewhere::run_step(database, text, &values(instance, leaf, sql)) {
         Ok(result) => {
             instance.note_delivery(leaf, true);
@@ -94,7 +96,9 @@ fn there(
             done.map_err(|stop| stop.with(|caught| Caught { has_committed: true, ..caught }))
         }
         Err(Refusal::Hindered(hindrance, failure)) => Err(Stop::Hindered { hindrance, failure }),
-        Err(Refusal::Failed(failure)) => Err(Stop::Failed { node: leaf, failure }),
+        Err(Refusal::Failed { failure, has_committed }) => {
+            Err(Caught { leaf: Some(leaf), phase: Phase::Statements, has_committed, failure }.into())
+        }
     }
 }
 
@@ -110,15 +114,20 @@ fn here(
     if !standing.may_run() {
         return Err(Stop::Unfit);
     }
+    if committing::is_over() {
+        return Err(Stop::Abandoned);
+    }
     attempt.began.note();
     let result = statement::run_text(text, &values(instance, leaf, sql))
         .map_err(|failure| Stop::Failed { node: leaf, failure })?;
     instance.note_delivery(leaf, result.has_committed);
-    attempt.has_committed.set(result.has_committed);
+    // What has committed must not be done again because somebody has a row locked.
+    let patience = (!result.has_committed).then_some(checkpoint::PATIENCE);
     let outcome = outcome(leaf, result)?;
     attempt.phase.set(Phase::Checkpoint);
     let after = {
         let _writable = xact::Writable::enter();
+        let _patience = Patience::of(patience);
         let _owner = store::as_owner();
         let spi = Session::open();
         let branch = instance.progress.graph().branch(leaf);
