@@ -4,14 +4,14 @@
 //! also depend on no setting that a step may have changed. Whatever does not fit (triggers, another access method, a
 //! row that is not where it was) is left to the caller, who has the same as SQL.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::ffi::CStr;
 use std::rc::Rc;
 
 use pgrx::pg_sys;
 
 use super::spi::{Arg, Tid, datum};
-use super::{catalog, encoding, xact};
+use super::{catalog, encoding, value, xact};
 
 /// A table of the extension and those of its columns, by name, that an operation reads or writes.
 pub struct Table {
@@ -83,7 +83,6 @@ impl Row<'_> {
 /// rows are those that a statement would see that begins now. Nothing where there is no such table.
 pub fn find(table: &Table, index: &CStr, keys: &[(usize, Arg<'_>)], mut each: impl FnMut(&mut Row<'_>)) {
     let Some(oid) = catalog::relation(table.name) else { return };
-    let Some(numbers) = column_numbers(oid, table) else { return };
     let index = catalog::relation(index).unwrap_or(pg_sys::InvalidOid);
     let lock = pg_sys::AccessShareLock as pg_sys::LOCKMODE;
     let snapshot = xact::FreshSnapshot::take();
@@ -91,6 +90,10 @@ pub fn find(table: &Table, index: &CStr, keys: &[(usize, Arg<'_>)], mut each: im
     // `each` keeps nothing of it. Without the index the scan reads the whole table by the same keys.
     unsafe {
         let relation = pg_sys::table_open(oid, lock);
+        let Some(Known { numbers, .. }) = known(relation, table) else {
+            pg_sys::table_close(relation, pg_sys::NoLock as pg_sys::LOCKMODE);
+            return;
+        };
         let mut scan_keys: Vec<pg_sys::ScanKeyData> =
             keys.iter().map(|(column, value)| equals(numbers[*column], *value)).collect();
         let scan = pg_sys::systable_beginscan(
@@ -136,12 +139,15 @@ pub fn look<T>(
     mut read: impl FnMut(&mut Row<'_>) -> Option<T>,
 ) -> Option<Seen<T>> {
     let oid = catalog::relation(table.name)?;
-    let numbers = column_numbers(oid, table)?;
     let lock = pg_sys::AccessShareLock as pg_sys::LOCKMODE;
     // SAFETY: the relation is locked until it is closed, and `read` keeps nothing of it; each tuple is pinned until the next is asked for, or until it
     // is released.
     unsafe {
         let relation = pg_sys::table_open(oid, lock);
+        let Some(Known { numbers, .. }) = known(relation, table) else {
+            pg_sys::table_close(relation, lock);
+            return None;
+        };
         let mut dirty = dirty_snapshot();
         let mut found = None;
         if let Some(place) = place.filter(|place| has_block(relation, *place)) {
@@ -227,13 +233,12 @@ fn equals(column: i16, value: Arg<'_>) -> pg_sys::ScanKeyData {
 /// was.
 pub fn insert<'a>(table: &Table, rows: impl IntoIterator<Item = Vec<Arg<'a>>>) -> bool {
     let Some(oid) = catalog::relation(table.name) else { return false };
-    let Some(numbers) = column_numbers(oid, table) else { return false };
     let lock = pg_sys::RowExclusiveLock as pg_sys::LOCKMODE;
     // SAFETY: the relation is locked until the transaction ends. A tuple is a copy of its values.
     unsafe {
         let relation = pg_sys::table_open(oid, lock);
-        let is_plain = is_plain(relation);
-        if is_plain {
+        let known = known(relation, table).filter(|known| known.takes_rows);
+        if let Some(Known { numbers, .. }) = &known {
             let mut indexes = Indexes::open(relation);
             let command = pg_sys::GetCurrentCommandId(true);
             let width = (*(*relation).rd_att).natts as usize;
@@ -254,7 +259,7 @@ pub fn insert<'a>(table: &Table, rows: impl IntoIterator<Item = Vec<Arg<'a>>>) -
             pg_sys::CommandCounterIncrement();
         }
         pg_sys::table_close(relation, pg_sys::NoLock as pg_sys::LOCKMODE);
-        is_plain
+        known.is_some()
     }
 }
 
@@ -280,13 +285,16 @@ where
     Change: AsRef<[(usize, Arg<'a>)]>,
 {
     let Some(oid) = catalog::relation(table.name) else { return Updated::Nothing };
-    let Some(numbers) = column_numbers(oid, table) else { return Updated::Nothing };
     let lock = pg_sys::RowExclusiveLock as pg_sys::LOCKMODE;
     // SAFETY: the relation is locked until the transaction ends.
     unsafe {
         let relation = pg_sys::table_open(oid, lock);
-        let is_there = is_plain(relation) && has_block(relation, place);
-        let updated = if is_there { update_in(relation, &numbers, place, change) } else { Updated::Nothing };
+        let updated = match known(relation, table) {
+            Some(Known { numbers, takes_changes: true, .. }) if has_block(relation, place) => {
+                update_in(relation, &numbers, place, change)
+            }
+            Some(_) | None => Updated::Nothing,
+        };
         pg_sys::table_close(relation, pg_sys::NoLock as pg_sys::LOCKMODE);
         updated
     }
@@ -303,7 +311,7 @@ unsafe fn has_block(relation: pg_sys::Relation, place: Tid) -> bool {
     }
 }
 
-/// Callers hold a lock on the relation, which [`is_plain`] and [`has_block`].
+/// Callers hold a lock on the relation, which takes changes and [`has_block`].
 unsafe fn update_in<'a, Change>(
     relation: pg_sys::Relation,
     numbers: &[i16],
@@ -353,8 +361,10 @@ where
             nulls.as_mut_ptr(),
             replaced.as_mut_ptr(),
         );
+        // Pinned until now, so that nobody can have made room at this place for another row.
+        let replaced = replace(relation, &mut tuple.t_self, new);
         pg_sys::ReleaseBuffer(buffer);
-        let Some(indexes_of) = replace(relation, &mut tuple.t_self, new) else { return Updated::Nothing };
+        let Some(indexes_of) = replaced else { return Updated::Nothing };
         if indexes_of != NewEntries::None {
             let changed: Vec<i16> = changes.as_ref().iter().map(|(column, _)| numbers[*column]).collect();
             let mut indexes = Indexes::open(relation);
@@ -458,12 +468,6 @@ unsafe fn replace(
             })
         }
     }
-}
-
-/// Whether rows may be written without the executor: a heap, and nobody has hung triggers on it.
-unsafe fn is_plain(relation: pg_sys::Relation) -> bool {
-    // SAFETY: an open relation.
-    unsafe { (*(*relation).rd_rel).relam == pg_sys::HEAP_TABLE_AM_OID && (*relation).trigdesc.is_null() }
 }
 
 /// The indexes of a table that is being written, whichever a DBA has added.
@@ -595,23 +599,43 @@ fn is_unique_on_others(index: &pg_sys::IndexInfo, changed: &[i16]) -> bool {
         && !columns.iter().any(|column| changed.contains(column))
 }
 
-/// The numbers of the columns of one [`Table`] in the relation of this oid.
-type Known = (*const Table, pg_sys::Oid, Rc<[i16]>);
-
-thread_local! {
-    static NUMBERS: RefCell<Vec<Known>> = const { RefCell::new(Vec::new()) };
+/// What is known of one [`Table`] in the relation of this oid, until the catalogs say that something about it has changed.
+#[derive(Clone)]
+struct Known {
+    /// The numbers of the columns.
+    numbers: Rc<[i16]>,
+    /// Rows may be inserted without the executor.
+    takes_rows: bool,
+    /// Rows may be changed without the executor.
+    takes_changes: bool,
 }
 
-/// The numbers of the table's columns; `None` where one is missing.
-fn column_numbers(oid: pg_sys::Oid, table: &Table) -> Option<Rc<[i16]>> {
-    let known = NUMBERS.with_borrow(|known| {
+type Remembered = (*const Table, pg_sys::Oid, Known);
+
+thread_local! {
+    static KNOWN: RefCell<Vec<Remembered>> = const { RefCell::new(Vec::new()) };
+    static IS_TOLD: Cell<bool> = const { Cell::new(false) };
+    /// How often something has changed.
+    static CHANGES: Cell<u64> = const { Cell::new(0) };
+}
+
+/// What is known of a table; `None` where it lacks a column. The relation is open, so that news of it have been heard.
+unsafe fn known(relation: pg_sys::Relation, table: &Table) -> Option<Known> {
+    // SAFETY: an open relation.
+    let oid = unsafe { (*relation).rd_id };
+    let remembered = KNOWN.with_borrow(|known| {
         let found = known.iter().find(|(of, at, _)| std::ptr::eq(*of, table) && *at == oid);
-        found.map(|(_, _, numbers)| numbers.clone())
+        found.map(|(_, _, known)| known.clone())
     });
-    if known.is_some() {
-        return known;
+    if remembered.is_some() {
+        return remembered;
     }
-    let numbers: Option<Vec<i16>> = table
+    if !IS_TOLD.replace(true) {
+        // SAFETY: the callback lives as long as the library, which is never unloaded.
+        unsafe { pg_sys::CacheRegisterRelcacheCallback(Some(on_change), pg_sys::Datum::from(0usize)) }
+    }
+    let changes = CHANGES.get();
+    let numbers: Option<Rc<[i16]>> = table
         .columns
         .iter()
         .map(|name| {
@@ -620,10 +644,80 @@ fn column_numbers(oid: pg_sys::Oid, table: &Table) -> Option<Rc<[i16]>> {
             (number > 0).then_some(number)
         })
         .collect();
-    let numbers: Rc<[i16]> = numbers?.into();
-    NUMBERS.with_borrow_mut(|known| {
-        known.retain(|(of, _, _)| !std::ptr::eq(*of, table));
-        known.push((table, oid, numbers.clone()));
+    let numbers = numbers?;
+    // SAFETY: an open relation.
+    let takes_changes = unsafe { takes_changes(relation) };
+    // SAFETY: as above.
+    let takes_rows = takes_changes && unsafe { leaves_nothing_to_defaults(relation, &numbers) };
+    let found = Known { numbers, takes_rows, takes_changes };
+    // The look-ups above may have brought news.
+    if changes == CHANGES.get() {
+        KNOWN.with_borrow_mut(|known| {
+            known.retain(|(of, _, _)| !std::ptr::eq(*of, table));
+            known.push((table, oid, found.clone()));
+        });
+    }
+    Some(found)
+}
+
+#[pgrx::pg_guard]
+unsafe extern "C-unwind" fn on_change(_arg: pg_sys::Datum, changed: pg_sys::Oid) {
+    KNOWN.with_borrow_mut(|known| {
+        known.retain(|(_, oid, _)| changed != pg_sys::InvalidOid && *oid != changed)
     });
-    Some(numbers)
+}
+
+/// The checks that this version brings itself: what it writes meets them.
+const OWN_CHECKS: [&CStr; 1] = [c"instances_status_chk"];
+
+/// Whether nobody but the server's heap has a say in what is written: no trigger, rule, check, generated column or row security
+/// that this version does not know.
+unsafe fn takes_changes(relation: pg_sys::Relation) -> bool {
+    // SAFETY: an open relation, whose descriptions belong to it.
+    unsafe {
+        let class = (*relation).rd_rel;
+        let is_heap = (*class).relam == pg_sys::HEAP_TABLE_AM_OID;
+        if !is_heap
+            || !(*relation).trigdesc.is_null()
+            || !(*relation).rd_rules.is_null()
+            || (*class).relforcerowsecurity
+            || (*class).relispartition
+        {
+            return false;
+        }
+        let constraints = (*(*relation).rd_att).constr;
+        if constraints.is_null() {
+            return true;
+        }
+        let checks = usize::from((*constraints).num_check);
+        let is_own = |at: usize| {
+            let name = CStr::from_ptr((*(*constraints).check.add(at)).ccname);
+            OWN_CHECKS.contains(&name)
+        };
+        (0..checks).all(is_own) && !columns(relation).iter().any(|column| column.attgenerated != 0)
+    }
+}
+
+/// Whether every column that is not named may be NULL and has no default.
+unsafe fn leaves_nothing_to_defaults(relation: pg_sys::Relation, numbers: &[i16]) -> bool {
+    // SAFETY: an open relation; a type that is no domain has itself for a base.
+    unsafe {
+        columns(relation).iter().all(|column| {
+            column.attisdropped
+                || numbers.contains(&column.attnum)
+                || !column.atthasdef
+                    && !column.attnotnull
+                    && column.attidentity == 0
+                    && pg_sys::getBaseType(column.atttypid) == column.atttypid
+        })
+    }
+}
+
+/// The columns, copied.
+unsafe fn columns(relation: pg_sys::Relation) -> Vec<pg_sys::FormData_pg_attribute> {
+    // SAFETY: an open relation, whose descriptor has so many.
+    unsafe {
+        let descriptor = (*relation).rd_att;
+        (0..(*descriptor).natts).map(|at| *value::attribute(descriptor, at)).collect()
+    }
 }

@@ -8,7 +8,7 @@ use pg_durable_graph::Failure;
 use pg_durable_graph::status::InstanceStatus;
 use pgrx::pg_sys::Oid;
 
-use crate::pg::spi::{Arg, Session, Tid, statement};
+use crate::pg::spi::{self, Arg, Session, Tid, statement};
 use crate::pg::{clock, heap, sequence, xact};
 use crate::store::vars;
 
@@ -48,14 +48,28 @@ pub fn next_number() -> u64 {
     sequence::next(c"instance_number")
 }
 
-statement!(
-    INSERT,
-    c"INSERT INTO df.instances
-          (id, label, root_node, submitted_by, database, vars, durability, idempotency_key, input,
-           workflow, version, called_by)
-      VALUES ($1, $2, '00000000', $3::pg_catalog.regrole, $4, $7, $5, $6, $8, $9, $10, $11::pg_catalog.regrole)
-      ON CONFLICT (submitted_by, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING",
-    [TEXTOID, TEXTOID, OIDOID, TEXTOID, TEXTOID, TEXTOID, JSONBOID, JSONBOID, TEXTOID, INT4OID, OIDOID]
+macro_rules! insert {
+    ($name:ident, $conflict:literal) => {
+        statement!(
+            $name,
+            spi::text(concat!(
+                "INSERT INTO df.instances
+                     (id, label, root_node, submitted_by, database, vars, durability, idempotency_key, input,
+                      workflow, version, called_by)
+                 VALUES ($1, $2, '00000000', $3::pg_catalog.regrole, $4, $7, $5, $6, $8, $9, $10,
+                         $11::pg_catalog.regrole)",
+                $conflict,
+                "\0"
+            )),
+            [TEXTOID, TEXTOID, OIDOID, TEXTOID, TEXTOID, TEXTOID, JSONBOID, JSONBOID, TEXTOID, INT4OID, OIDOID]
+        );
+    };
+}
+
+insert!(INSERT, "");
+insert!(
+    INSERT_ONCE,
+    " ON CONFLICT (submitted_by, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING"
 );
 
 /// The columns that [`INSERT`] fills in, with those that have defaults.
@@ -122,7 +136,9 @@ pub fn insert(spi: &Session, new: &NewInstance<'_>) -> bool {
         version,
         called_by,
     ];
-    spi.run(&INSERT, &args).count == 1
+    // Where there is no key, a table that has rules takes it too.
+    let insert = if new.idempotency_key.is_some() { &INSERT_ONCE } else { &INSERT };
+    spi.run(insert, &args).count == 1
 }
 
 static KEYS: heap::Table =

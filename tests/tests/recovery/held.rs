@@ -131,3 +131,55 @@ fn a_table_that_is_written_anew_during_a_step_is_no_broken_disk() {
     assert_eq!(session.value("SELECT count(*) FROM effects"), "1");
     assert!(!server.log().contains("could not read block"), "{}", server.log());
 }
+
+/// What a DBA may hang on the engine's tables, and what the rows say then.
+#[test]
+fn what_a_dba_adds_to_the_tables_is_kept() {
+    let (_server, admin, session) = server();
+    let flow = "'SELECT 1 AS a' ~> 'SELECT 2 AS b'";
+    let check = |add: &str, holds: &str, remove: &str| {
+        // The executor and this session have written to the tables before, and know them.
+        session.end_of(&session.start(flow));
+        admin.run(add);
+        let id = session.start(flow);
+        assert_eq!(session.end_of(&id), r#"{"rows": [{"b": 2}], "row_count": 1}"#, "{add}");
+        assert_eq!(admin.value(&holds.replace("$id", &id)), "t", "{add}");
+        admin.run(remove);
+    };
+    check(
+        "ALTER TABLE df.nodes ADD COLUMN tenant text NOT NULL DEFAULT 'a'",
+        "SELECT bool_and(tenant = 'a') FROM df.nodes WHERE instance_id = '$id'",
+        "ALTER TABLE df.nodes DROP COLUMN tenant",
+    );
+    check(
+        "ALTER TABLE df.nodes ADD COLUMN shown text GENERATED ALWAYS AS (status || '!') STORED",
+        "SELECT bool_and(shown = status || '!' AND status = 'completed') FROM df.nodes WHERE instance_id = '$id'",
+        "ALTER TABLE df.nodes DROP COLUMN shown",
+    );
+    for table in ["nodes", "instances"] {
+        check(
+            &format!(
+                "CREATE TABLE seen (status text); GRANT INSERT ON seen TO PUBLIC;
+                 CREATE RULE seen AS ON UPDATE TO df.{table} DO ALSO INSERT INTO seen VALUES (new.status)"
+            ),
+            "SELECT count(*) > 0 FROM seen",
+            &format!("DROP RULE seen ON df.{table}; DROP TABLE seen"),
+        );
+        // Somebody else's condition is not passed by.
+        admin.run(&format!(
+            "ALTER TABLE df.{table} ADD CONSTRAINT strict CHECK (status <> 'completed')  NOT VALID"
+        ));
+        let id = session.start("'SELECT 1'");
+        session.until(&format!("SELECT df.status('{id}') = 'failed'"));
+        assert_eq!(session.value(&format!("SELECT sqlstate FROM df.error('{id}')")), "23514", "{table}");
+        admin.run(&format!("ALTER TABLE df.{table} DROP CONSTRAINT strict"));
+    }
+}
+
+#[test]
+fn the_checks_of_the_tables_are_those_that_the_engine_knows() {
+    let (_server, admin, _session) = server();
+    let checks = "SELECT string_agg(conname, ' ' ORDER BY conname) FROM pg_constraint
+                  WHERE contype = 'c' AND conrelid IN ('df.instances'::regclass, 'df.nodes'::regclass)";
+    assert_eq!(admin.value(checks), "instances_status_chk", "what is added here belongs into heap.rs too");
+}
