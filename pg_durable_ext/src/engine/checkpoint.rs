@@ -7,7 +7,8 @@ use pg_durable_graph::verdict::Phase;
 use pg_durable_graph::{Failure, NodeId, Outcome};
 
 use super::committing;
-use super::instance::{After, Flush, Instance};
+use super::flush::Flush;
+use super::instance::{After, Instance};
 use super::stop::{Caught, Stop};
 use crate::pg::spi::Session;
 use crate::pg::xact::Transaction;

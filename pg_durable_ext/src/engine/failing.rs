@@ -8,7 +8,8 @@ use pg_durable_graph::verdict::{Phase, Verdict};
 use pg_durable_graph::{Failure, Graph, NodeId};
 
 use super::checkpoint::{in_transaction, internal, transact};
-use super::instance::{After, Flush, Instance, Loaded};
+use super::flush::Flush;
+use super::instance::{After, Instance, Loaded};
 use super::stop::{Caught, Stop};
 use crate::pg::clock;
 use crate::pg::spi::Session;

@@ -11,6 +11,7 @@ use pgrx::pg_sys::Oid;
 use serde_json::Value;
 
 use super::committing;
+use super::flush::Flush;
 use super::standing::Standing;
 use super::stop::Stop;
 use crate::pg::gucs::{self, Durability};
@@ -49,15 +50,6 @@ pub struct Instance {
     pub is_pending: bool,
     /// The transaction under way has written to a node.
     has_written: bool,
-}
-
-/// When the commit of a transaction is flushed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Flush {
-    /// As a commit of the role would be, unless the instance's durability says later.
-    AsRole,
-    /// With the next commit that is: nothing is lost but what would be found out again.
-    Later,
 }
 
 /// Where a branch stands after a leaf was looked at.
@@ -257,9 +249,7 @@ impl Instance {
             let changed = instances::mark_running_at(spi, &self.id, self.place);
             self.is_pending = !self.note_change(changed);
         }
-        if !is_end && (flush == Flush::Later || self.durability == Durability::Barrier) {
-            xact::commit_asynchronously();
-        }
+        flush.settle(self.durability, is_end);
         Ok(after)
     }
 

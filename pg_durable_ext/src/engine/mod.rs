@@ -4,6 +4,7 @@ pub mod checkpoint;
 pub mod committing;
 pub mod elsewhere;
 pub mod failing;
+pub mod flush;
 pub mod instance;
 pub mod run;
 pub mod standing;

@@ -45,6 +45,7 @@ pub enum CrossDatabase {
     On,
 }
 
+static BARRIER_INTERVAL: GucSetting<i32> = GucSetting::<i32>::new(200);
 static CHECKPOINT_DURABILITY: GucSetting<Durability> = GucSetting::<Durability>::new(Durability::Step);
 static CLUSTER_NAME: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
 static CROSS_DATABASE: GucSetting<CrossDatabase> = GucSetting::<CrossDatabase>::new(CrossDatabase::Granted);
@@ -79,7 +80,17 @@ struct Number {
 }
 
 /// By name.
-const NUMBERS: [Number; 12] = [
+const NUMBERS: [Number; 13] = [
+    Number {
+        name: c"pg_durable.barrier_interval",
+        short: c"How often a checkpoint in the middle of an instance of durability barrier is flushed all the same.",
+        long: c"In milliseconds; 0 at every checkpoint. It then waits for synchronous standbys too.",
+        setting: &BARRIER_INTERVAL,
+        least: 0,
+        most: 3_600_000,
+        context: GucContext::Suset,
+        flags: GucFlags::UNIT_MS,
+    },
     Number {
         name: c"pg_durable.drain_timeout",
         short: c"How long steps may go on after pg_durable.enabled was switched off.",
@@ -277,6 +288,11 @@ pub fn register() {
     }
     // SAFETY: reserves a prefix that is this library's own.
     unsafe { pgrx::pg_sys::MarkGUCPrefixReserved(c"pg_durable".as_ptr()) }
+}
+
+/// `pg_durable.barrier_interval`.
+pub fn barrier_interval() -> Duration {
+    Duration::from_millis(BARRIER_INTERVAL.get() as u64)
 }
 
 /// `pg_durable.checkpoint_durability`.

@@ -151,3 +151,24 @@ fn a_cancel_ends_nobodys_wait_for_a_standby() {
     wait_for("the step's commit is seen", || session.value(visible) == "1");
     assert_eq!(session.value(&format!("SELECT df.status('{id}')")), "cancelled");
 }
+
+#[test]
+fn an_instance_with_barriers_stops_when_its_standby_is_gone() {
+    let (primary, admin, session) = server(&[]);
+    let standby = primary.standby().expect("the standby starts");
+    admin.run("ALTER SYSTEM SET synchronous_standby_names = '*'");
+    admin.run("SELECT pg_reload_conf()");
+    let id = session.start(
+        "df.loop('INSERT INTO effects VALUES (''b'')', 'SELECT count(*) < 20000 FROM effects'), durability => 'barrier'",
+    );
+    session.until("SELECT count(*) > 10 FROM effects");
+    standby.kill_postmaster().expect("the standby is gone");
+    let waits = "SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'pg_durable executor' AND wait_event = 'SyncRep'";
+    session.until(waits);
+    let effects = session.value("SELECT count(*) FROM effects");
+    assert_eq!(session.value(&format!("SELECT df.status('{id}')")), "running");
+    assert_eq!(session.value(waits), "t");
+    assert_eq!(session.value("SELECT count(*) FROM effects"), effects);
+    standby.start_again().expect("the standby comes back");
+    session.until(&format!("SELECT count(*) > {effects} FROM effects"));
+}

@@ -7,7 +7,8 @@ use pg_durable_graph::vars;
 use serde_json::Value;
 
 use crate::engine::checkpoint;
-use crate::engine::instance::{After, Flush, Instance};
+use crate::engine::flush::Flush;
+use crate::engine::instance::{After, Instance};
 use crate::engine::statement::Values;
 use crate::engine::stop::Stop;
 use crate::pg::clock;

@@ -8,7 +8,8 @@ use pg_durable_graph::verdict::Phase;
 use pg_durable_graph::{Failure, NodeId, Outcome, vars};
 
 use crate::engine::elsewhere::{self, Refusal};
-use crate::engine::instance::{After, Flush, Instance};
+use crate::engine::flush::Flush;
+use crate::engine::instance::{After, Instance};
 use crate::engine::standing::{Beginning, Standing};
 use crate::engine::statement::{self, Values};
 use crate::engine::stop::{Caught, Stop};
