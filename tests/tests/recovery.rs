@@ -11,6 +11,7 @@ mod recovery {
     mod death;
     mod fairness;
     mod fence;
+    mod flat;
     mod flow;
     mod held;
     mod kinds;

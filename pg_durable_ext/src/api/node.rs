@@ -99,7 +99,7 @@ impl Shown {
         if shown.is_empty() {
             return Ok(None);
         }
-        let Some(loaded) = nodes::load(id)? else { return Ok(None) };
+        let Some(loaded) = nodes::load(id, &[])? else { return Ok(None) };
         let mut progress = Progress::new(loaded.graph.clone(), loaded.states, 0);
         // Derives what inner nodes are; an instance that cannot go on is shown as far as it came.
         let _ = progress.resume(clock::now());

@@ -72,7 +72,7 @@ pub fn store_death(
     failure: Failure,
 ) -> Result<Unless, Stop> {
     transact(|spi| {
-        let Loaded::Instance(mut instance) = Instance::load_of(instance, None, 0) else {
+        let Loaded::Instance(mut instance) = Instance::load_of(instance, None, 0, &[]) else {
             return Ok(Unless::Done);
         };
         if instances::hold_unfinished(spi, &instance.id) == Unless::Held {

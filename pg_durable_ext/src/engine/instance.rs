@@ -86,13 +86,19 @@ impl Instance {
     ///
     /// `role` is whom this process runs steps as. Ready work may name an instance of another role, where the
     /// extension was dropped and created again and the numbers began anew.
-    pub fn load(number: InstanceNumber, role: Oid, load: u32, standing: &mut Standing) -> Loaded {
+    pub fn load(
+        number: InstanceNumber,
+        role: Oid,
+        load: u32,
+        places: &[Option<Tid>],
+        standing: &mut Standing,
+    ) -> Loaded {
         let transaction = xact::Transaction::begin_internal();
         if !standing.may_take() {
             return Loaded::Unfit;
         }
         let owner = store::as_owner();
-        let loaded = Instance::load_of(number, Some(role), load);
+        let loaded = Instance::load_of(number, Some(role), load, places);
         drop(owner);
         if matches!(loaded, Loaded::Instance(_)) {
             transaction.commit();
@@ -100,8 +106,9 @@ impl Instance {
         loaded
     }
 
-    /// Loads an instance in the current transaction, whoever's it is unless a role is named.
-    pub fn load_of(number: InstanceNumber, role: Option<Oid>, load: u32) -> Loaded {
+    /// Loads an instance in the current transaction, whoever's it is unless a role is named. `places` are those of its nodes
+    /// when this process had it last, or nothing.
+    pub fn load_of(number: InstanceNumber, role: Option<Oid>, load: u32, places: &[Option<Tid>]) -> Loaded {
         let id = super::wake::instance_id(number);
         let Some(row) = instances::get(&id) else { return Loaded::Gone };
         let is_unfinished = row.status == "pending" || row.status == "running";
@@ -114,7 +121,7 @@ impl Instance {
         {
             return Loaded::Blocked { id, role: catalog::role_name(role).unwrap_or_default() };
         }
-        let nodes = match nodes::load(&id) {
+        let nodes = match nodes::load(&id, places) {
             Ok(Some(nodes)) => nodes,
             Ok(None) => return Loaded::Gone,
             Err(error) => return Loaded::Broken(error),
@@ -150,7 +157,7 @@ impl Instance {
 
     /// Reads the rows of the nodes anew; false where there are none that can be read.
     pub fn look_again(&mut self) -> bool {
-        let Ok(Some(nodes)) = nodes::load(&self.id) else { return false };
+        let Ok(Some(nodes)) = nodes::load(&self.id, &self.places) else { return false };
         self.progress = Progress::new(nodes.graph, nodes.states, gucs::loop_min_interval_us());
         self.places = nodes.places;
         self.has_effect = false;
@@ -169,6 +176,16 @@ impl Instance {
     /// Where the instance's row was seen last.
     pub fn place(&self) -> Option<Tid> {
         self.place
+    }
+
+    /// Whether its rows may be written over and over.
+    pub fn has_loops(&self) -> bool {
+        self.progress.graph().iter().any(|(_, node)| matches!(node.kind, NodeKind::Loop(_)))
+    }
+
+    /// Where the rows of its nodes were seen last.
+    pub fn places(&self) -> &[Option<Tid>] {
+        &self.places
     }
 
     /// The named results that a node sees.
@@ -280,14 +297,12 @@ impl Instance {
         let wait = kind.leaf().and_then(Leaf::wait).filter(|_| state.status == NodeStatus::Running);
         let waiting_for = wait.map(Wait::shown);
         let at_least_once = self.at_least_once.take_if(|(leaf, _)| *leaf == node).map(|(_, so)| so);
-        // Two branches may decide a RACE at the same moment: the second waits for the first, and then sees it.
-        let place = self.places[node.index()].filter(|_| !matches!(kind, NodeKind::Race(_)));
         let written = nodes::write(
             spi,
             &nodes::NodeWrite {
                 instance: &self.id,
                 node: &node.to_string(),
-                place,
+                place: self.places[node.index()],
                 row: &state.to_row(),
                 error: state.error.as_ref().map(|failure| self.text_of(node, failure)).as_deref(),
                 waiting_for: waiting_for.as_deref(),

@@ -1,6 +1,6 @@
 //! Advancing an instance: from a piece of ready work, step after step, until it ends, waits, or others are due.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant as Moment};
 
 use pg_durable_board::{Hindrance, InFlight, Pusher, Target, Tenant, Work};
@@ -17,12 +17,15 @@ use super::instance::{After, Instance, Loaded};
 use super::standing::Standing;
 use super::stop::{Caught, Stop};
 use super::{steps, wake};
+use crate::pg::spi::Tid;
 use crate::pg::xact::Transaction;
 use crate::pg::{activity, caught, clock, gucs, inflight, latch, process, session, shmem, value};
 use crate::store::instances::Changed;
 
 /// How long an executor stays with one instance while others of its role wait.
 const TIME_SLICE: Duration = Duration::from_millis(50);
+/// Of how many instances an executor remembers where their rows are.
+const PLACES_OF: usize = 16;
 /// How often in a row a branch is looked at again at once.
 const LOST_MAX: u32 = 10;
 /// How long until a branch is looked at again where looking at once did not help.
@@ -37,6 +40,8 @@ pub struct Executor {
     /// Which instance's turn it is, and since when.
     turn: (u64, Moment),
     loads: u32,
+    /// Where the rows of instances with loops were when this process had them last: see `heap::find_at`.
+    places: VecDeque<(u64, Vec<Option<Tid>>)>,
     /// Where this process came too late last, and how often in a row.
     lost: (Target, u32),
     /// How often in a row something could not be done, by instance, branch and leaf. Where there is a leaf, its row knows
@@ -60,6 +65,7 @@ impl Executor {
             held: None,
             turn: (0, Moment::now()),
             loads: 0,
+            places: VecDeque::new(),
             lost: (Target { instance: 0, branch: 0 }, 0),
             tries: HashMap::new(),
             is_tainted: false,
@@ -89,6 +95,7 @@ impl Executor {
         activity::show_name(&format!("pg_durable:{}", instance.id));
         let stopped = self.advance_instance(&mut instance, work.target, is_fresh, since);
         activity::show_idle();
+        self.remember_places(&instance);
         match stopped {
             Ok(()) => {
                 self.lost.1 = 0;
@@ -114,9 +121,12 @@ impl Executor {
             return Some((held, false));
         }
         self.loads += 1;
+        let (role, loads) = (self.role(), self.loads);
+        let known = self.places.iter().find(|(number, _)| *number == work.target.instance);
+        let places = known.map_or(&[][..], |(_, places)| places);
+        let standing = &mut self.standing;
         let loaded = process::without_cancellation(|| {
-            let (role, loads, standing) = (self.role(), self.loads, &mut self.standing);
-            caught::catch(|| Instance::load(work.target.instance, role, loads, standing))
+            caught::catch(|| Instance::load(work.target.instance, role, loads, places, standing))
         });
         match loaded {
             Ok(Loaded::Instance(instance)) => Some((instance, true)),
@@ -141,6 +151,15 @@ impl Executor {
                 None
             }
         }
+    }
+
+    fn remember_places(&mut self, instance: &Instance) {
+        if !instance.has_loops() {
+            return;
+        }
+        self.places.retain(|(number, _)| *number != instance.number);
+        self.places.push_front((instance.number, instance.places().to_vec()));
+        self.places.truncate(PLACES_OF);
     }
 
     fn advance_instance(

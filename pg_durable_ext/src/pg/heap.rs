@@ -116,6 +116,53 @@ pub fn find(table: &Table, index: &CStr, keys: &[(usize, Arg<'_>)], mut each: im
     }
 }
 
+/// Shows `each` row that was at one of these places once, as a statement would see it that begins now; false where one of them
+/// is not found from there, and `each` has seen some only.
+///
+/// An index would lead to every version of a row that an old snapshot keeps alive. From a place that was the newest one not long
+/// ago there are few.
+pub fn find_at(table: &Table, places: &[Option<Tid>], mut each: impl FnMut(&mut Row<'_>)) -> bool {
+    let Some(oid) = catalog::relation(table.name) else { return false };
+    let lock = pg_sys::AccessShareLock as pg_sys::LOCKMODE;
+    let snapshot = xact::FreshSnapshot::take();
+    // SAFETY: as in `find`.
+    unsafe {
+        let relation = pg_sys::table_open(oid, lock);
+        let mut show = |place: &Option<Tid>, numbers: &[i16]| {
+            let Some(place) = place.filter(|place| has_block(relation, *place)) else { return false };
+            let mut tuple: pg_sys::HeapTupleData = std::mem::zeroed();
+            tuple.t_self = newest(relation, place, snapshot.as_ptr()).to_pointer();
+            let mut buffer = 0;
+            let is_there = pg_sys::heap_fetch(relation, snapshot.as_ptr(), &mut tuple, &mut buffer, false);
+            if is_there {
+                each(&mut Row { tuple, descriptor: (*relation).rd_att, numbers });
+                pg_sys::ReleaseBuffer(buffer);
+            }
+            is_there
+        };
+        let known = known(relation, table);
+        let found =
+            known.is_some_and(|Known { numbers, .. }| places.iter().all(|place| show(place, &numbers)));
+        pg_sys::table_close(relation, pg_sys::NoLock as pg_sys::LOCKMODE);
+        found
+    }
+}
+
+/// The newest version that `snapshot` sees of the row that was at `place`, or `place` where it sees none. What it sees there
+/// may be another row: whoever asks has to look.
+///
+/// Callers hold a lock on the relation, which [`has_block`].
+unsafe fn newest(relation: pg_sys::Relation, place: Tid, snapshot: pg_sys::Snapshot) -> Tid {
+    // SAFETY: of the scan's description the function reads the relation and the snapshot, as a scan by place begins with.
+    unsafe {
+        let mut scan: pg_sys::TableScanDescData = std::mem::zeroed();
+        (scan.rs_rd, scan.rs_snapshot) = (relation, snapshot);
+        let mut found = place.to_pointer();
+        pg_sys::heap_get_latest_tid(&mut scan, &mut found);
+        Tid::from_pointer(found)
+    }
+}
+
 /// A row as it is committed now, whatever the transaction's own snapshot sees.
 #[derive(Debug, Clone, Copy)]
 pub struct Seen<T> {
@@ -334,7 +381,11 @@ where
         let mut buffer = 0;
         let mut dirty = dirty_snapshot();
         if !pg_sys::heap_fetch(relation, &mut dirty, &mut tuple, &mut buffer, false) {
-            return Updated::Nothing;
+            // Others have written it since: it is found from here without an index.
+            tuple.t_self = newest(relation, place, &raw mut pg_sys::SnapshotSelfData).to_pointer();
+            if !pg_sys::heap_fetch(relation, &mut dirty, &mut tuple, &mut buffer, false) {
+                return Updated::Nothing;
+            }
         }
         let mut row = Row { tuple, descriptor, numbers };
         let Some(changes) = change(&mut row) else {

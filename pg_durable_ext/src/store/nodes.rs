@@ -148,12 +148,24 @@ pub struct LoadedNodes {
     pub places: Vec<Option<Tid>>,
 }
 
-/// Loads the nodes of an instance; `None` where there are none.
-pub fn load(instance: &str) -> Result<Option<LoadedNodes>, EngineError> {
+/// Loads the nodes of an instance; `None` where there are none. `places` are those at which its rows were seen once, or
+/// nothing.
+pub fn load(instance: &str, places: &[Option<Tid>]) -> Result<Option<LoadedNodes>, EngineError> {
     let mut rows = Vec::new();
-    heap::find(&READ, c"nodes_pkey", &[(0, Arg::Text(instance))], |row| {
-        rows.push((stored(row), state(row), row.place()));
-    });
+    let is_whole = !places.is_empty()
+        && heap::find_at(&READ, places, |row| {
+            // A place may have become that of another node's row.
+            if row.text(0) == instance && row.text(1) == NodeId(rows.len() as u32).to_string() {
+                rows.push((stored(row), state(row), row.place()));
+            }
+        })
+        && rows.len() == places.len();
+    if !is_whole {
+        rows.clear();
+        heap::find(&READ, c"nodes_pkey", &[(0, Arg::Text(instance))], |row| {
+            rows.push((stored(row), state(row), row.place()));
+        });
+    }
     if rows.is_empty() {
         return Ok(None);
     }
