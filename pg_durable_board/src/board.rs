@@ -59,6 +59,17 @@ pub struct Opening {
     pub tenant: Tenant,
 }
 
+/// Whether an executor may commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MayCommit {
+    /// Nobody has given up what it does.
+    Yes,
+    /// The same, unless the instance's row says otherwise.
+    IfUnfinished,
+    /// What it does has been given up.
+    No,
+}
+
 /// What a scheduler does about the work that waits.
 #[derive(Debug, Default)]
 pub struct Openings {
@@ -215,6 +226,9 @@ impl Board {
             self.executors.stay_idle(slot, now);
             return (Taken::Nothing, wake);
         };
+        if self.databases.sweeps(self.executors.tenant(slot).database) {
+            self.executors.set_untold(slot, true);
+        }
         (Taken::Work(self.executors.lease(slot, item.target, item.pusher, now)), wake)
     }
 
@@ -333,6 +347,36 @@ impl Board {
         }
         let database = self.executors.tenant(slot).database;
         (true, self.databases.wake_scheduler_by(database, now + PENDING_US))
+    }
+
+    /// The executor in `slot` is about to commit, and is not interrupted until [`Executors::end_commit`].
+    pub fn begin_commit(&mut self, slot: usize) -> MayCommit {
+        if !self.executors.begin_commit(slot) {
+            return MayCommit::No;
+        }
+        if self.executors.has_cancels() || self.is_untold(slot) {
+            MayCommit::IfUnfinished
+        } else {
+            MayCommit::Yes
+        }
+    }
+
+    /// Whether the instance that the executor in `slot` carries out may be cancelled without that anybody tells: in a
+    /// transaction that was prepared.
+    pub fn is_untold(&self, slot: usize) -> bool {
+        self.executors.is_untold(slot) || self.databases.sweeps(self.executors.tenant(slot).database)
+    }
+
+    /// The executor in `slot` is about to look at its instance's row. That says all only when no transaction is prepared.
+    pub fn note_look(&mut self, slot: usize) {
+        let may_be_more = self.databases.sweeps(self.executors.tenant(slot).database);
+        self.executors.set_untold(slot, may_be_more);
+    }
+
+    /// A transaction of this database was prepared, or may have been: nobody tells when it commits.
+    pub fn expect_prepared(&mut self, database: DatabaseId) -> Wake {
+        self.executors.expect_prepared(database);
+        self.databases.expect_prepared(database)
     }
 
     /// The executor in `slot` ends; what it held is ready again.

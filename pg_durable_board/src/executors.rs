@@ -35,6 +35,9 @@ pub(crate) enum ExecutorState {
 #[repr(C)]
 pub struct Executors {
     slots: [Executor; EXECUTORS_MAX],
+    /// How many cancels have begun to commit and are not over.
+    cancels: u32,
+    unused: u32,
 }
 
 #[derive(Zeroable)]
@@ -57,6 +60,8 @@ pub(crate) struct Executor {
     abandoned: bool,
     /// It commits something of the instance whose lease it has.
     committing: bool,
+    /// What it carries out may have been cancelled in a transaction that was prepared: nobody tells.
+    untold: bool,
     /// A race of the instance that it keeps at hand was decided by others.
     is_stale: bool,
     /// It is to leave as soon as it can.
@@ -133,7 +138,7 @@ impl Executors {
 
     /// The executor in `slot` is about to commit; false where what it runs has been given up. It is not interrupted until
     /// [`end_commit`](Self::end_commit), because that would end its wait for a standby.
-    pub fn begin_commit(&mut self, slot: usize) -> bool {
+    pub(crate) fn begin_commit(&mut self, slot: usize) -> bool {
         let executor = &mut self.slots[slot];
         executor.committing = !executor.abandoned;
         executor.committing
@@ -144,6 +149,37 @@ impl Executors {
         let executor = &mut self.slots[slot];
         executor.committing = false;
         executor.abandoned
+    }
+
+    /// A cancel begins to commit: until [`end_cancel`](Self::end_cancel) whoever commits looks at the instance's row.
+    pub fn begin_cancel(&mut self) {
+        self.cancels += 1;
+    }
+
+    /// A cancel that had begun to commit is over, and whom it concerns has been told.
+    pub fn end_cancel(&mut self) {
+        self.cancels = self.cancels.saturating_sub(1);
+    }
+
+    /// A transaction of this database was prepared: those that carry out something have to look themselves.
+    pub(crate) fn expect_prepared(&mut self, database: DatabaseId) {
+        for executor in self.slots.iter_mut().filter(|executor| executor.tenant.database == database) {
+            executor.untold = true;
+        }
+    }
+
+    /// [`expect_prepared`](Self::expect_prepared) for one of them.
+    pub(crate) fn set_untold(&mut self, slot: usize, untold: bool) {
+        self.slots[slot].untold = untold;
+    }
+
+    pub(crate) fn is_untold(&self, slot: usize) -> bool {
+        self.slots[slot].untold
+    }
+
+    /// Whether a cancel is being committed.
+    pub(crate) fn has_cancels(&self) -> bool {
+        self.cancels > 0
     }
 
     /// Those that are committing something of this instance.
@@ -741,6 +777,12 @@ mod tests {
         executors.lease(slot, target(7, 1), None, 0);
         assert!(executors.begin_commit(slot), "the mark was about the lease");
         assert!(!executors.end_commit(slot));
+        executors.begin_cancel();
+        executors.begin_cancel();
+        executors.end_cancel();
+        assert!(executors.has_cancels());
+        executors.end_cancel();
+        assert!(!executors.has_cancels());
     }
 
     #[test]

@@ -24,7 +24,7 @@ mod waiters;
 mod wake;
 mod workers;
 
-pub use board::{Board, Opening, Openings};
+pub use board::{Board, MayCommit, Opening, Openings};
 pub use databases::{Databases, Hold, Timer};
 pub use executors::{EXECUTORS_MAX, Executors};
 pub use hindrances::{Hindrance, Hindrances};

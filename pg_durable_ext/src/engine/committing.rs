@@ -4,13 +4,14 @@
 //! looks at the other: the executor marks itself on the board and reads the instance's row; the canceller, whose change of
 //! that row is in place, takes a lock that says whose commit has begun, and waits until no executor of the instance is
 //! marked. So an executor that finds the row being changed by somebody whose commit has not begun is waited for, and one
-//! that finds a commit begun waits for its end.
+//! that finds a commit begun waits for its end. Where no cancel has begun to commit there is no row to be read: one that is
+//! over has told whom it concerns.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
-use pg_durable_board::{DatabaseId, InstanceNumber};
+use pg_durable_board::{DatabaseId, InstanceNumber, MayCommit};
 
 use crate::pg::ending::{self, Consequence};
 use crate::pg::spi::Tid;
@@ -65,6 +66,11 @@ impl Drop for Gate {
 /// prepared before it was committed, say. Inside a transaction.
 pub fn is_over() -> bool {
     let Some(commit) = GATE.with_borrow(Clone::clone) else { return false };
+    if !shmem::board().is_untold(commit.slot) {
+        return false;
+    }
+    // Before it: what is prepared from now on asks for another look.
+    shmem::board().note_look(commit.slot);
     let seen = instances::look(&commit.id, commit.place.get());
     commit.place.set(seen.map(|seen| seen.place));
     seen.is_none_or(|seen| seen.value.is_terminal())
@@ -86,12 +92,14 @@ pub fn take_refusal() -> bool {
 }
 
 impl Commit {
-    fn mark(&self) {
-        if shmem::board().executors.begin_commit(self.slot) {
-            self.is_marked.set(true);
-        } else {
+    /// Puts the mark on; whether the row has to be looked at.
+    fn mark(&self) -> bool {
+        let may_commit = shmem::board().begin_commit(self.slot);
+        if may_commit == MayCommit::No {
             self.refuse();
         }
+        self.is_marked.set(true);
+        may_commit == MayCommit::IfUnfinished
     }
 
     /// Takes the mark off; whether the branch has been given up meanwhile.
@@ -115,10 +123,10 @@ impl Consequence for Commit {
             return;
         }
         loop {
-            self.mark();
-            if self.has_written.get() {
+            if !self.mark() || self.has_written.get() {
                 return;
             }
+            shmem::board().note_look(self.slot);
             let Some(seen) = instances::look(&self.id, self.place.get()) else { return self.refuse() };
             self.place.set(Some(seen.place));
             match seen.changing {
@@ -150,10 +158,16 @@ impl Consequence for Commit {
 
 /// Inside the commit of a cancel: waits until no executor of the instance is committing, so that all that comes later sees
 /// it. One that has committed and waits for its standby is not waited for: what it has done comes before this.
-pub fn wait_for_executors(database: DatabaseId, instance: InstanceNumber) {
+///
+/// Sets `is_begun` where [`end_cancel`] is to follow.
+pub fn wait_for_executors(database: DatabaseId, instance: InstanceNumber, is_begun: &Cell<bool>) {
     /// A commit takes no longer on a good disk.
     const LOOK_EVERY: Duration = Duration::from_millis(1);
     xact::begin_committing();
+    if let Some(mut board) = shmem::try_board() {
+        board.executors.begin_cancel();
+    }
+    is_begun.set(true);
     loop {
         let committing = match shmem::try_board() {
             Some(board) => board.executors.committing(database, instance),
@@ -164,5 +178,14 @@ pub fn wait_for_executors(database: DatabaseId, instance: InstanceNumber) {
         }
         latch::wait(Some(LOOK_EVERY));
         pgrx::check_for_interrupts!();
+    }
+}
+
+/// A cancel is over that has begun to commit, and whom it concerns has been told.
+pub fn end_cancel(is_begun: &Cell<bool>) {
+    if is_begun.take()
+        && let Some(mut board) = shmem::try_board()
+    {
+        board.executors.end_cancel();
     }
 }

@@ -1,5 +1,7 @@
 //! Telling the engine's processes what has been committed.
 
+use std::cell::Cell;
+
 use pg_durable_board::{Board, DatabaseId, InstanceNumber, RoleId, Target, Tenant, Wake};
 use pgrx::pg_sys::Oid;
 
@@ -47,25 +49,29 @@ fn push_after_commit(role: Oid, target: Target) {
 /// Where it is taken back, those who have let go of the instance because of it look again.
 pub fn after_cancel(role: Oid, instance: InstanceNumber) {
     let tenant = Tenant { database: here(), role: RoleId(role.to_u32()) };
-    ending::announce(Cancelled { tenant, instance });
+    ending::announce(Cancelled { tenant, instance, is_begun: Cell::new(false) });
 }
 
 struct Cancelled {
     tenant: Tenant,
     instance: InstanceNumber,
+    /// Its commit has begun.
+    is_begun: Cell<bool>,
 }
 
 impl Consequence for Cancelled {
     fn before_commit(&self) {
-        committing::wait_for_executors(self.tenant.database, self.instance);
+        committing::wait_for_executors(self.tenant.database, self.instance, &self.is_begun);
     }
 
     fn committed(&self) {
         interrupt(self.tenant.database, self.instance, None, |_| true);
         send(|board| board.waiters.note_ended(self.tenant.database, self.instance));
+        committing::end_cancel(&self.is_begun);
     }
 
     fn aborted(&self) {
+        committing::end_cancel(&self.is_begun);
         let target = Target { instance: self.instance, branch: Target::EVERY_BRANCH };
         send(|board| board.push(self.tenant, target, None, clock::now()));
     }
@@ -167,7 +173,7 @@ impl<Action: Fn()> Consequence for Later<Action> {
 /// The transaction was prepared: nobody tells when it commits.
 pub fn expect_prepared() {
     let database = here();
-    send(|board| board.databases.expect_prepared(database));
+    send(|board| board.expect_prepared(database));
 }
 
 /// Does something to the board and wakes whom that concerns.
