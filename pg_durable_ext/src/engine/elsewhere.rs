@@ -11,7 +11,7 @@ use super::statement::{self, Values};
 use crate::pg::portal::ScriptResult;
 use crate::pg::remote::{self, RemoteError};
 use crate::pg::xact::Transaction;
-use crate::pg::{activity, catalog, caught, ending, role};
+use crate::pg::{activity, catalog, caught, ending, role, timeout};
 
 #[derive(Serialize, Deserialize)]
 struct Request {
@@ -186,6 +186,7 @@ fn carry_out(request: &[u8]) -> Answer {
         Ok(Ok(result)) => Answer::Done { json: result.json, columns: result.columns.to_vec() },
         Ok(Err(failure)) => failed(failure, false),
         Err(failure) => {
+            let failure = timeout::explain(failure);
             let is_read_only = began.explains(&failure);
             failed(failure, is_read_only)
         }

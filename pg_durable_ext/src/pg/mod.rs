@@ -30,6 +30,7 @@ pub mod shmem;
 pub mod spi;
 pub mod statement;
 pub mod text;
+pub mod timeout;
 mod utility;
 pub mod value;
 pub mod xact;

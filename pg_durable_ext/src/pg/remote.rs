@@ -9,6 +9,7 @@ use pgrx::pg_sys;
 
 use super::latch;
 use super::process::{self, Handle, NoWorkerSlot, Worker};
+use super::timeout;
 
 const QUEUE_BYTES: usize = 64 * 1024;
 
@@ -158,6 +159,7 @@ pub fn serve(handle: u32, answer: impl FnOnce(&[u8]) -> Vec<u8>) {
         let answers = pg_sys::shm_mq_attach(answers, segment, std::ptr::null_mut());
         process::connect(Some(pg_sys::Oid::from(head.database)), Some(pg_sys::Oid::from(head.role)));
         if head.is_step {
+            timeout::interrupt_for_transactions();
             process::set_session_default("df.in_workflow", "true");
             process::run_steps();
         }

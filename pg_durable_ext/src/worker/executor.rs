@@ -8,7 +8,7 @@ use pgrx::pg_sys::Oid;
 
 use crate::engine::run::Executor;
 use crate::engine::wake;
-use crate::pg::{activity, clock, gucs, inflight, latch, process, shmem};
+use crate::pg::{activity, clock, gucs, inflight, latch, process, shmem, timeout};
 
 /// How long an executor is idle before it lets go of what it keeps at hand: the next work may come at once.
 const SETTLE_AFTER: Duration = Duration::from_millis(500);
@@ -29,6 +29,7 @@ pub fn run(slot: usize) {
     SLOT.set(Some(slot));
     inflight::forget_on_crash_of_others(slot);
     process::connect(Some(Oid::from(tenant.database.0)), Some(Oid::from(tenant.role.0)));
+    timeout::interrupt_for_transactions();
     process::set_session_default("df.in_workflow", "true");
     shmem::board().ready_executor(slot);
     let mut executor = Executor::new(slot, tenant);

@@ -18,7 +18,7 @@ use crate::pg::portal::{self, ScriptResult};
 use crate::pg::spi::Session;
 use crate::pg::xact::{self, Patience, Transaction};
 use crate::pg::{activity, clock};
-use crate::pg::{caught, ending};
+use crate::pg::{caught, ending, timeout};
 use crate::store;
 
 /// The step's transaction, as far as its error needs it.
@@ -42,6 +42,7 @@ pub fn carry_out(
         .map_err(|error| Stop::Failed { node: leaf, failure: error.into() })?
         .into_owned();
     activity::show_statement(&text);
+    timeout::forget();
     let attempt = Attempt {
         phase: Cell::new(Phase::Statements),
         commits: ending::commits(),
@@ -63,7 +64,11 @@ pub fn carry_out(
         if committing::take_refusal() || failure.is_cancellation() && is_abandoned() {
             return Err(Stop::Abandoned);
         }
-        let (phase, has_committed) = (attempt.phase.get(), ending::commits() != attempt.commits);
+        let failure = timeout::explain(failure);
+        // Wherever it came up, the next try would take as long.
+        let is_over = timeout::is_transaction_timeout(&failure);
+        let phase = if is_over { Phase::Statements } else { attempt.phase.get() };
+        let has_committed = ending::commits() != attempt.commits;
         Err(if phase == Phase::Statements && attempt.began.explains(&failure) {
             Stop::Hindered { hindrance: Hindrance::ReadOnly, failure }
         } else {
