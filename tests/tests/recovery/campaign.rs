@@ -169,7 +169,7 @@ fn drive(
     }
 }
 
-/// Something to kill, and what became of it.
+/// Something to kill, or another thing that befalls a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Kill {
     Executor,
@@ -181,6 +181,14 @@ enum Kill {
     Postmaster,
     ImmediateStop,
     WholeServer,
+    /// All that is under way is cancelled in a savepoint that is rolled back.
+    TakenBackCancel,
+    /// The engine's tables are written anew.
+    VacuumFull,
+    /// A cancel is prepared and left open; the one before it is rolled back.
+    PreparedCancel,
+    /// A database of another encoding, with the extension, comes or goes.
+    DatabaseBeside,
 }
 
 struct Killer<'a> {
@@ -236,6 +244,48 @@ impl Killer<'_> {
                 self.server.kill_all_processes().expect("the server is killed");
                 self.start_again()
             }
+            // A crash before this may still be taking the server down: then it is not done.
+            Kill::TakenBackCancel => self.does(
+                "DO $$ BEGIN
+                     PERFORM df.cancel(id) FROM df.instances WHERE status IN ('pending', 'running');
+                     RAISE division_by_zero;
+                 EXCEPTION WHEN division_by_zero THEN NULL; END $$",
+            ),
+            Kill::VacuumFull => {
+                // It would wait for what is prepared.
+                self.roll_back_prepared();
+                self.does("VACUUM FULL df.nodes") && self.does("VACUUM FULL df.instances")
+            }
+            Kill::PreparedCancel => {
+                self.roll_back_prepared();
+                self.does(
+                    "BEGIN;
+                     SELECT df.cancel(id) FROM df.instances
+                     WHERE status IN ('pending', 'running') ORDER BY random() LIMIT 1;
+                     PREPARE TRANSACTION 'campaign'",
+                )
+            }
+            Kill::DatabaseBeside => {
+                let beside = "SELECT count(*) FROM pg_database WHERE datname = 'beside'";
+                if self.admin.value(beside) == "1" {
+                    return self.does("DROP DATABASE beside WITH (FORCE)");
+                }
+                self.does(
+                    "CREATE DATABASE beside TEMPLATE template0 ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C'",
+                ) && self.server.psql("beside", "CREATE EXTENSION pg_durable").is_ok()
+            }
+        }
+    }
+
+    fn does(&self, sql: &str) -> bool {
+        self.admin.try_rows(sql).is_ok()
+    }
+
+    /// What is prepared holds its instance's row, which waits for it.
+    fn roll_back_prepared(&self) {
+        let prepared = "SELECT count(*) FROM pg_prepared_xacts";
+        while self.admin.value(prepared) != "0" {
+            self.does("ROLLBACK PREPARED 'campaign'");
         }
     }
 
@@ -274,6 +324,7 @@ fn every_effect_counts_once_however_often_the_server_is_killed() {
     println!("PG_DURABLE_SEED={seed} PG_DURABLE_KILLS={kills_wanted}");
     let mut builder = cluster::builder()
         .setting("pg_durable.executor_idle_timeout", "2")
+        .setting("max_prepared_transactions", "2")
         .setting("max_worker_processes", "24");
     if is_durable {
         builder = builder.durable();
@@ -303,7 +354,7 @@ fn every_effect_counts_once_however_often_the_server_is_killed() {
             let mut kills = 0;
             while kills < kills_wanted && !stop.load(Ordering::Relaxed) {
                 thread::sleep(Duration::from_millis(50 + random.below(900)));
-                let kill = match random.below(if is_durable { 14 } else { 12 }) {
+                let kill = match random.below(if is_durable { 18 } else { 16 }) {
                     0..=3 => Kill::Executor,
                     4 | 5 => Kill::TerminatedExecutor,
                     6 => Kill::Scheduler,
@@ -312,6 +363,10 @@ fn every_effect_counts_once_however_often_the_server_is_killed() {
                     9 => Kill::Client,
                     10 => Kill::Postmaster,
                     11 => Kill::ImmediateStop,
+                    12 => Kill::TakenBackCancel,
+                    13 => Kill::VacuumFull,
+                    14 => Kill::PreparedCancel,
+                    15 => Kill::DatabaseBeside,
                     _ => Kill::WholeServer,
                 };
                 if killer.kill(kill) {
@@ -319,6 +374,7 @@ fn every_effect_counts_once_however_often_the_server_is_killed() {
                     *counts.entry(kill).or_default() += 1;
                 }
             }
+            killer.roll_back_prepared();
         }));
         stop.store(true, Ordering::Relaxed);
         if let Err(panic) = killing {
