@@ -9,105 +9,22 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use pg_durable_sdk::testing::{StopMode, TestServer};
+use pg_durable_sdk::testing::TestServer;
 use pg_durable_tests::server::literal;
 
+use self::faults::{Kill, Killer};
+use self::maker::Maker;
+use self::random::Random;
 use super::cluster::{self, Client, DEADLINE};
 use super::flow::{Flow, effects_of};
+
+mod faults;
+mod maker;
+mod random;
 
 const ROLES: [&str; 3] = ["alice", "bob", "carol"];
 /// Unfinished instances of each role at a time.
 const IN_FLIGHT_MAX: usize = 8;
-
-/// A small generator whose choices can be replayed (SplitMix64).
-#[derive(Clone)]
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        mixed ^ (mixed >> 31)
-    }
-
-    fn below(&mut self, limit: u64) -> u64 {
-        self.next() % limit
-    }
-}
-
-/// Makes workflows, with labels that are unique within each.
-struct Maker<'a> {
-    random: &'a mut Random,
-    labels: u32,
-}
-
-impl Maker<'_> {
-    fn label(&mut self) -> String {
-        self.labels += 1;
-        format!("s{}", self.labels)
-    }
-
-    fn step(&mut self) -> Flow {
-        let millis = if self.random.below(4) == 0 { self.random.below(150) } else { 0 };
-        Flow::Step { label: self.label(), millis }
-    }
-
-    fn flow(&mut self, depth: u32, in_loop: bool) -> Flow {
-        if depth == 0 {
-            return self.step();
-        }
-        match self.random.below(9) {
-            0 | 1 => {
-                let length = 2 + self.random.below(4);
-                Flow::Seq((0..length).map(|_| self.flow(depth - 1, in_loop)).collect())
-            }
-            2 | 3 => {
-                let width = 2 + self.random.below(3);
-                Flow::Join((0..width).map(|_| self.flow(depth - 1, in_loop)).collect())
-            }
-            4 => {
-                let winner = Box::new(self.flow(depth - 1, in_loop));
-                let losers = (0..1 + self.random.below(2)).map(|_| self.loser()).collect();
-                Flow::Race { winner, losers }
-            }
-            5 | 6 if !in_loop => {
-                let first = self.label();
-                let rest = self.flow(depth - 1, true);
-                let body = Flow::Seq(vec![Flow::step(&first), rest]);
-                let (body, label, times) = (Box::new(body), first, 2 + self.random.below(4) as u32);
-                if self.random.below(2) == 0 {
-                    Flow::Loop { body, label, times }
-                } else {
-                    Flow::Break { body, label, times }
-                }
-            }
-            7 if !in_loop => {
-                let (before, name, after) = (self.step(), self.label(), self.step());
-                Flow::Seq(vec![before, Flow::Signal { name }, after])
-            }
-            8 => {
-                let (before, after) = (self.step(), self.step());
-                Flow::Seq(vec![before, Flow::Sleep { millis: 20 + self.random.below(600) }, after])
-            }
-            _ => Flow::If {
-                condition: self.random.below(2) == 0,
-                then: Box::new(self.flow(depth - 1, in_loop)),
-                otherwise: Box::new(self.flow(depth - 1, in_loop)),
-            },
-        }
-    }
-
-    fn loser(&mut self) -> Flow {
-        let end = match self.random.below(3) {
-            0 => Flow::Never,
-            1 => Flow::Day,
-            _ => Flow::slow(&self.label(), 600_000),
-        };
-        if self.random.below(2) == 0 { end } else { Flow::Seq(vec![self.step(), end]) }
-    }
-}
 
 struct Running {
     id: String,
@@ -166,150 +83,6 @@ fn drive(
             open = unfinished.into_iter().filter_map(|mut row| row.pop().flatten()).collect();
         }
         thread::sleep(Duration::from_millis(10));
-    }
-}
-
-/// Something to kill, or another thing that befalls a server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Kill {
-    Executor,
-    TerminatedExecutor,
-    Scheduler,
-    TerminatedScheduler,
-    Launcher,
-    Client,
-    Postmaster,
-    ImmediateStop,
-    WholeServer,
-    /// All that is under way is cancelled in a savepoint that is rolled back.
-    TakenBackCancel,
-    /// The engine's tables are written anew.
-    VacuumFull,
-    /// A cancel is prepared and left open; the one before it is rolled back.
-    PreparedCancel,
-    /// A database of another encoding, with the extension, comes or goes.
-    DatabaseBeside,
-}
-
-struct Killer<'a> {
-    server: &'a TestServer,
-    admin: Client<'a>,
-    /// How often each step's process was killed: one that is unlucky three times fails, as it should.
-    deaths: HashMap<(String, String), u32>,
-}
-
-impl Killer<'_> {
-    /// Kills, if there is such a process now.
-    fn kill(&mut self, kill: Kill) -> bool {
-        match kill {
-            Kill::Executor => {
-                let busy = self.admin.rows(
-                    "SELECT pid, instance_id, coalesce(node_id, '') FROM df.workers()
-                     WHERE kind = 'executor' AND instance_id IS NOT NULL ORDER BY random()",
-                );
-                for row in busy {
-                    let [pid, instance, node] = <[Option<String>; 3]>::try_from(row).expect("three columns");
-                    let deaths = self
-                        .deaths
-                        .entry((instance.unwrap_or_default(), node.unwrap_or_default()))
-                        .or_default();
-                    if *deaths < 2 {
-                        *deaths += 1;
-                        return self.kill_pid(pid.as_deref());
-                    }
-                }
-                false
-            }
-            Kill::TerminatedExecutor => self.terminate("executor"),
-            Kill::TerminatedScheduler => self.terminate("scheduler"),
-            Kill::Scheduler => self.kill_worker("scheduler"),
-            Kill::Launcher => self.kill_worker("launcher"),
-            Kill::Client => {
-                let pid = self.admin.value(&format!(
-                    "SELECT max(pid) FROM pg_stat_activity
-                     WHERE backend_type = 'client backend' AND usename IN ({})",
-                    ROLES.map(literal).join(", ")
-                ));
-                self.kill_pid(Some(&pid))
-            }
-            Kill::Postmaster => {
-                self.server.kill_postmaster().expect("all processes leave with the postmaster");
-                self.start_again()
-            }
-            Kill::ImmediateStop => {
-                self.server.stop(StopMode::Immediate).expect("the server stops");
-                self.start_again()
-            }
-            Kill::WholeServer => {
-                self.server.kill_all_processes().expect("the server is killed");
-                self.start_again()
-            }
-            // A crash before this may still be taking the server down: then it is not done.
-            Kill::TakenBackCancel => self.does(
-                "DO $$ BEGIN
-                     PERFORM df.cancel(id) FROM df.instances WHERE status IN ('pending', 'running');
-                     RAISE division_by_zero;
-                 EXCEPTION WHEN division_by_zero THEN NULL; END $$",
-            ),
-            Kill::VacuumFull => {
-                // It would wait for what is prepared.
-                self.roll_back_prepared();
-                self.does("VACUUM FULL df.nodes") && self.does("VACUUM FULL df.instances")
-            }
-            Kill::PreparedCancel => {
-                self.roll_back_prepared();
-                self.does(
-                    "BEGIN;
-                     SELECT df.cancel(id) FROM df.instances
-                     WHERE status IN ('pending', 'running') ORDER BY random() LIMIT 1;
-                     PREPARE TRANSACTION 'campaign'",
-                )
-            }
-            Kill::DatabaseBeside => {
-                let beside = "SELECT count(*) FROM pg_database WHERE datname = 'beside'";
-                if self.admin.value(beside) == "1" {
-                    return self.does("DROP DATABASE beside WITH (FORCE)");
-                }
-                self.does(
-                    "CREATE DATABASE beside TEMPLATE template0 ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C'",
-                ) && self.server.psql("beside", "CREATE EXTENSION pg_durable").is_ok()
-            }
-        }
-    }
-
-    fn does(&self, sql: &str) -> bool {
-        self.admin.try_rows(sql).is_ok()
-    }
-
-    /// What is prepared holds its instance's row, which waits for it.
-    fn roll_back_prepared(&self) {
-        let prepared = "SELECT count(*) FROM pg_prepared_xacts";
-        while self.admin.value(prepared) != "0" {
-            self.does("ROLLBACK PREPARED 'campaign'");
-        }
-    }
-
-    fn start_again(&self) -> bool {
-        self.server.start_again().expect("the server starts again");
-        true
-    }
-
-    fn kill_pid(&self, pid: Option<&str>) -> bool {
-        // It may have ended by itself.
-        pid.and_then(|pid| pid.parse().ok()).is_some_and(|pid| self.server.kill_backend(pid).is_ok())
-    }
-
-    fn kill_worker(&self, kind: &str) -> bool {
-        let pid = self.admin.value(&format!("SELECT max(pid) FROM df.workers() WHERE kind = '{kind}'"));
-        self.kill_pid(Some(&pid))
-    }
-
-    fn terminate(&self, kind: &str) -> bool {
-        let sql = format!(
-            "SELECT pg_terminate_backend(pid) FROM df.workers()
-             WHERE kind = '{kind}' AND pid > 0 ORDER BY random() LIMIT 1"
-        );
-        self.admin.value(&sql) == "t"
     }
 }
 
