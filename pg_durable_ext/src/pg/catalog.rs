@@ -152,11 +152,33 @@ pub fn extension_owner() -> Option<pg_sys::Oid> {
     }
 }
 
-/// The oid of the extension in this database, or `None`.
+/// The oid of the extension in this database, or `None`. Inside a transaction.
+///
+/// Read from the table: who is told that the extension was dropped looks before the server has told this process that what
+/// it remembers is out of date, and from version 18 on the server's own look-up remembers extensions.
 pub fn extension() -> Option<pg_sys::Oid> {
-    // SAFETY: `missing_ok` is true, so an unknown name gives an invalid oid.
-    let oid = unsafe { pg_sys::get_extension_oid(c"pg_durable".as_ptr(), true) };
-    (oid != pg_sys::InvalidOid).then_some(oid)
+    // SAFETY: a scan of a catalog inside a transaction; closed before it ends. The key's value and its name outlive it,
+    // and a row of this catalog begins with its oid.
+    unsafe {
+        let mut key = pg_sys::ScanKeyData::default();
+        pg_sys::ScanKeyInit(
+            &mut key,
+            pg_sys::Anum_pg_extension_extname as pg_sys::AttrNumber,
+            pg_sys::BTEqualStrategyNumber as pg_sys::StrategyNumber,
+            pg_sys::Oid::from(pg_sys::F_NAMEEQ),
+            pg_sys::Datum::from(c"pg_durable".as_ptr()),
+        );
+        let lock = pg_sys::AccessShareLock as i32;
+        let relation = pg_sys::table_open(pg_sys::ExtensionRelationId, lock);
+        let index = pg_sys::Oid::from(pg_sys::ExtensionNameIndexId);
+        let scan = pg_sys::systable_beginscan(relation, index, true, std::ptr::null_mut(), 1, &mut key);
+        let tuple = pg_sys::systable_getnext(scan);
+        let oid = (!tuple.is_null())
+            .then(|| (*pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_extension>()).oid);
+        pg_sys::systable_endscan(scan);
+        pg_sys::table_close(relation, lock);
+        oid
+    }
 }
 
 /// The extension's relation of this name, or `None` where it is not there.
