@@ -370,13 +370,15 @@ pub fn write_root(spi: &Session, instance: &str, result: &str, columns: Option<&
 statement!(
     WRITE_DERIVED,
     c"UPDATE df.nodes AS n SET status = 'completed', updated_at = pg_catalog.now()
+      FROM pg_catalog.unnest($2::pg_catalog.varchar[]) AS d (id)
       WHERE n.instance_id OPERATOR(pg_catalog.=) $1::pg_catalog.varchar
-        AND n.id OPERATOR(pg_catalog.=) ANY ($2::pg_catalog.varchar[])
+        AND n.id OPERATOR(pg_catalog.=) d.id
         AND n.status OPERATOR(pg_catalog.<>) 'completed'",
     [TEXTOID, TEXTARRAYOID]
 );
 
-/// Marks inner nodes as completed, for readers of the table.
+/// Marks inner nodes as completed, for readers of the table. Each is looked up by its key: comparing all rows of a long
+/// chain with all of these would take a sixth of the time of its steps.
 pub fn write_derived(spi: &Session, instance: &str, nodes: &[Option<&str>]) {
     spi.run(&WRITE_DERIVED, &[Arg::Text(instance), Arg::TextArray(nodes)]);
 }
