@@ -26,6 +26,9 @@ use crate::store::instances::Changed;
 const TIME_SLICE: Duration = Duration::from_millis(50);
 /// Of how many instances an executor remembers where their rows are.
 const PLACES_OF: usize = 16;
+/// Of how many branches an executor remembers that they were tried in vain. Beyond that it counts anew: pauses are shorter
+/// again, and what has a leaf is counted in its row all the same.
+const TRIES_OF: usize = 1024;
 /// How often in a row a branch is looked at again at once.
 const LOST_MAX: u32 = 10;
 /// How long until a branch is looked at again where looking at once did not help.
@@ -498,6 +501,9 @@ impl Executor {
     }
 
     fn count(&mut self, target: Target, leaf: Option<NodeId>) -> u32 {
+        if self.tries.len() >= TRIES_OF && !self.tries.contains_key(&(target, leaf)) {
+            self.tries.clear();
+        }
         let counted = self.tries.entry((target, leaf)).or_default();
         *counted = counted.saturating_add(1);
         *counted
