@@ -12,9 +12,18 @@ use crate::{
 use anyhow::Result;
 use std::time::Duration;
 
-/// Throughput with the old snapshot, its limit being the same without.
+/// Loops whose bodies are not one step, by what is in them besides the step that counts.
+const BODIES: [(&str, &str); 3] = [
+    ("JOIN", "df.join(STEP, 'SELECT 1')"),
+    ("RACE", "df.race(STEP, df.sleep(3600))"),
+    ("SLEEP", "df.seq(df.sleep(0), STEP)"),
+];
+/// So many generations are timed, early and late.
+const TIMED: u64 = 1000;
+
+/// Throughput with the old snapshot, its limit being the same without; and whether a loop becomes slower.
 pub fn old(bench: &Bench) -> Result<Vec<Row>> {
-    Ok(vec![
+    let mut rows = vec![
         Row::new(
             "32 × 20 INSERT, step",
             "steps/s",
@@ -27,7 +36,46 @@ pub fn old(bench: &Bench) -> Result<Vec<Row>> {
             Goal::RatioAtLeast(0.8),
             with_and_without(bench, one_loop)?,
         ),
-    ])
+    ];
+    let generations = bench.pace.choose(30_000, 5000);
+    for (name, body) in BODIES {
+        let samples = (0..bench.pace.repetitions)
+            .map(|_| late_beside_early(bench, body, generations))
+            .collect::<Result<_>>()?;
+        rows.push(Row::new(
+            format!("generation {generations} of {name}"),
+            "ms",
+            Goal::RatioAtMost(1.2),
+            samples,
+        ));
+    }
+    Ok(rows)
+}
+
+/// How long one generation takes at the end of a loop, its limit being those after the first thousand.
+fn late_beside_early(bench: &Bench, body: &str, generations: u64) -> Result<Sample> {
+    bench.pace.wait_for_quiet()?;
+    bench.settle()?;
+    let mut holder = bench.client()?;
+    let mut transaction =
+        holder.build_transaction().isolation_level(postgres::IsolationLevel::RepeatableRead).start()?;
+    transaction.query("SELECT count(*) FROM df.nodes", &[])?;
+    let mut session = bench.session()?;
+    let step = "'INSERT INTO df_bench.effect (n) VALUES (nextval(''df_bench.counter''))'";
+    let again = format!("'SELECT last_value < {generations} FROM df_bench.counter'");
+    let graph = session.build(&format!("df.loop({}, {again})", body.replace("STEP", step)))?;
+    session.client.batch_execute("ALTER SEQUENCE df_bench.counter RESTART")?;
+    session.start(&graph, Durability::Barrier)?;
+    bench.drain(0)?;
+    let mut per_generation = |from: u64| -> Result<f64> {
+        let took = "SELECT extract(epoch FROM max(at) - min(at))::float8 * 1000 / $2::float8
+                    FROM df_bench.effect WHERE n BETWEEN $1 AND $1 + $2";
+        Ok(session.client.query_one(took, &[&(from as i64), &(TIMED as i64)])?.get(0))
+    };
+    let early = per_generation(TIMED)?;
+    let late = per_generation(generations - TIMED)?;
+    transaction.commit()?;
+    Ok(Sample::beside(late, early))
 }
 
 fn with_and_without(bench: &Bench, measure: fn(&Bench, Duration) -> Result<f64>) -> Result<Vec<Sample>> {
