@@ -13,12 +13,14 @@ use pg_durable_sdk::testing::TestServer;
 use pg_durable_tests::server::literal;
 
 use self::faults::{Kill, Killer};
+use self::leaver::Leaver;
 use self::maker::Maker;
 use self::random::Random;
 use super::cluster::{self, Client, DEADLINE};
 use super::flow::{Flow, effects_of};
 
 mod faults;
+mod leaver;
 mod maker;
 mod random;
 
@@ -103,10 +105,11 @@ fn every_effect_counts_once_however_often_the_server_is_killed() {
         builder = builder.durable();
     }
     let server = cluster::start(builder, &ROLES);
+    Leaver::prepare(&Client::new(&server, "postgres"));
     let (stop, all) = (AtomicBool::new(false), Mutex::new(Vec::new()));
     let mut random = Random(seed);
     let mut counts: BTreeMap<Kill, u32> = BTreeMap::new();
-    thread::scope(|scope| {
+    let leaver = thread::scope(|scope| {
         for role in 0..ROLES.len() {
             let (server, stop, all) = (&server, &stop, &all);
             let mut random = Random(random.next());
@@ -122,12 +125,17 @@ fn every_effect_counts_once_however_often_the_server_is_killed() {
             });
         }
         let killing = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            let mut killer =
-                Killer { server: &server, admin: Client::new(&server, "postgres"), deaths: HashMap::new() };
+            let mut killer = Killer {
+                server: &server,
+                admin: Client::new(&server, "postgres"),
+                deaths: HashMap::new(),
+                leaver: Leaver::default(),
+                random: Random(random.next()),
+            };
             let mut kills = 0;
             while kills < kills_wanted && !stop.load(Ordering::Relaxed) {
                 thread::sleep(Duration::from_millis(50 + random.below(900)));
-                let kill = match random.below(if is_durable { 18 } else { 16 }) {
+                let kill = match random.below(if is_durable { 22 } else { 20 }) {
                     0..=3 => Kill::Executor,
                     4 | 5 => Kill::TerminatedExecutor,
                     6 => Kill::Scheduler,
@@ -140,6 +148,9 @@ fn every_effect_counts_once_however_often_the_server_is_killed() {
                     13 => Kill::VacuumFull,
                     14 => Kill::PreparedCancel,
                     15 => Kill::DatabaseBeside,
+                    16 => Kill::NoConnect,
+                    17 => Kill::ReadOnly,
+                    18 | 19 => Kill::RoleAnew,
                     _ => Kill::WholeServer,
                 };
                 if killer.kill(kill) {
@@ -148,11 +159,10 @@ fn every_effect_counts_once_however_often_the_server_is_killed() {
                 }
             }
             killer.roll_back_prepared();
+            killer.leaver
         }));
         stop.store(true, Ordering::Relaxed);
-        if let Err(panic) = killing {
-            std::panic::resume_unwind(panic);
-        }
+        killing.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     });
     let all = all.into_inner().expect("no client has failed");
     let admin = Client::new(&server, "postgres");
@@ -162,7 +172,7 @@ fn every_effect_counts_once_however_often_the_server_is_killed() {
         assert!(Instant::now() < until, "PG_DURABLE_SEED={seed}: instances are stuck\n{}", admin.state());
         thread::sleep(Duration::from_millis(50));
     }
-    let mut wrong = Vec::new();
+    let mut wrong = leaver.mistakes(&admin);
     let mut effects = 0;
     for running in &all {
         let status =
@@ -182,7 +192,8 @@ fn every_effect_counts_once_however_often_the_server_is_killed() {
         }
     }
     let foreign = admin.value(&format!(
-        "SELECT count(*) FROM df.instances WHERE label IS NULL OR id NOT IN ({})",
+        "SELECT count(*) FROM df.instances
+         WHERE label IS NULL OR (label NOT LIKE 'dave-%' AND id NOT IN ({}))",
         all.iter().map(|running| literal(&running.id)).collect::<Vec<_>>().join(", ")
     ));
     let signals: usize = all.iter().map(|running| running.signals.len()).sum();

@@ -87,6 +87,22 @@ impl<'a> Client<'a> {
         }
     }
 
+    /// [`rows`](Self::rows) for what others' work may get in the way of: deadlocks, and catalog rows that two change.
+    #[track_caller]
+    pub fn rows_in_the_end(&self, sql: &str) {
+        let until = Instant::now() + DEADLINE;
+        while let Err(error) = self.try_rows(sql) {
+            let is_in_the_way = error.sqlstate == "40P01" || error.message.contains("tuple concurrently");
+            assert!((is_in_the_way || is_outage(&error)) && Instant::now() < until, "{sql}\n{error}");
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// A client of another role.
+    pub fn of(&self, role: &str) -> Client<'a> {
+        Client::new(self.server, role)
+    }
+
     #[track_caller]
     pub fn value(&self, sql: &str) -> String {
         let value = self.rows(sql).into_iter().next().and_then(|row| row.into_iter().next()).flatten();
@@ -154,9 +170,13 @@ impl<'a> Client<'a> {
     }
 }
 
-/// Whether the error means that the server, or this session, was killed.
+/// Whether the error means that the server, or this session, was killed, or that nobody may do anything for a while.
 pub fn is_outage(error: &SqlError) -> bool {
-    error.sqlstate == "client" || error.sqlstate.starts_with("08") || error.sqlstate.starts_with("57P")
+    let is_kept_out = error.message.starts_with("permission denied for database");
+    let is_read_only = error.sqlstate == "25006";
+    let is_gone =
+        error.sqlstate == "client" || error.sqlstate.starts_with("08") || error.sqlstate.starts_with("57P");
+    is_gone || is_kept_out || is_read_only
 }
 
 /// Waits until a condition holds.
