@@ -44,6 +44,43 @@ pub enum Hindrance {
     NoConnectThere = 4,
 }
 
+impl Hindrance {
+    /// What is the matter, of a role.
+    pub fn why(self) -> &'static str {
+        match self {
+            Hindrance::None => "it is not known why",
+            Hindrance::NoConnect => "it may not connect to the database",
+            Hindrance::NoLogin => "it may not log in",
+            Hindrance::ReadOnly => "transactions are read only by default",
+            Hindrance::NoConnectThere => {
+                "it may not connect to another database, or that takes no connections"
+            }
+        }
+    }
+
+    /// What a client of that role would be told.
+    pub fn sqlstate(self) -> &'static str {
+        match self {
+            Hindrance::None => "00000",
+            Hindrance::NoConnect => "42501",
+            Hindrance::NoLogin => "28000",
+            Hindrance::ReadOnly => "25006",
+            Hindrance::NoConnectThere => "08004",
+        }
+    }
+}
+
+/// How a tenant's work is hindered at the moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hindered {
+    /// By what.
+    pub hindrance: Hindrance,
+    /// How often that was found.
+    pub tries: u32,
+    /// When it is tried again.
+    pub until: i64,
+}
+
 impl Hindrances {
     /// Work of this tenant was hindered: says when to try again, later each time.
     pub fn note(&mut self, tenant: Tenant, hindrance: Hindrance, now: i64) -> i64 {
@@ -70,6 +107,14 @@ impl Hindrances {
         for place in self.places.iter_mut().filter(of_tenant) {
             *place = Place::zeroed();
         }
+    }
+
+    /// How the work of this tenant is hindered at the moment, if it is.
+    pub fn of_tenant(&self, tenant: Tenant, now: i64) -> Option<Hindered> {
+        let is_present = |place: &&Place| place.tenant == tenant && now <= place.until + STALE_US;
+        let place = self.places.iter().find(is_present)?;
+        let tries = place.tries.saturating_add(1);
+        Some(Hindered { hindrance: place.hindrance, tries, until: place.until })
     }
 
     /// Whose work in this database is hindered at the moment, and by what.
@@ -104,6 +149,9 @@ mod tests {
         assert_eq!(pauses, [1, 2, 4, 8, 16, 30, 30]);
         assert_eq!(hindrances.of_database(DatabaseId(1), now), [(RoleId(1), Hindrance::NoConnect)]);
         assert_eq!(hindrances.of_database(DatabaseId(2), now), []);
+        let hindered = hindrances.of_tenant(tenant(1), now).expect("it is");
+        assert_eq!((hindered.hindrance, hindered.tries, hindered.until), (Hindrance::NoConnect, 7, now));
+        assert_eq!(hindrances.of_tenant(tenant(2), now), None);
         // What did not come up again has passed.
         now += STALE_US + 1;
         assert_eq!(hindrances.of_database(DatabaseId(1), now), []);

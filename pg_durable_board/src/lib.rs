@@ -27,7 +27,7 @@ mod workers;
 pub use board::{Board, MayCommit, Opening, Openings};
 pub use databases::{Databases, Hold, Timer};
 pub use executors::{EXECUTORS_MAX, Executors};
-pub use hindrances::{Hindrance, Hindrances};
+pub use hindrances::{Hindered, Hindrance, Hindrances};
 pub use home::Home;
 pub use ids::{DatabaseId, InstanceNumber, ProcNumber, RoleId, Tenant};
 pub use launcher::Launcher;

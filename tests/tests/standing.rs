@@ -31,6 +31,14 @@ fn alter_system(superuser: &Session, change: &str) {
     superuser.run("SELECT pg_reload_conf()");
 }
 
+/// What the nodes of an instance say of what is tried again.
+fn hindered(superuser: &Session, id: &str) -> String {
+    superuser.value(&format!(
+        "SELECT string_agg(concat_ws(' | ', n.attempt >= 1, n.error, n.sqlstate), '; ')
+         FROM df.instance_nodes('{id}') AS n WHERE n.next_attempt_at IS NOT NULL"
+    ))
+}
+
 fn note(text: &str) -> String {
     format!("EXISTS (SELECT FROM df.workers() AS w WHERE w.kind = 'scheduler' AND w.note LIKE '%{text}%')")
 }
@@ -90,6 +98,7 @@ fn what_a_role_may_not_do_for_an_hour_is_waited_out() {
     superuser.run("REVOKE CONNECT ON DATABASE postgres FROM guest");
     let id = session.start("'SELECT 7 AS seven'");
     superuser.until(&note("role \"guest\" waits: it may not connect"));
+    assert_eq!(hindered(&superuser, &id), "t | it may not connect to the database | 42501");
     assert_eq!(session.value(&format!("SELECT df.status('{id}')")), "pending");
     superuser.run("GRANT CONNECT ON DATABASE postgres TO guest");
     assert_eq!(session.end_of(&id), r#"{"rows": [{"seven": 7}], "row_count": 1}"#);
@@ -100,6 +109,7 @@ fn what_a_role_may_not_do_for_an_hour_is_waited_out() {
     let id = session.start("df.sleep(0.5) ~> 'SELECT 8 AS eight'");
     superuser.run("ALTER ROLE guest NOLOGIN");
     superuser.until(&note("role \"guest\" waits: it may not log in"));
+    assert_eq!(hindered(&superuser, &id), "t | it may not log in | 28000");
     let error = session.error("SELECT df.start('SELECT 1')");
     assert_eq!(error.sqlstate, "42501", "{error}");
     superuser.run("ALTER ROLE guest LOGIN");

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use pg_durable_board::{Hindered, RoleId, Tenant};
 use pg_durable_graph::kind::{Delivery, NodeKind};
-use pg_durable_graph::progress::Progress;
+use pg_durable_graph::progress::{Next, Progress};
 use pg_durable_graph::shown::{self, Mark};
 use pg_durable_graph::{Graph, InstanceStatus, NodeId};
 use pgrx::datum::TimestampWithTimeZone;
@@ -87,6 +88,8 @@ pub struct Shown {
     shown: std::collections::HashMap<NodeId, nodes::ShownNode>,
     /// What executors carry out at this moment, which no row says.
     in_hand: Vec<NodeId>,
+    /// What keeps its next steps from running, and these steps.
+    hindered: Option<(Hindered, Vec<NodeId>)>,
 }
 
 impl Shown {
@@ -103,9 +106,17 @@ impl Shown {
         let mut progress = Progress::new(loaded.graph.clone(), loaded.states, 0);
         // Derives what inner nodes are; an instance that cannot go on is shown as far as it came.
         let _ = progress.resume(clock::now());
-        let in_hand = shmem::try_board().map(|board| board.executors.nodes_in_hand(wake::here(), number));
-        let in_hand = in_hand.unwrap_or_default().into_iter().map(NodeId).collect();
-        Ok(Some(Shown { instance, graph: loaded.graph, progress, shown, in_hand }))
+        let tenant = Tenant { database: wake::here(), role: RoleId(instance.submitted_by.to_u32()) };
+        let (in_hand, hindered) = match shmem::try_board() {
+            Some(board) => (
+                board.executors.nodes_in_hand(tenant.database, number),
+                board.hindrances.of_tenant(tenant, clock::now()),
+            ),
+            None => (Vec::new(), None),
+        };
+        let in_hand = in_hand.into_iter().map(NodeId).collect();
+        let hindered = hindered.map(|hindered| (hindered, next_steps(&mut progress)));
+        Ok(Some(Shown { instance, graph: loaded.graph, progress, shown, in_hand, hindered }))
     }
 
     /// What is shown of every node, in the graph's order.
@@ -119,9 +130,18 @@ impl Shown {
         self.graph
             .iter()
             .map(|(id, node)| {
-                let row = self.shown.get(&id).cloned().unwrap_or_default();
+                let mut row = self.shown.get(&id).cloned().unwrap_or_default();
                 let shown::Shown { mark, from } = nodes[id.index()];
                 let is_waiting = mark == Mark::Running;
+                if let Some((hindered, steps)) = &self.hindered
+                    && steps.contains(&id)
+                    && row.next_attempt_at.is_none()
+                {
+                    row.error = Some(hindered.hindrance.why().to_owned());
+                    row.sqlstate = Some(hindered.hindrance.sqlstate().to_owned());
+                    row.attempt = i32::try_from(hindered.tries).ok();
+                    row.next_attempt_at = Some(hindered.until);
+                }
                 let details = serde_json::json!({
                     "execution_id": format!("{}::{}", self.instance.id, self.progress.generation(id)),
                 });
@@ -152,6 +172,12 @@ impl Shown {
             })
             .collect()
     }
+}
+
+/// The steps that come next in an instance that has been walked through.
+fn next_steps(progress: &mut Progress) -> Vec<NodeId> {
+    let next = progress.take_frontier().into_iter();
+    next.filter_map(|(_, next)| if let Next::Run(leaf) = next { Some(leaf) } else { None }).collect()
 }
 
 /// Derived where the row says less; the row's own status for what was passed over.

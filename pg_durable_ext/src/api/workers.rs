@@ -178,14 +178,7 @@ fn launcher_note(exhausted_at: i64) -> Option<String> {
 /// Whose work in a database waits, and for what.
 fn hindrance_note((role, hindrance): &(RoleId, Hindrance)) -> String {
     let role = catalog::role_name(pg_sys::Oid::from(role.0)).unwrap_or_default();
-    let why = match hindrance {
-        Hindrance::None => "it is not known why",
-        Hindrance::NoConnect => "it may not connect to the database",
-        Hindrance::NoLogin => "it may not log in",
-        Hindrance::ReadOnly => "transactions are read only by default",
-        Hindrance::NoConnectThere => "it may not connect to another database, or that takes no connections",
-    };
-    format!("work of role \"{role}\" waits: {why}")
+    format!("work of role \"{role}\" waits: {}", hindrance.why())
 }
 
 fn missing(kind: &str, database: Option<String>, note: &str) -> Row {
