@@ -17,6 +17,7 @@ pub mod kind;
 pub mod lexer;
 pub mod limits;
 pub mod lint;
+pub mod listing;
 pub mod mermaid;
 pub mod name;
 mod node_id;
