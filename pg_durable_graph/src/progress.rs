@@ -226,6 +226,16 @@ impl Progress {
         std::mem::take(&mut self.abandoned)
     }
 
+    /// What [`take_abandoned`](Self::take_abandoned) would give.
+    pub fn abandoned(&self) -> &[NodeId] {
+        &self.abandoned
+    }
+
+    /// The RACEs and LOOPs whose end gives up what goes on at a node, each with the generation that it is in.
+    pub fn guards(&self, node: NodeId) -> Vec<(NodeId, i64)> {
+        self.branches.guards(node).into_iter().map(|at| (at, self.generation(at))).collect()
+    }
+
     /// What the branches that were come by since the last call do next: a leaf, a pause, or the end of all.
     pub fn take_frontier(&mut self) -> Vec<(NodeId, Next)> {
         std::mem::take(&mut self.frontier)

@@ -226,8 +226,10 @@ pub struct Instance {
     pub status: Status,
     /// How many generations a loop at its root has begun; 1 without one.
     pub generations: i64,
-    /// Its result, once it has completed.
+    /// Its result, once it has completed, if it takes no more than 8 kB; else [`Run::result`](crate::Run::result) has it.
     pub output: Option<Output>,
+    /// How many bytes a result takes that is larger, as the server stores it.
+    pub output_bytes: Option<u64>,
     /// Why it failed, or was cancelled.
     pub error: Option<String>,
     /// When it was started.
@@ -241,7 +243,9 @@ impl Instance {
         let status: &str = row.try_get(2)?;
         let status: Status = status.parse().map_err(|_| ServerError::unexpected_answer())?;
         let text: Option<String> = row.try_get(4)?;
+        let output_bytes = text.as_deref().and_then(size_of_output);
         let (output, error) = match status {
+            Status::Completed if output_bytes.is_some() => (None, None),
             Status::Completed => {
                 let value = serde_json::from_str(text.as_deref().unwrap_or("null"));
                 (Some(Output::new(value.map_err(|_| ServerError::unexpected_answer())?)), None)
@@ -249,15 +253,22 @@ impl Instance {
             Status::Failed | Status::Cancelled => (None, text),
             Status::Pending | Status::Running => (None, None),
         };
+        let output_bytes = output_bytes.filter(|_| status == Status::Completed);
         Ok(Self {
             id: InstanceId::from(row.try_get::<_, String>(0)?),
             label: row.try_get(1)?,
             status,
             generations: row.try_get(3)?,
             output,
+            output_bytes,
             error,
             created_at: row.try_get(5)?,
             completed_at: row.try_get(6)?,
         })
     }
+}
+
+/// What a list says in the place of a large result: no JSON, so that it cannot be one.
+fn size_of_output(text: &str) -> Option<u64> {
+    text.strip_prefix('[')?.strip_suffix(" bytes: see df.result()]")?.parse().ok()
 }

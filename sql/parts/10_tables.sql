@@ -71,14 +71,24 @@ CREATE TABLE df.instances (
     detail          text,
     hint            text,
     context         text,
+    cancelled_by    df.role,
+    attributes      jsonb,
+    trace_context   text,
     CONSTRAINT instances_pkey PRIMARY KEY (id),
     CONSTRAINT instances_status_chk
         CHECK (status IN ('pending', 'running', 'completed', 'failed', 'cancelled'))
 ) WITH (fillfactor = 70);
 
+-- Every one costs each start, and each change of a status: the partial ones for those that they hold. There is none by
+-- created_at alone: a list of all merges those of the statuses.
 CREATE INDEX idx_instances_status ON df.instances (status, created_at DESC, id);
-CREATE INDEX idx_instances_created_at ON df.instances (created_at DESC, id);
+CREATE INDEX idx_instances_submitted_by ON df.instances (submitted_by, created_at DESC, id);
+CREATE INDEX idx_instances_called_by ON df.instances (called_by, created_at DESC, id) WHERE called_by IS NOT NULL;
+CREATE INDEX idx_instances_workflow ON df.instances (workflow, created_at DESC, id) WHERE workflow IS NOT NULL;
 CREATE INDEX idx_instances_label ON df.instances (label, created_at DESC, id) WHERE label IS NOT NULL;
+CREATE INDEX idx_instances_completed_at ON df.instances (completed_at) WHERE completed_at IS NOT NULL;
+CREATE INDEX idx_instances_attributes ON df.instances USING gin (attributes jsonb_path_ops)
+    WHERE attributes IS NOT NULL;
 CREATE UNIQUE INDEX idx_instances_idempotency_key ON df.instances (submitted_by, idempotency_key)
     WHERE idempotency_key IS NOT NULL;
 
@@ -92,8 +102,12 @@ COMMENT ON COLUMN df.instances.called_by IS
     'The role that called df.run(), where the workflow runs as its owner: it sees this row and not the nodes.';
 COMMENT ON COLUMN df.instances.durability IS
     'step or barrier: what df.start() was told, or pg_durable.checkpoint_durability in its session.';
+COMMENT ON COLUMN df.instances.started_at IS 'When an executor had it first.';
 COMMENT ON COLUMN df.instances.completed_at IS 'When the instance became completed, failed or cancelled.';
 COMMENT ON COLUMN df.instances.failed_node IS 'The node whose failure failed the instance.';
+COMMENT ON COLUMN df.instances.cancelled_by IS 'The role that called df.cancel().';
+COMMENT ON COLUMN df.instances.attributes IS 'What the instance is found by; kept for a later version.';
+COMMENT ON COLUMN df.instances.trace_context IS 'The trace that it belongs to; kept for a later version.';
 
 -- The columns that a checkpoint changes stand last, so that the log holds little more than them; most of each
 -- page is left free, so that a checkpoint stays in its page (HOT).
@@ -113,6 +127,7 @@ CREATE TABLE df.nodes (
     generation      bigint NOT NULL DEFAULT 0,
     iteration       bigint NOT NULL DEFAULT 0,
     updated_at      timestamptz DEFAULT now(),
+    started_at      timestamptz,
     wake_at         timestamptz,
     waiting_for     text,
     result          jsonb,
@@ -138,6 +153,8 @@ COMMENT ON COLUMN df.nodes.submitted_by IS 'The role that called df.start().';
 COMMENT ON COLUMN df.nodes.generation IS
     'The generation of the enclosing loop in which status and result were written; of an older one they no longer count.';
 COMMENT ON COLUMN df.nodes.iteration IS 'LOOP: the present generation of its body. RACE: the winning branch, from 0.';
+COMMENT ON COLUMN df.nodes.started_at IS
+    'When the node began, in its generation: a wait when it was reached, a step with the transaction that it has ended in.';
 COMMENT ON COLUMN df.nodes.result_columns IS 'Names and types of the result''s columns, in order.';
 COMMENT ON COLUMN df.nodes.at_least_once IS
     'True when the step committed by itself, so that its effect and its checkpoint were not one transaction.';

@@ -1,7 +1,8 @@
 -- Watching: what runs, how far it has come, and whether the engine is well.
 
-CREATE FUNCTION df._output(i df.instances) RETURNS text
-    STABLE LANGUAGE sql
+-- Ids, not rows: a function that takes the row type of a table keeps columns from being added to it.
+CREATE FUNCTION df._output(instance_id text) RETURNS text
+    STABLE STRICT LANGUAGE sql SET row_security = on
     BEGIN ATOMIC
         SELECT CASE i.status
             WHEN 'completed' THEN coalesce(
@@ -9,36 +10,26 @@ CREATE FUNCTION df._output(i df.instances) RETURNS text
                 CASE WHEN i.called_by IS NOT NULL THEN df._called_result(i.id) END)
             WHEN 'failed' THEN i.error
             WHEN 'cancelled' THEN i.error
-        END;
+        END
+        FROM df.instances AS i WHERE i.id = _output.instance_id;
     END;
 
-CREATE FUNCTION df._execution_count(i df.instances) RETURNS bigint
-    STABLE LANGUAGE sql
+CREATE FUNCTION df._execution_count(instance_id text) RETURNS bigint
+    STABLE STRICT LANGUAGE sql SET row_security = on
     BEGIN ATOMIC
         SELECT greatest(n.iteration, 1)
-        FROM df.nodes AS n WHERE n.instance_id = i.id AND n.id = i.root_node AND n.node_type = 'LOOP'
+        FROM df.instances AS i JOIN df.nodes AS n ON n.instance_id = i.id AND n.id = i.root_node
+        WHERE i.id = _execution_count.instance_id AND n.node_type = 'LOOP'
         UNION ALL SELECT 1 LIMIT 1;
     END;
 
-COMMENT ON FUNCTION df._output(df.instances) IS 'The result of an instance, or why it ended.';
-COMMENT ON FUNCTION df._execution_count(df.instances) IS 'How many generations its root loop has begun; 1 without one.';
+COMMENT ON FUNCTION df._output(text) IS 'The result of an instance, or why it ended.';
+COMMENT ON FUNCTION df._execution_count(text) IS 'How many generations its root loop has begun; 1 without one.';
 
 CREATE FUNCTION df.list_instances(status_filter text DEFAULT NULL, limit_count integer DEFAULT 100)
     RETURNS TABLE (
         instance_id text, label text, function_name text, status text, execution_count bigint, output text)
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET row_security = on
-    AS $$
-BEGIN
-    PERFORM df._check_list_limit(limit_count);
-    RETURN QUERY
-        SELECT i.id::text, i.label, 'pg_durable::orchestration::execute-function-graph'::text, i.status,
-               df._execution_count(i), df._output(i)
-        FROM df.instances AS i
-        WHERE status_filter IS NULL OR i.status = lower(status_filter)
-        ORDER BY i.created_at DESC, i.id
-        LIMIT limit_count;
-END
-$$;
+    LANGUAGE c AS 'MODULE_PATHNAME', 'list_newest_wrapper';
 COMMENT ON FUNCTION df.list_instances(text, integer) IS 'The newest instances that the current role may see.';
 
 CREATE FUNCTION df.list_instances(
@@ -46,79 +37,9 @@ CREATE FUNCTION df.list_instances(
     RETURNS TABLE (
         instance_id text, label text, function_name text, status text, execution_count bigint, output text,
         created_at timestamptz, completed_at timestamptz, next_cursor text)
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET row_security = on
-    AS $$
-DECLARE
-    fields text[];
-    after_created_at timestamptz;
-    after_id text;
-    cursor_time CONSTANT text := 'YYYY-MM-DD"T"HH24:MI:SS.USOF';
-BEGIN
-    PERFORM df._check_list_limit(limit_count);
-    IF after_cursor IS NOT NULL THEN
-        IF length(after_cursor) <= 512 AND after_cursor ~ '^([0-9a-f]{2})+$' THEN
-            BEGIN
-                fields := string_to_array(convert_from(decode(after_cursor, 'hex'), 'UTF8'), '|');
-            EXCEPTION WHEN OTHERS THEN
-                fields := NULL;
-            END;
-        END IF;
-        IF fields IS NULL OR cardinality(fields) <> 3 OR fields[1] <> 'v1'
-           OR fields[2] !~ '^\d{4,6}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}[+-]\d\d(:\d\d)?$'
-           OR fields[3] !~ '^[0-9a-f]{8,16}$' THEN
-            RAISE EXCEPTION 'df.list_instances: invalid after_cursor'
-                USING ERRCODE = 'invalid_parameter_value',
-                      HINT = 'Pass the next_cursor of an earlier page as it was.';
-        END IF;
-        after_created_at := fields[2]::timestamptz;
-        after_id := fields[3];
-    END IF;
-    RETURN QUERY
-        WITH page AS (
-            SELECT i AS instance, row_number() OVER (ORDER BY i.created_at DESC, i.id) AS place
-            FROM df.instances AS i
-            WHERE (status_filter IS NULL OR i.status = lower(status_filter))
-              AND (label_filter IS NULL OR i.label = label_filter)
-              AND (after_cursor IS NULL OR i.created_at < after_created_at
-                   OR (i.created_at = after_created_at AND i.id > after_id))
-            ORDER BY i.created_at DESC, i.id
-            LIMIT limit_count::bigint + 1
-        ), cursor_row AS (
-            SELECT encode(convert_to(
-                       'v1|' || to_char((p.instance).created_at, cursor_time) || '|' || (p.instance).id,
-                       'UTF8'), 'hex') AS next_cursor
-            FROM page AS p
-            WHERE p.place = limit_count AND EXISTS (SELECT FROM page AS q WHERE q.place > limit_count)
-        )
-        SELECT (p.instance).id::text, (p.instance).label,
-               'pg_durable::orchestration::execute-function-graph'::text, (p.instance).status,
-               df._execution_count(p.instance), df._output(p.instance),
-               (p.instance).created_at, (p.instance).completed_at,
-               (SELECT c.next_cursor FROM cursor_row AS c)
-        FROM page AS p
-        WHERE p.place <= limit_count
-        ORDER BY p.place;
-END
-$$;
+    LANGUAGE c AS 'MODULE_PATHNAME', 'list_pages_wrapper';
 COMMENT ON FUNCTION df.list_instances(text, integer, text, text) IS
     'One page of instances; pass next_cursor as after_cursor to get the next one.';
-
-CREATE FUNCTION df._check_list_limit(limit_count integer) RETURNS void
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET row_security = on
-    AS $$
-DECLARE
-    most integer := current_setting('pg_durable.list_instances_max_limit')::integer;
-BEGIN
-    IF limit_count IS NULL OR limit_count < 1 THEN
-        RAISE EXCEPTION 'limit_count must be at least 1' USING ERRCODE = 'invalid_parameter_value';
-    ELSIF limit_count > most THEN
-        RAISE EXCEPTION 'df.list_instances: limit_count (%) exceeds pg_durable.list_instances_max_limit (%); request fewer rows, or use the paginated df.list_instances overload (after_cursor/next_cursor) for large result sets',
-            limit_count, most USING ERRCODE = 'program_limit_exceeded';
-    END IF;
-END
-$$;
-
-COMMENT ON FUNCTION df._check_list_limit(integer) IS 'Raises unless a limit_count is allowed.';
 
 CREATE FUNCTION df.instance_info(instance_id text)
     RETURNS TABLE (
@@ -127,7 +48,7 @@ CREATE FUNCTION df.instance_info(instance_id text)
     STRICT LANGUAGE sql SET row_security = on
     BEGIN ATOMIC
         SELECT i.id::text, i.label, 'pg_durable::orchestration::execute-function-graph'::text, '1.0.0'::text,
-               df._execution_count(i), i.status, df._output(i)
+               df._execution_count(i.id), i.status, df._output(i.id)
         FROM df.instances AS i WHERE i.id = instance_info.instance_id;
     END;
 COMMENT ON FUNCTION df.instance_info(text) IS 'One instance; no row when it is unknown or not visible.';
@@ -154,10 +75,10 @@ BEGIN
                    extract(epoch FROM coalesce(i.completed_at, clock_timestamp())
                        - CASE WHEN last.execution_id = 1 THEN i.created_at ELSE root.updated_at END)
                    * 1000)::bigint END,
-               CASE WHEN e.execution_id = last.execution_id THEN df._output(i) END
+               CASE WHEN e.execution_id = last.execution_id THEN df._output(i.id) END
         FROM df.instances AS i
              JOIN df.nodes AS root ON root.instance_id = i.id AND root.id = i.root_node,
-             LATERAL (SELECT df._execution_count(i)) AS last (execution_id),
+             LATERAL (SELECT df._execution_count(i.id)) AS last (execution_id),
              LATERAL generate_series(
                  last.execution_id,
                  greatest(1, last.execution_id - least(limit_count, 10000) + 1), -1) AS e (execution_id)
@@ -174,7 +95,8 @@ CREATE FUNCTION df.instance_nodes(instance_id_param text)
         status text, result text, status_details text, inferred_status text,
         inferred_status_from_ancestor_id text, updated_at timestamptz,
         waiting_for text, wake_at timestamptz, delivery text, generation bigint,
-        error text, sqlstate text, deaths integer, attempt integer, next_attempt_at timestamptz)
+        error text, sqlstate text, deaths integer, attempt integer, next_attempt_at timestamptz,
+        started_at timestamptz)
     STRICT LANGUAGE c AS 'MODULE_PATHNAME', 'instance_nodes_wrapper';
 COMMENT ON FUNCTION df.instance_nodes(text) IS
     'The nodes of an instance: how far each has come, what it waits for, and how its effect is delivered.';
@@ -192,21 +114,6 @@ CREATE FUNCTION df.instance_nodes(instance_id_param text, _last_n_executions int
 
 COMMENT ON FUNCTION df.instance_nodes(text, integer) IS
     'The nodes of an instance as clients of the reference system read them; the second argument is ignored.';
-
-CREATE FUNCTION df.metrics(
-    OUT total_instances bigint, OUT running_instances bigint, OUT completed_instances bigint,
-    OUT failed_instances bigint, OUT total_executions bigint, OUT total_events bigint)
-    SECURITY DEFINER LANGUAGE sql
-    BEGIN ATOMIC
-        SELECT count(*),
-               count(*) FILTER (WHERE i.status = 'running'),
-               count(*) FILTER (WHERE i.status = 'completed'),
-               count(*) FILTER (WHERE i.status IN ('failed', 'cancelled')),
-               coalesce(sum(df._execution_count(i)), 0)::bigint,
-               (SELECT count(*) FROM df.nodes AS n WHERE n.status IN ('completed', 'failed'))
-        FROM df.instances AS i;
-    END;
-COMMENT ON FUNCTION df.metrics() IS 'Counts over the instances of all roles.';
 
 CREATE FUNCTION df.workers(
     OUT kind text, OUT pid integer, OUT role text, OUT database text, OUT state text, OUT instance_id text,

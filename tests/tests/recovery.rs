@@ -21,4 +21,5 @@ mod recovery {
     mod standby;
     mod storing;
     mod undone;
+    mod waits;
 }

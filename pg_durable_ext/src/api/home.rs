@@ -5,8 +5,8 @@ use pgrx::prelude::*;
 
 use super::extension;
 use crate::engine::wake;
-use crate::pg::catalog;
 use crate::pg::spi::Session;
+use crate::pg::{catalog, role};
 use crate::store::{self, home, instances, roles};
 
 /// Why instances were not adopted.
@@ -46,6 +46,7 @@ pub fn adopt(discard: bool) -> Result<i64, AdoptError> {
     if !catalog::owns_database(catalog::my_database()) {
         return Err(AdoptError::NotAllowed);
     }
+    let adopter = role::current_user();
     let _owner = store::as_owner();
     let spi = Session::open();
     home::lock(&spi);
@@ -63,7 +64,7 @@ pub fn adopt(discard: bool) -> Result<i64, AdoptError> {
         return Ok(0);
     }
     let adopted = if discard {
-        instances::cancel_all(&spi, "discarded by df.adopt()")
+        instances::cancel_all(&spi, "discarded by df.adopt()", adopter)
     } else {
         instances::count_unfinished(&spi)
     };

@@ -111,9 +111,10 @@ fn instance_run(instance_id: Option<&str>) -> Result<String, ErrorReport> {
 #[pg_extern]
 fn instance_cancel(instance_id: &str, reason: Text) -> Result<Text, ErrorReport> {
     let (number, owner) = visible::find(instance_id)?;
+    let canceller = role::current_user();
     let _owner = store::as_owner();
     let spi = Session::open();
-    if instances::cancel(&spi, instance_id, &reason) {
+    if instances::cancel(&spi, instance_id, &reason, canceller) {
         wake::after_cancel(owner, number);
     }
     Ok(Text(format!("Instance {instance_id} cancelled: {}", reason.0)))

@@ -38,6 +38,7 @@ type Row = (
     Option<i32>,
     Option<i32>,
     Option<TimestampWithTimeZone>,
+    Option<TimestampWithTimeZone>,
 );
 
 #[expect(clippy::type_complexity, reason = "the columns, as pgrx wants them named")]
@@ -69,6 +70,7 @@ fn instance_nodes(
             name!(deaths, Option<i32>),
             name!(attempt, Option<i32>),
             name!(next_attempt_at, Option<TimestampWithTimeZone>),
+            name!(started_at, Option<TimestampWithTimeZone>),
         ),
     >,
     ErrorReport,
@@ -168,6 +170,7 @@ impl Shown {
                     row.deaths,
                     row.attempt,
                     row.next_attempt_at.and_then(clock::to_sql),
+                    row.started_at.and_then(clock::to_sql),
                 )
             })
             .collect()

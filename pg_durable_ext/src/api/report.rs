@@ -9,12 +9,14 @@ use super::check::CheckError;
 use super::clock::ClockError;
 use super::definition::DefinitionError;
 use super::explain::ExplainError;
+use super::fleet::FleetError;
 use super::graph::BuildError;
 use super::home::AdoptError;
 use super::launch::LaunchError;
 use super::maintenance::MaintenanceError;
 use super::not_a_step::NotAStep;
 use super::registry::WorkflowError;
+use super::scope::NotReadable;
 use super::signal::SignalError;
 use super::variable::InWorkflow;
 use super::visible::NotFound;
@@ -213,6 +215,34 @@ impl From<WorkflowError> for ErrorReport {
 impl From<NotFound> for ErrorReport {
     fn from(error: NotFound) -> ErrorReport {
         report(Code::ERRCODE_UNDEFINED_OBJECT, &error).set_hint(LIST_INSTANCES)
+    }
+}
+
+impl From<FleetError> for ErrorReport {
+    fn from(error: FleetError) -> ErrorReport {
+        let report = |code| report(code, &error);
+        match &error {
+            FleetError::NotReadable(NotReadable) => report(Code::ERRCODE_INSUFFICIENT_PRIVILEGE)
+                .set_hint("Ask for the right to use pg_durable: SELECT df.grant_usage('role')."),
+            FleetError::Filter(source) if source.is_limit() => {
+                report(Code::ERRCODE_PROGRAM_LIMIT_EXCEEDED).set_hint(source.hint())
+            }
+            FleetError::Filter(source) => {
+                report(Code::ERRCODE_INVALID_PARAMETER_VALUE).set_hint(source.hint())
+            }
+            FleetError::Sort(_) => report(Code::ERRCODE_INVALID_PARAMETER_VALUE)
+                .set_hint("Sort by created_at, completed_at or id, with - before it for the greatest first."),
+            FleetError::InstancesCursor(_) => report(Code::ERRCODE_INVALID_PARAMETER_VALUE)
+                .set_hint("Pass the next_cursor of an earlier page as it was."),
+            FleetError::Cursor(_) => report(Code::ERRCODE_INVALID_PARAMETER_VALUE)
+                .set_hint("Pass the cursor of a row of an earlier page in the same order as it was."),
+            FleetError::LimitTooSmall(_) => report(Code::ERRCODE_INVALID_PARAMETER_VALUE),
+            FleetError::InstancesLimit { .. } => report(Code::ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+            FleetError::LimitTooLarge { .. } => report(Code::ERRCODE_PROGRAM_LIMIT_EXCEEDED)
+                .set_hint("Pass the last row's cursor as after to get the next page."),
+            FleetError::UnknownRole(_) => report(Code::ERRCODE_UNDEFINED_OBJECT)
+                .set_hint("Name a role as it is in pg_roles, without quotes."),
+        }
     }
 }
 

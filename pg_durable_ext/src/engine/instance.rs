@@ -19,7 +19,7 @@ use crate::pg::spi::{Session, Tid};
 use crate::pg::{catalog, clock, xact};
 use crate::store::instances::Changed;
 use crate::store::nodes::Written;
-use crate::store::{self, EngineError, instances, nodes};
+use crate::store::{self, EngineError, instances, nodes, waits};
 
 /// See the module.
 pub struct Instance {
@@ -50,6 +50,13 @@ pub struct Instance {
     pub is_pending: bool,
     /// The transaction under way has written to a node.
     has_written: bool,
+    /// Something of it may stand in `df._waits`.
+    has_listed_waits: bool,
+    /// The wait that this process has reached last.
+    armed: Option<NodeId>,
+    /// The wait that it has not listed, because the last one was over at once.
+    unlisted: Option<NodeId>,
+    signals_are_there: bool,
 }
 
 /// Where a branch stands after a leaf was looked at.
@@ -135,6 +142,7 @@ impl Instance {
             Err(error) => return Loaded::Broken(error.into()),
         };
         let durability = Durability::parse(&row.durability).unwrap_or(Durability::Step);
+        let has_listed_waits = nodes.graph.iter().any(|(_, node)| listed(&node.kind).is_some());
         Loaded::Instance(Box::new(Instance {
             id,
             number,
@@ -152,6 +160,10 @@ impl Instance {
             failure_text: None,
             is_pending: row.status == "pending",
             has_written: false,
+            has_listed_waits,
+            armed: None,
+            unlisted: None,
+            signals_are_there: false,
         }))
     }
 
@@ -261,6 +273,9 @@ impl Instance {
             }
         };
         self.has_effect = false;
+        if self.has_listed_waits {
+            self.end_abandoned_waits(spi);
+        }
         let is_end = matches!(after, After::Next { next: Next::Finished(_) | Next::Failed { .. }, .. });
         if std::mem::take(&mut self.has_written) && self.is_pending && !is_end {
             let changed = instances::mark_running_at(spi, &self.id, self.place);
@@ -279,6 +294,7 @@ impl Instance {
         let Some(wait) = graph.kind(leaf).leaf().and_then(Leaf::wait) else { return Ok(()) };
         let wake_at = wait.until(clock::now())?;
         self.progress.arm(leaf, wake_at);
+        self.armed = Some(leaf);
         Ok(())
     }
 
@@ -315,7 +331,67 @@ impl Instance {
             Written::Late => return Err(Stop::Lost),
             Written::Held => return Err(Stop::Held),
         }
+        self.write_wait(spi, node);
         Ok(())
+    }
+
+    /// Says in `df._waits` what the row that was just written says of a wait.
+    fn write_wait(&mut self, spi: &Session, node: NodeId) {
+        let state = self.progress.state(node);
+        let (status, generation) = (state.status, state.generation);
+        let Some(wait) = listed(self.progress.graph().kind(node)) else { return };
+        match status {
+            NodeStatus::Running if self.signals_are_there && wait.is_for_signal() => {
+                self.unlisted = Some(node)
+            }
+            NodeStatus::Running => self.list_wait(spi, node),
+            NodeStatus::Completed | NodeStatus::Failed => {
+                if self.unlisted.take_if(|unlisted| *unlisted == node).is_none() {
+                    waits::end(spi, &self.id, node, Some(generation));
+                }
+            }
+            NodeStatus::Pending => {}
+        }
+    }
+
+    fn list_wait(&self, spi: &Session, node: NodeId) {
+        let Some(wait) = listed(self.progress.graph().kind(node)) else { return };
+        let (kind, name) = wait.words();
+        let state = self.progress.state(node);
+        let (generation, wake_at) = (state.generation, state.wake_at);
+        let guards = self.progress.guards(node);
+        waits::begin(spi, &waits::Wait { instance: &self.id, node, generation, kind, name, wake_at, guards });
+    }
+
+    /// A wait for a signal has ended at once. Where one was there before it was waited for, the next may be, too, and such a
+    /// wait needs no row in `df._waits`: it is over before anybody reads it.
+    pub fn note_signal(&mut self, leaf: NodeId) {
+        self.signals_are_there = self.armed == Some(leaf);
+    }
+
+    /// Says of a leaf that goes on waiting that it does, where that is not said.
+    pub fn keep_waiting(&mut self, spi: &Session, leaf: NodeId) {
+        (self.signals_are_there, self.armed) = (false, None);
+        self.unlisted.take_if(|unlisted| *unlisted == leaf);
+        let generation = self.progress.state(leaf).generation;
+        if !waits::is_there(&self.id, leaf, generation) {
+            self.list_wait(spi, leaf);
+        }
+    }
+
+    fn end_abandoned_waits(&self, spi: &Session) {
+        let graph = self.progress.graph();
+        for &root in self.progress.abandoned() {
+            for (node, _) in graph.iter().filter(|(_, node)| listed(&node.kind).is_some()) {
+                if graph.is_within(node, root) {
+                    // How far a loop has come that others carry out, this process does not know.
+                    let outer = graph.enclosing_loop(node);
+                    let is_known = outer.is_none_or(|outer| !graph.is_within(outer, root));
+                    let generation = is_known.then(|| self.progress.generation(node));
+                    waits::end(spi, &self.id, node, generation);
+                }
+            }
+        }
     }
 
     /// What users read of a failure.
@@ -356,6 +432,9 @@ impl Instance {
         if !self.note_change(changed) {
             return Ok(false);
         }
+        if self.has_listed_waits {
+            waits::end_of(spi, &self.id);
+        }
         let root = self.progress.graph().kind(NodeId::ROOT);
         if root.is_derived() {
             let (result, columns) = outcome.to_json();
@@ -374,4 +453,9 @@ impl Instance {
         }
         Ok(true)
     }
+}
+
+/// The wait that a node is, if others find it by what it waits for.
+fn listed(kind: &NodeKind) -> Option<&dyn Wait> {
+    kind.leaf().and_then(Leaf::wait).filter(|wait| wait.is_listed())
 }

@@ -96,6 +96,24 @@ pub fn acts_as(role: pg_sys::Oid) -> bool {
     unsafe { role != pg_sys::InvalidOid && pg_sys::has_privs_of_role(pg_sys::GetUserId(), role) }
 }
 
+/// Whether row security hides rows of a table of the extension from the current user. Inside a transaction.
+pub fn is_row_secured(table: &CStr) -> bool {
+    let Some(oid) = relation(table) else { return true };
+    // SAFETY: catalog look-ups; with `noError` it raises nothing, whatever row_security is set to.
+    let found = unsafe { pg_sys::check_enable_rls(oid, pg_sys::InvalidOid, true) };
+    found == pg_sys::CheckEnableRlsResult::RLS_ENABLED as i32
+}
+
+/// Whether the current user may read a table of the extension. Inside a transaction.
+pub fn may_read(table: &CStr) -> bool {
+    let Some(oid) = relation(table) else { return false };
+    // SAFETY: catalog look-ups.
+    unsafe {
+        pg_sys::pg_class_aclcheck(oid, pg_sys::GetUserId(), pg_sys::ACL_SELECT as pg_sys::AclMode)
+            == pg_sys::AclResult::ACLCHECK_OK
+    }
+}
+
 /// Whether a database takes connections. Inside a transaction.
 pub fn takes_connections(database: pg_sys::Oid) -> bool {
     matches!(access(database), Some(Access::Open | Access::Template))

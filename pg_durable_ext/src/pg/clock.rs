@@ -6,10 +6,15 @@ use pgrx::pg_sys;
 
 use super::gucs;
 
+/// Microseconds since 2000-01-01 UTC by the system's clock, as SQL reads it.
+pub fn system() -> i64 {
+    // SAFETY: reads the system's clock.
+    unsafe { pg_sys::GetCurrentTimestamp() }
+}
+
 /// Microseconds since 2000-01-01 UTC: the system's clock and, in a server for tests, what [`advance`] has added to it.
 pub fn now() -> i64 {
-    // SAFETY: reads the system's clock.
-    let system = unsafe { pg_sys::GetCurrentTimestamp() };
+    let system = system();
     if gucs::test_clock() { system.saturating_add(added().load(Ordering::Relaxed)) } else { system }
 }
 

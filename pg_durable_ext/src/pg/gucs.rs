@@ -113,7 +113,7 @@ const NUMBERS: [Number; 13] = [
     },
     Number {
         name: c"pg_durable.list_instances_max_limit",
-        short: c"The largest limit_count that df.list_instances() accepts.",
+        short: c"The largest limit_count that df.list_instances() and df.list() accept.",
         long: c"In rows.",
         setting: &LIST_INSTANCES_MAX_LIMIT,
         least: 1,
@@ -333,6 +333,11 @@ pub fn executor_idle_timeout() -> Duration {
 /// `pg_durable.log_workflow_sql`.
 pub fn log_workflow_sql() -> bool {
     LOG_WORKFLOW_SQL.get()
+}
+
+/// `pg_durable.list_instances_max_limit`.
+pub fn list_instances_max_limit() -> i32 {
+    LIST_INSTANCES_MAX_LIMIT.get()
 }
 
 /// `pg_durable.loop_min_interval`, in microseconds.

@@ -4,20 +4,18 @@
 //! also depend on no setting that a step may have changed. Whatever does not fit (triggers, another access method, a
 //! row that is not where it was) is left to the caller, who has the same as SQL.
 
-use std::cell::{Cell, RefCell};
+mod indexes;
+mod known;
+
 use std::ffi::CStr;
-use std::rc::Rc;
 
 use pgrx::pg_sys;
 
 use super::spi::{Arg, Tid, datum};
-use super::{catalog, encoding, value, xact};
-
-/// A table of the extension and those of its columns, by name, that an operation reads or writes.
-pub struct Table {
-    pub name: &'static CStr,
-    pub columns: &'static [&'static CStr],
-}
+use super::{catalog, encoding, xact};
+use indexes::Indexes;
+pub use known::Table;
+use known::{Known, known};
 
 /// A row as it was found.
 pub struct Row<'t> {
@@ -246,15 +244,15 @@ unsafe fn seen<T>(
     Some(Seen { value, place: row.place(), is_own, changing })
 }
 
-/// A condition of equality on a column of a text type, or of type `oid` or `regrole`.
+/// A condition of equality on a column of a text type, or of type `bigint`, `oid` or `regrole`.
 fn equals(column: i16, value: Arg<'_>) -> pg_sys::ScanKeyData {
     let (equal, collation) = match value {
         Arg::Oid(_) => (pg_sys::F_OIDEQ, pg_sys::InvalidOid),
+        Arg::Int8(_) => (pg_sys::F_INT8EQ, pg_sys::InvalidOid),
         Arg::Text(_)
         | Arg::Null
         | Arg::Bool(_)
         | Arg::Int4(_)
-        | Arg::Int8(_)
         | Arg::Jsonb(_)
         | Arg::Timestamp(_)
         | Arg::TextArray(_) => (pg_sys::F_TEXTEQ, pg_sys::DEFAULT_COLLATION_OID),
@@ -279,6 +277,15 @@ fn equals(column: i16, value: Arg<'_>) -> pg_sys::ScanKeyData {
 /// Inserts rows whose values are those of the table's columns; what is not named is NULL. False leaves everything as it
 /// was.
 pub fn insert<'a>(table: &Table, rows: impl IntoIterator<Item = Vec<Arg<'a>>>) -> bool {
+    insert_rows(table, rows, false)
+}
+
+/// [`insert`] of a row, unless there is one with its key.
+pub fn insert_unless_there(table: &Table, row: Vec<Arg<'_>>) -> bool {
+    insert_rows(table, [row], true)
+}
+
+fn insert_rows<'a>(table: &Table, rows: impl IntoIterator<Item = Vec<Arg<'a>>>, unless_there: bool) -> bool {
     let Some(oid) = catalog::relation(table.name) else { return false };
     let lock = pg_sys::RowExclusiveLock as pg_sys::LOCKMODE;
     // SAFETY: the relation is locked until the transaction ends. A tuple is a copy of its values.
@@ -299,7 +306,11 @@ pub fn insert<'a>(table: &Table, rows: impl IntoIterator<Item = Vec<Arg<'a>>>) -
                 let tuple =
                     pg_sys::heap_form_tuple((*relation).rd_att, values.as_mut_ptr(), nulls.as_mut_ptr());
                 pg_sys::heap_insert(relation, tuple, command, 0, std::ptr::null_mut());
-                indexes.insert(tuple);
+                if !indexes.insert(tuple, unless_there) {
+                    // What this command has written, the next may delete.
+                    pg_sys::CommandCounterIncrement();
+                    pg_sys::simple_heap_delete(relation, &mut (*tuple).t_self);
+                }
                 pg_sys::heap_freetuple(tuple);
             }
             indexes.close();
@@ -307,6 +318,40 @@ pub fn insert<'a>(table: &Table, rows: impl IntoIterator<Item = Vec<Arg<'a>>>) -
         }
         pg_sys::table_close(relation, pg_sys::NoLock as pg_sys::LOCKMODE);
         known.is_some()
+    }
+}
+
+/// Deletes the rows whose `keys` are as given, by that index, as far as nobody else is doing something to them; false
+/// where SQL has to do it.
+pub fn remove(table: &Table, index: &CStr, keys: &[(usize, Arg<'_>)]) -> bool {
+    let Some(oid) = catalog::relation(table.name) else { return false };
+    let lock = pg_sys::RowExclusiveLock as pg_sys::LOCKMODE;
+    // SAFETY: the relation is locked until the transaction ends.
+    unsafe {
+        let relation = pg_sys::table_open(oid, lock);
+        let takes_changes = known(relation, table).is_some_and(|known| known.takes_changes);
+        if takes_changes {
+            let mut places = Vec::new();
+            find(table, index, keys, |row| places.push(row.place().to_pointer()));
+            let command = pg_sys::GetCurrentCommandId(!places.is_empty());
+            for place in &mut places {
+                let mut failure: pg_sys::TM_FailureData = std::mem::zeroed();
+                pg_sys::heap_delete(
+                    relation,
+                    place,
+                    command,
+                    std::ptr::null_mut(),
+                    false,
+                    &mut failure,
+                    false,
+                );
+            }
+            if !places.is_empty() {
+                pg_sys::CommandCounterIncrement();
+            }
+        }
+        pg_sys::table_close(relation, pg_sys::NoLock as pg_sys::LOCKMODE);
+        takes_changes
     }
 }
 
@@ -518,257 +563,5 @@ unsafe fn replace(
                 _ => NewEntries::All,
             })
         }
-    }
-}
-
-/// The indexes of a table that is being written, whichever a DBA has added.
-struct Indexes {
-    relation: pg_sys::Relation,
-    state: *mut pg_sys::EState,
-    target: *mut pg_sys::ResultRelInfo,
-    slot: *mut pg_sys::TupleTableSlot,
-}
-
-impl Indexes {
-    /// Callers hold a lock on the relation. What an error leaves open, the abort closes.
-    unsafe fn open(relation: pg_sys::Relation) -> Indexes {
-        // SAFETY: as the replication worker prepares to write rows without a plan.
-        unsafe {
-            let state = pg_sys::CreateExecutorState();
-            let target = pg_sys::palloc0(size_of::<pg_sys::ResultRelInfo>()).cast::<pg_sys::ResultRelInfo>();
-            pg_sys::InitResultRelInfo(target, relation, 0, std::ptr::null_mut(), 0);
-            pg_sys::ExecOpenIndices(target, false);
-            let slot =
-                pg_sys::MakeSingleTupleTableSlot((*relation).rd_att, &raw const pg_sys::TTSOpsHeapTuple);
-            Indexes { relation, state, target, slot }
-        }
-    }
-
-    /// The entries of a new row.
-    unsafe fn insert(&mut self, tuple: pg_sys::HeapTuple) {
-        // SAFETY: the slot refers to the tuple, which is not looked at any more once the entries are written.
-        unsafe {
-            pg_sys::ExecStoreHeapTuple(tuple, self.slot, false);
-            (*self.slot).tts_tableOid = (*self.relation).rd_id;
-            self.insert_stored(false);
-        }
-    }
-
-    /// The entries of a new version of a row that differs from the last in the `changed` columns.
-    ///
-    /// A unique index none of whose columns changed need not be searched for others of the same key: there is none, but
-    /// the search would visit every version of this very row that an old snapshot keeps, and make a long loop slower
-    /// with each iteration.
-    unsafe fn insert_version(&mut self, tuple: pg_sys::HeapTuple, changed: &[i16], only_summaries: bool) {
-        // SAFETY: as in `insert`. An index that is taken out of the list is skipped by the executor, and put back.
-        unsafe {
-            pg_sys::ExecStoreHeapTuple(tuple, self.slot, false);
-            (*self.slot).tts_tableOid = (*self.relation).rd_id;
-            let mut done = Vec::new();
-            for place in 0..(*self.target).ri_NumIndices as usize {
-                let info = *(*self.target).ri_IndexRelationInfo.add(place);
-                let index = (*self.target).ri_IndexRelationDescs.add(place);
-                if only_summaries || !is_unique_on_others(&*info, changed) {
-                    continue;
-                }
-                let mut values = [pg_sys::Datum::from(0usize); pg_sys::INDEX_MAX_KEYS as usize];
-                let mut nulls = [false; pg_sys::INDEX_MAX_KEYS as usize];
-                pg_sys::FormIndexDatum(info, self.slot, self.state, values.as_mut_ptr(), nulls.as_mut_ptr());
-                pg_sys::index_insert(
-                    *index,
-                    values.as_mut_ptr(),
-                    nulls.as_mut_ptr(),
-                    &mut (*tuple).t_self,
-                    self.relation,
-                    pg_sys::IndexUniqueCheck::UNIQUE_CHECK_NO,
-                    true,
-                    info,
-                );
-                done.push((index, std::mem::replace(&mut *index, std::ptr::null_mut())));
-            }
-            self.insert_stored(only_summaries);
-            for (index, relation) in done {
-                *index = relation;
-            }
-        }
-    }
-
-    /// Callers have put a tuple into the slot.
-    unsafe fn insert_stored(&mut self, only_summaries: bool) {
-        let (conflict, arbiters) = (std::ptr::null_mut(), std::ptr::null_mut());
-        // SAFETY: what `open` prepared, and out-parameters that are not asked for.
-        unsafe {
-            if (*self.target).ri_NumIndices == 0 {
-                return;
-            }
-            #[cfg(feature = "pg15")]
-            {
-                let _ = only_summaries;
-                pg_sys::ExecInsertIndexTuples(
-                    self.target,
-                    self.slot,
-                    self.state,
-                    false,
-                    false,
-                    conflict,
-                    arbiters,
-                );
-            }
-            #[cfg(not(feature = "pg15"))]
-            pg_sys::ExecInsertIndexTuples(
-                self.target,
-                self.slot,
-                self.state,
-                false,
-                false,
-                conflict,
-                arbiters,
-                only_summaries,
-            );
-        }
-    }
-
-    unsafe fn close(self) {
-        // SAFETY: undoes `open`.
-        unsafe {
-            pg_sys::ExecDropSingleTupleTableSlot(self.slot);
-            pg_sys::ExecCloseIndices(self.target);
-            pg_sys::FreeExecutorState(self.state);
-            pg_sys::pfree(self.target.cast());
-        }
-    }
-}
-
-/// Whether an index is unique by plain columns, none of which is among these.
-fn is_unique_on_others(index: &pg_sys::IndexInfo, changed: &[i16]) -> bool {
-    let columns = &index.ii_IndexAttrNumbers[..index.ii_NumIndexAttrs as usize];
-    index.ii_Unique
-        && index.ii_ReadyForInserts
-        && index.ii_Predicate.is_null()
-        && index.ii_Expressions.is_null()
-        && index.ii_ExclusionOps.is_null()
-        && !columns.iter().any(|column| changed.contains(column))
-}
-
-/// What is known of one [`Table`] in the relation of this oid, until the catalogs say that something about it has changed.
-#[derive(Clone)]
-struct Known {
-    /// The numbers of the columns.
-    numbers: Rc<[i16]>,
-    /// Rows may be inserted without the executor.
-    takes_rows: bool,
-    /// Rows may be changed without the executor.
-    takes_changes: bool,
-}
-
-type Remembered = (*const Table, pg_sys::Oid, Known);
-
-thread_local! {
-    static KNOWN: RefCell<Vec<Remembered>> = const { RefCell::new(Vec::new()) };
-    static IS_TOLD: Cell<bool> = const { Cell::new(false) };
-    /// How often something has changed.
-    static CHANGES: Cell<u64> = const { Cell::new(0) };
-}
-
-/// What is known of a table; `None` where it lacks a column. The relation is open, so that news of it have been heard.
-unsafe fn known(relation: pg_sys::Relation, table: &Table) -> Option<Known> {
-    // SAFETY: an open relation.
-    let oid = unsafe { (*relation).rd_id };
-    let remembered = KNOWN.with_borrow(|known| {
-        let found = known.iter().find(|(of, at, _)| std::ptr::eq(*of, table) && *at == oid);
-        found.map(|(_, _, known)| known.clone())
-    });
-    if remembered.is_some() {
-        return remembered;
-    }
-    if !IS_TOLD.replace(true) {
-        // SAFETY: the callback lives as long as the library, which is never unloaded.
-        unsafe { pg_sys::CacheRegisterRelcacheCallback(Some(on_change), pg_sys::Datum::from(0usize)) }
-    }
-    let changes = CHANGES.get();
-    let numbers: Option<Rc<[i16]>> = table
-        .columns
-        .iter()
-        .map(|name| {
-            // SAFETY: a catalog look-up; an unknown column gives 0.
-            let number = unsafe { pg_sys::get_attnum(oid, name.as_ptr()) };
-            (number > 0).then_some(number)
-        })
-        .collect();
-    let numbers = numbers?;
-    // SAFETY: an open relation.
-    let takes_changes = unsafe { takes_changes(relation) };
-    // SAFETY: as above.
-    let takes_rows = takes_changes && unsafe { leaves_nothing_to_defaults(relation, &numbers) };
-    let found = Known { numbers, takes_rows, takes_changes };
-    // The look-ups above may have brought news.
-    if changes == CHANGES.get() {
-        KNOWN.with_borrow_mut(|known| {
-            known.retain(|(of, _, _)| !std::ptr::eq(*of, table));
-            known.push((table, oid, found.clone()));
-        });
-    }
-    Some(found)
-}
-
-#[pgrx::pg_guard]
-unsafe extern "C-unwind" fn on_change(_arg: pg_sys::Datum, changed: pg_sys::Oid) {
-    KNOWN.with_borrow_mut(|known| {
-        known.retain(|(_, oid, _)| changed != pg_sys::InvalidOid && *oid != changed)
-    });
-}
-
-/// The checks that this version brings itself: what it writes meets them.
-const OWN_CHECKS: [&CStr; 1] = [c"instances_status_chk"];
-
-/// Whether nobody but the server's heap has a say in what is written: no trigger, rule, check, generated column or row security
-/// that this version does not know.
-unsafe fn takes_changes(relation: pg_sys::Relation) -> bool {
-    // SAFETY: an open relation, whose descriptions belong to it.
-    unsafe {
-        let class = (*relation).rd_rel;
-        let is_heap = (*class).relam == pg_sys::HEAP_TABLE_AM_OID;
-        if !is_heap
-            || !(*relation).trigdesc.is_null()
-            || !(*relation).rd_rules.is_null()
-            || (*class).relforcerowsecurity
-            || (*class).relispartition
-        {
-            return false;
-        }
-        let constraints = (*(*relation).rd_att).constr;
-        if constraints.is_null() {
-            return true;
-        }
-        let checks = usize::from((*constraints).num_check);
-        let is_own = |at: usize| {
-            let name = CStr::from_ptr((*(*constraints).check.add(at)).ccname);
-            OWN_CHECKS.contains(&name)
-        };
-        (0..checks).all(is_own) && !columns(relation).iter().any(|column| column.attgenerated != 0)
-    }
-}
-
-/// Whether every column that is not named may be NULL and has no default.
-unsafe fn leaves_nothing_to_defaults(relation: pg_sys::Relation, numbers: &[i16]) -> bool {
-    // SAFETY: an open relation; a type that is no domain has itself for a base.
-    unsafe {
-        columns(relation).iter().all(|column| {
-            column.attisdropped
-                || numbers.contains(&column.attnum)
-                || !column.atthasdef
-                    && !column.attnotnull
-                    && column.attidentity == 0
-                    && pg_sys::getBaseType(column.atttypid) == column.atttypid
-        })
-    }
-}
-
-/// The columns, copied.
-unsafe fn columns(relation: pg_sys::Relation) -> Vec<pg_sys::FormData_pg_attribute> {
-    // SAFETY: an open relation, whose descriptor has so many.
-    unsafe {
-        let descriptor = (*relation).rd_att;
-        (0..(*descriptor).natts).map(|at| *value::attribute(descriptor, at)).collect()
     }
 }

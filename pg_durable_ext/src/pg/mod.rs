@@ -22,6 +22,7 @@ mod plans;
 pub mod portal;
 pub mod probe;
 pub mod process;
+pub mod query;
 pub mod remote;
 pub mod role;
 pub mod sequence;

@@ -138,6 +138,31 @@ impl Session {
 }
 
 impl Session {
+    /// Runs a statement that was put together for this once, and that changes nothing. No value is NULL.
+    pub(super) fn run_once(&self, text: &str, values: Vec<(pg_sys::Oid, pg_sys::Datum)>) -> Rows<'_> {
+        let _settings = PlannerSettings::of_engine();
+        let text = encoding::from_utf8(text);
+        let (mut types, mut values): (Vec<_>, Vec<_>) = values.into_iter().unzip();
+        // SAFETY: as many values as types, each of its type.
+        unsafe {
+            let code = pg_sys::SPI_execute_with_args(
+                text.as_ptr(),
+                types.len() as i32,
+                types.as_mut_ptr(),
+                values.as_mut_ptr(),
+                std::ptr::null(),
+                true,
+                0,
+            );
+            assert!(code >= 0, "SPI_execute_with_args: code {code}");
+            Rows {
+                table: pg_sys::SPI_tuptable,
+                count: pg_sys::SPI_processed as usize,
+                session: std::marker::PhantomData,
+            }
+        }
+    }
+
     /// Runs one expression of the user's with the user's rights; its value as text.
     pub fn evaluate(&self, expression: &str) -> Option<String> {
         let sql = encoding::from_utf8(&format!("SELECT {expression}"));
@@ -200,6 +225,12 @@ impl Statement {
 }
 
 impl Rows<'_> {
+    /// The rows as the server has them.
+    pub(super) fn tuples(&self) -> impl Iterator<Item = pg_sys::HeapTuple> {
+        // SAFETY: the table lives until the session ends, and has so many rows.
+        (0..self.count).map(|row| unsafe { *(*self.table).vals.add(row) })
+    }
+
     /// Column `column` (from 1) of row `row` (from 0) as text, by the type's output function.
     pub fn text(&self, row: usize, column: i32) -> Option<String> {
         assert!(row < self.count);

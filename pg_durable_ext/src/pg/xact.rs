@@ -211,6 +211,16 @@ pub fn has_written() -> bool {
     unsafe { pg_sys::GetTopTransactionIdIfAny() != pg_sys::InvalidTransactionId }
 }
 
+/// Gives the current transaction its id now, if it has none. Whoever notes when something ended does so behind this: what
+/// ended before a moment is then the work of transactions whose ids were given before it.
+pub fn assign_id() {
+    // One that must not write is told so by what it tries.
+    if !is_read_only() {
+        // SAFETY: a transaction is in progress, and not in recovery, where all are read only.
+        unsafe { pg_sys::GetTopTransactionId() };
+    }
+}
+
 /// Says that the commit of the current transaction, which has an id, has begun: see [`is_committing`]. It stops being so with
 /// the transaction.
 pub fn begin_committing() {

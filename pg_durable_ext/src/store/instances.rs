@@ -10,7 +10,7 @@ use pgrx::pg_sys::Oid;
 
 use crate::pg::spi::{self, Arg, Session, Tid, statement};
 use crate::pg::{clock, heap, sequence, xact};
-use crate::store::vars;
+use crate::store::{vars, waits};
 
 /// A row of `df.instances` to be inserted.
 pub struct NewInstance<'a> {
@@ -364,6 +364,7 @@ statement!(
 
 /// Completes an instance, whose row was seen at `place` last.
 pub fn complete(spi: &Session, id: &str, place: Option<Tid>) -> Changed {
+    xact::assign_id();
     let now = xact::started_at();
     let change = |row: &mut heap::Row<'_>| {
         let may_change = row.text(0) == id && matches!(row.text(1).as_str(), "pending" | "running");
@@ -410,22 +411,32 @@ pub fn fail(spi: &Session, id: &str, node: Option<&str>, text: &str, failure: &F
         Arg::text(failure.hint.as_deref()),
         Arg::text(failure.context.as_deref()),
     ];
-    if spi.run(&FAIL, &args).count == 1 { Changed::Yes(None) } else { Changed::No }
+    xact::assign_id();
+    if spi.run(&FAIL, &args).count == 0 {
+        return Changed::No;
+    }
+    waits::end_of(spi, id);
+    Changed::Yes(None)
 }
 
 statement!(
     CANCEL,
     c"UPDATE df.instances
       SET status = 'cancelled', updated_at = pg_catalog.now(), completed_at = pg_catalog.clock_timestamp(),
-          error = $2, message = $2, sqlstate = '57014'
+          error = $2, message = $2, sqlstate = '57014', cancelled_by = $3::pg_catalog.regrole
       WHERE id OPERATOR(pg_catalog.=) $1::pg_catalog.varchar
         AND status OPERATOR(pg_catalog.<>) ALL (ARRAY['completed', 'failed', 'cancelled'])",
-    [TEXTOID, TEXTOID]
+    [TEXTOID, TEXTOID, OIDOID]
 );
 
-/// Cancels an instance; false where it is terminal already.
-pub fn cancel(spi: &Session, id: &str, reason: &str) -> bool {
-    spi.run(&CANCEL, &[Arg::Text(id), Arg::Text(reason)]).count == 1
+/// Cancels an instance in the name of a role; false where it is terminal already.
+pub fn cancel(spi: &Session, id: &str, reason: &str, by: Oid) -> bool {
+    xact::assign_id();
+    let is_cancelled = spi.run(&CANCEL, &[Arg::Text(id), Arg::Text(reason), Arg::Oid(by)]).count == 1;
+    if is_cancelled {
+        waits::end_of(spi, id);
+    }
+    is_cancelled
 }
 
 statement!(
@@ -459,62 +470,6 @@ pub fn unfinished_of_role(spi: &Session, role: Oid) -> Vec<String> {
 }
 
 statement!(
-    DELETE_EXPIRED,
-    c"WITH expired AS (
-          SELECT i.id FROM df.instances AS i
-          WHERE i.status OPERATOR(pg_catalog.=) ANY (ARRAY['completed', 'failed', 'cancelled'])
-            AND COALESCE(i.completed_at, i.created_at)
-                OPERATOR(pg_catalog.<) (pg_catalog.now() OPERATOR(pg_catalog.-) pg_catalog.make_interval(days => $1))
-          LIMIT 1000
-          FOR UPDATE SKIP LOCKED
-      ), nodes AS (
-          DELETE FROM df.nodes AS n USING expired AS e WHERE n.instance_id OPERATOR(pg_catalog.=) e.id
-      ), signals AS (
-          DELETE FROM df.signals AS s USING expired AS e WHERE s.instance_id OPERATOR(pg_catalog.=) e.id
-      )
-      DELETE FROM df.instances AS i USING expired AS e WHERE i.id OPERATOR(pg_catalog.=) e.id",
-    [INT4OID]
-);
-
-statement!(
-    EXPIRED,
-    c"SELECT i.id FROM df.instances AS i
-      WHERE i.status OPERATOR(pg_catalog.=) ANY (ARRAY['completed', 'failed', 'cancelled'])
-        AND COALESCE(i.completed_at, i.created_at)
-            OPERATOR(pg_catalog.<) (pg_catalog.now() OPERATOR(pg_catalog.-) pg_catalog.make_interval(days => $1))
-        AND i.id OPERATOR(pg_catalog.<>) ALL ($2::pg_catalog.varchar[])
-      LIMIT 100",
-    [INT4OID, TEXTARRAYOID]
-);
-
-/// Up to 100 terminal instances that ended more than `days` ago, others than these.
-pub fn expired(spi: &Session, days: i32, except: &[Option<&str>]) -> Vec<String> {
-    let rows = spi.run(&EXPIRED, &[Arg::Int4(days), Arg::TextArray(except)]);
-    (0..rows.count).map(|row| rows.string(row, 1)).collect()
-}
-
-statement!(
-    DELETE_ONE,
-    c"WITH free AS (
-          SELECT i.id FROM df.instances AS i
-          WHERE i.id OPERATOR(pg_catalog.=) $1::pg_catalog.varchar
-            AND i.status OPERATOR(pg_catalog.=) ANY (ARRAY['completed', 'failed', 'cancelled'])
-          FOR UPDATE SKIP LOCKED
-      ), nodes AS (
-          DELETE FROM df.nodes AS n USING free AS f WHERE n.instance_id OPERATOR(pg_catalog.=) f.id
-      ), signals AS (
-          DELETE FROM df.signals AS s USING free AS f WHERE s.instance_id OPERATOR(pg_catalog.=) f.id
-      )
-      DELETE FROM df.instances AS i USING free AS f WHERE i.id OPERATOR(pg_catalog.=) f.id",
-    [TEXTOID]
-);
-
-/// Deletes a terminal instance; false where somebody holds its row.
-pub fn delete(spi: &Session, id: &str) -> bool {
-    spi.run(&DELETE_ONE, &[Arg::Text(id)]).count == 1
-}
-
-statement!(
     COUNT_UNFINISHED,
     c"SELECT pg_catalog.count(*) FROM df.instances AS i
       WHERE i.status OPERATOR(pg_catalog.=) ANY (ARRAY['pending', 'running'])",
@@ -530,14 +485,17 @@ statement!(
     CANCEL_ALL,
     c"UPDATE df.instances AS i
       SET status = 'cancelled', updated_at = pg_catalog.now(), completed_at = pg_catalog.clock_timestamp(),
-          error = $1, message = $1, sqlstate = '57014'
+          error = $1, message = $1, sqlstate = '57014', cancelled_by = $2::pg_catalog.regrole
       WHERE i.status OPERATOR(pg_catalog.=) ANY (ARRAY['pending', 'running'])",
-    [TEXTOID]
+    [TEXTOID, OIDOID]
 );
 
-/// Cancels every instance that is not terminal; how many there were.
-pub fn cancel_all(spi: &Session, reason: &str) -> i64 {
-    spi.run(&CANCEL_ALL, &[Arg::Text(reason)]).count as i64
+/// Cancels every instance that is not terminal, in the name of a role; how many there were.
+pub fn cancel_all(spi: &Session, reason: &str, by: Oid) -> i64 {
+    xact::assign_id();
+    let cancelled = spi.run(&CANCEL_ALL, &[Arg::Text(reason), Arg::Oid(by)]).count as i64;
+    waits::forget_old(spi);
+    cancelled
 }
 
 statement!(
@@ -574,11 +532,6 @@ statement!(
 /// Has the numbers of instances go on behind this one, if they do not already.
 pub fn move_number(spi: &Session, last: i64) {
     spi.run(&MOVE_NUMBER, &[Arg::Int8(last)]);
-}
-
-/// Deletes up to 1,000 terminal instances that ended more than `days` ago; how many there were.
-pub fn delete_expired(spi: &Session, days: i32) -> usize {
-    spi.run(&DELETE_EXPIRED, &[Arg::Int4(days)]).count
 }
 
 statement!(

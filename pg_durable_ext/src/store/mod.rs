@@ -1,12 +1,16 @@
 //! Every SQL statement that the engine runs: schema-qualified, parameterised, run as the extension's owner.
 
 mod error;
+pub mod expired;
+pub mod fleet;
 pub mod home;
 pub mod instances;
 pub mod nodes;
 pub mod roles;
 pub mod signals;
+pub mod tally;
 pub mod vars;
+pub mod waits;
 pub mod workflows;
 
 use crate::pg::catalog;
@@ -53,12 +57,7 @@ pub fn source_of_read_only(spi: &crate::pg::spi::Session) -> Option<String> {
     (rows.count > 0).then(|| rows.text(0, 1)).flatten()
 }
 
-crate::pg::spi::statement!(
-    OUTPUT,
-    c"SELECT df._output(i) FROM df.instances AS i
-      WHERE i.id OPERATOR(pg_catalog.=) $1::pg_catalog.varchar",
-    [TEXTOID]
-);
+crate::pg::spi::statement!(OUTPUT, c"SELECT df._output($1)", [TEXTOID]);
 
 /// What an instance has left: its result, or why it ended.
 pub fn output(id: &str) -> Option<String> {

@@ -227,8 +227,10 @@ statement!(
     WRITE,
     spi::text(concat!(
         "UPDATE df.nodes AS n
-         SET status = $3, generation = $4, iteration = $5, updated_at = pg_catalog.now(), wake_at = $6,
-             waiting_for = $7, result = $8, result_columns = $9, at_least_once = $10, attempt = NULL,
+         SET status = $3, generation = $4, iteration = $5, updated_at = pg_catalog.now(),
+             started_at = ",
+        include_str!("began.sql"),
+        ", wake_at = $6, waiting_for = $7, result = $8, result_columns = $9, at_least_once = $10, attempt = NULL,
              next_attempt_at = NULL, error = NULL, sqlstate = NULL
          WHERE n.instance_id OPERATOR(pg_catalog.=) $1::pg_catalog.varchar
            AND n.id OPERATOR(pg_catalog.=) $2::pg_catalog.varchar
@@ -259,6 +261,7 @@ static CHECKPOINT: heap::Table = heap::Table {
         c"next_attempt_at",
         c"error",
         c"sqlstate",
+        c"started_at",
     ],
 };
 
@@ -273,12 +276,15 @@ fn write_at(place: Tid, write: &NodeWrite<'_>) -> heap::Updated {
             generation: row.int8(4),
             iteration: row.int8(5),
         };
+        let now = xact::started_at();
+        let has_begun = row.text(3) == "running" && mark.generation == new.generation;
+        let began = if has_begun { row.optional_int8(16) } else { None };
         (is_it && mark.accepts(new.generation, new.iteration)).then(|| {
             [
                 (3, Arg::Text(&new.status)),
                 (4, Arg::Int8(new.generation)),
                 (5, Arg::Int8(new.iteration)),
-                (6, Arg::Timestamp(xact::started_at())),
+                (6, Arg::Timestamp(now)),
                 (7, Arg::timestamp(new.wake_at)),
                 (8, Arg::text(write.waiting_for)),
                 (9, Arg::jsonb(new.result.as_deref())),
@@ -288,6 +294,7 @@ fn write_at(place: Tid, write: &NodeWrite<'_>) -> heap::Updated {
                 (13, Arg::Null),
                 (14, Arg::Null),
                 (15, Arg::Null),
+                (16, Arg::Timestamp(began.unwrap_or(now))),
             ]
         })
     };
@@ -401,8 +408,10 @@ statement!(
     WRITE_FAILED,
     spi::text(concat!(
         "UPDATE df.nodes AS n
-         SET status = $3, generation = $4, iteration = $5, updated_at = pg_catalog.now(), wake_at = NULL,
-             waiting_for = NULL, result = pg_catalog.to_jsonb($6), result_columns = NULL, error = $6, sqlstate = $7,
+         SET status = $3, generation = $4, iteration = $5, updated_at = pg_catalog.now(),
+             started_at = ",
+        include_str!("began.sql"),
+        ", wake_at = NULL, waiting_for = NULL, result = pg_catalog.to_jsonb($6), result_columns = NULL, error = $6, sqlstate = $7,
              message = $8, detail = $9, hint = $10, context = $11, attempt = COALESCE(n.attempt, 0) OPERATOR(pg_catalog.+) 1,
              next_attempt_at = NULL
          WHERE n.instance_id OPERATOR(pg_catalog.=) $1::pg_catalog.varchar
@@ -516,7 +525,7 @@ statement!(
     SHOW,
     c"SELECT n.id, n.node_type, n.query, n.result_name, n.left_node, n.right_node, n.status, n.result,
              n.status_details, n.updated_at, n.waiting_for, n.wake_at, n.at_least_once, n.generation, n.error,
-             n.sqlstate, n.deaths, n.attempt, n.next_attempt_at
+             n.sqlstate, n.deaths, n.attempt, n.next_attempt_at, n.started_at
       FROM df.nodes AS n WHERE n.instance_id OPERATOR(pg_catalog.=) $1::pg_catalog.varchar",
     [TEXTOID]
 );
@@ -538,6 +547,7 @@ pub struct ShownNode {
     pub deaths: Option<i32>,
     pub attempt: Option<i32>,
     pub next_attempt_at: Option<i64>,
+    pub started_at: Option<i64>,
 }
 
 /// The rows of an instance's nodes that the current user may see, by node.
@@ -560,6 +570,7 @@ pub fn show(spi: &Session, instance: &str) -> HashMap<NodeId, ShownNode> {
                 deaths: rows.int(row, 17).map(|deaths| deaths as i32),
                 attempt: rows.int(row, 18).map(|attempt| attempt as i32),
                 next_attempt_at: rows.int(row, 19),
+                started_at: rows.int(row, 20),
             };
             NodeId::parse(&rows.string(row, 1)).map(|id| (id, shown))
         })

@@ -4,6 +4,7 @@
 //! What it does are duties, each by itself: one that fails is tried again with pauses of its own, and holds up no other.
 
 mod backlog;
+mod counting;
 mod crew;
 mod holding;
 mod marks;
@@ -24,6 +25,7 @@ use crate::pg::spi::Session;
 use crate::pg::xact::Transaction;
 use crate::pg::{activity, catalog, caught, clock, latch, shmem};
 use backlog::Backlog;
+use counting::Counting;
 use marks::Marks;
 use retention::Retention;
 use timers::Timers;
@@ -42,6 +44,7 @@ struct Scheduler {
     backlog: Backlog,
     marks: Marks,
     retention: Retention,
+    counting: Counting,
     starting: HashMap<usize, Handle>,
     /// What the rows say of where the instances are at home; `None` before they have been looked at.
     home: Option<Hold>,
@@ -70,6 +73,7 @@ pub fn run(database: DatabaseId) {
         backlog: Backlog::new(!shmem::board().databases.take_is_new(database)),
         marks: Marks::default(),
         retention: Retention::default(),
+        counting: Counting::default(),
         starting: HashMap::new(),
         home: None,
         draining_since: None,
@@ -132,7 +136,11 @@ impl Scheduler {
             Duty::Executors if is_home => self.start_executors(now),
             Duty::Marks if is_home => self.mark_running(now),
             Duty::Sweep if is_home => self.sweep(now),
-            Duty::Retention if is_home => self.delete_expired(now)?,
+            Duty::Retention if is_home => {
+                let counted = caught::catch(|| self.count_ended(now));
+                let deleted = self.delete_expired(now)?;
+                [counted?, deleted].into_iter().flatten().min()
+            }
             Duty::Deaths
             | Duty::Failing
             | Duty::Scan

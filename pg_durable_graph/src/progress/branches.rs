@@ -30,6 +30,21 @@ impl Branches {
         self.parents(node).take_while(|&at| outer < at).any(|at| self.gives_up(at))
     }
 
+    /// The RACEs and LOOPs whose end gives up what goes on at a node, from the inside: a RACE by another branch's
+    /// completion, a LOOP by a BREAK in another branch.
+    pub(super) fn guards(&self, node: NodeId) -> Vec<NodeId> {
+        let mut guards = Vec::new();
+        for at in self.parents(node) {
+            if matches!(self.graph.kind(at), NodeKind::Race(_)) {
+                guards.push(at);
+            }
+            let left = self.breaks_out(at).filter_map(|end| self.graph.enclosing_loop(end));
+            guards.extend(left);
+        }
+        guards.dedup();
+        guards
+    }
+
     /// The JOINs and RACEs around a node, from the inside.
     pub(super) fn parents(&self, node: NodeId) -> impl Iterator<Item = NodeId> {
         let parent_of = |at| self.graph.parent(self.graph.branch(at));

@@ -3,6 +3,7 @@
 mod engine;
 mod failing;
 mod graphs;
+mod guards;
 mod leaf;
 mod random;
 mod sequential;

@@ -14,7 +14,11 @@ use crate::store::signals;
 pub fn carry_out(instance: &mut Instance, leaf: NodeId, signal: &Signal, now: i64) -> Result<After, Stop> {
     let id = instance.id.clone();
     let consumed = checkpoint::internal(instance, |instance, spi| {
-        let Some(payload) = signals::consume(spi, &id, &signal.name) else { return Ok(None) };
+        let Some(payload) = signals::consume(spi, &id, &signal.name) else {
+            instance.keep_waiting(spi, leaf);
+            return Ok(None);
+        };
+        instance.note_signal(leaf);
         let data: Value = serde_json::from_str(&payload).unwrap_or(Value::Null);
         let outcome = signal.received(data);
         checkpoint::complete_in(instance, spi, leaf, outcome, Flush::Later).map(Some)

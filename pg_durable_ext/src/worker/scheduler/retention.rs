@@ -6,7 +6,7 @@ use pg_durable_graph::Failure;
 
 use super::{Scheduler, in_transaction};
 use crate::pg::{caught, gucs};
-use crate::store::instances;
+use crate::store::{expired, waits};
 
 /// How long until the next batch, while there are more.
 const NEXT_BATCH_US: i64 = 100_000;
@@ -44,13 +44,14 @@ impl Scheduler {
         if let Some(error) = self.retention.error.take() {
             return Err(error);
         }
+        in_transaction(waits::forget_old);
         self.retention.due_at = now + interval;
         Ok(Some(self.retention.due_at))
     }
 
     /// Deletes many at once; says whether there may be more.
     fn delete_batch(&mut self) -> bool {
-        let delete = || in_transaction(|spi| instances::delete_expired(spi, gucs::retention_days()));
+        let delete = || in_transaction(|spi| expired::delete_all(spi, gucs::retention_days()));
         match caught::catch(delete) {
             Ok(deleted) => deleted > 0,
             Err(_) => self.delete_singly(),
@@ -60,9 +61,9 @@ impl Scheduler {
     /// Deletes some one by one, and remembers those that cannot be; says whether there may be more.
     fn delete_singly(&mut self) -> bool {
         let stuck: Vec<_> = self.retention.stuck.iter().map(|id| Some(id.as_str())).collect();
-        let expired = in_transaction(|spi| instances::expired(spi, gucs::retention_days(), &stuck));
+        let expired = in_transaction(|spi| expired::list(spi, gucs::retention_days(), &stuck));
         for id in &expired {
-            let deleted = caught::catch(|| in_transaction(|spi| instances::delete(spi, id)));
+            let deleted = caught::catch(|| in_transaction(|spi| expired::delete(spi, id)));
             if !matches!(deleted, Ok(true)) {
                 self.retention.stuck.insert(id.clone());
             }

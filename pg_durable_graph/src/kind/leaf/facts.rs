@@ -82,8 +82,26 @@ pub(crate) trait Facts {
 
 /// A wait for something that does not come out of the workflow itself.
 pub trait Wait {
+    /// What is waited for: the kind of it, and its name where it has one.
+    fn words(&self) -> (&'static str, Option<&str>);
+
     /// What is waited for, as `df.instance_nodes` shows it.
-    fn shown(&self) -> String;
+    fn shown(&self) -> String {
+        match self.words() {
+            (kind, Some(name)) => format!("{kind} {name}"),
+            (kind, None) => kind.to_owned(),
+        }
+    }
+
+    /// Whether it is found by what it waits for: not where that is nothing but time.
+    fn is_listed(&self) -> bool {
+        true
+    }
+
+    /// Whether a signal ends it, which may have come before.
+    fn is_for_signal(&self) -> bool {
+        false
+    }
 
     /// When a wait that is reached `now` ends by itself; `None` waits for ever.
     fn until(&self, now: Instant) -> Result<Option<Instant>, Problem>;

@@ -81,8 +81,8 @@ impl Facts for WaitSchedule {
 }
 
 impl Wait for WaitSchedule {
-    fn shown(&self) -> String {
-        format!("schedule {}", self.cron_expr)
+    fn words(&self) -> (&'static str, Option<&str>) {
+        ("schedule", Some(&self.cron_expr))
     }
 
     fn until(&self, now: Instant) -> Result<Option<Instant>, Problem> {

@@ -101,8 +101,12 @@ impl Facts for Signal {
 }
 
 impl Wait for Signal {
-    fn shown(&self) -> String {
-        format!("signal {}", self.name)
+    fn words(&self) -> (&'static str, Option<&str>) {
+        ("signal", Some(&self.name))
+    }
+
+    fn is_for_signal(&self) -> bool {
+        true
     }
 
     fn until(&self, now: Instant) -> Result<Option<Instant>, Problem> {

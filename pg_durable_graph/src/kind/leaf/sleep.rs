@@ -62,8 +62,12 @@ impl Facts for Sleep {
 }
 
 impl Wait for Sleep {
-    fn shown(&self) -> String {
-        "timer".to_owned()
+    fn words(&self) -> (&'static str, Option<&str>) {
+        ("timer", None)
+    }
+
+    fn is_listed(&self) -> bool {
+        false
     }
 
     fn until(&self, now: Instant) -> Result<Option<Instant>, Problem> {
