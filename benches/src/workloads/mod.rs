@@ -4,6 +4,7 @@ mod chain;
 mod finished;
 mod idle;
 mod latency;
+mod lists;
 mod loops;
 mod many;
 mod recovery;
@@ -57,6 +58,7 @@ pub static ALL: &[Workload] = &[
     ),
     own("step-cost", "transactions and log bytes of a step", step_cost::measure),
     own("finished", "a step with 1,000,000 finished instances in the tables", finished::measure),
+    own("lists", "pages and counts with 1,000,000 finished instances in the tables", lists::measure),
     own("idle", "an idle database", idle::nothing),
     own("sleeping", "10,000 sleeping instances", idle::sleeping),
     own("start-backlog", "df.start by 8 clients, carried out later", start::backlog),
