@@ -23,6 +23,7 @@ pub mod name;
 mod node_id;
 pub mod outcome;
 pub mod progress;
+pub mod rights;
 pub mod schedule;
 mod seconds;
 mod shorten;
