@@ -14,10 +14,7 @@ COMMENT ON FUNCTION df.start(text, text, text, text, text, text, jsonb) IS
     'Starts a workflow as the current role, with the calling transaction, and returns its id.';
 
 CREATE FUNCTION df.status(instance_id text) RETURNS text
-    STRICT LANGUAGE sql SET row_security = on
-    BEGIN ATOMIC
-        SELECT i.status FROM df.instances AS i WHERE i.id = instance_id;
-    END;
+    STRICT LANGUAGE c AS 'MODULE_PATHNAME', 'instance_status_wrapper';
 COMMENT ON FUNCTION df.status(text) IS 'pending, running, completed, failed or cancelled; NULL for an unknown id.';
 
 CREATE FUNCTION df._called_result(instance_id text) RETURNS text
@@ -26,17 +23,7 @@ COMMENT ON FUNCTION df._called_result(text) IS
     'The result of an instance that the current role has called and that ran as somebody else.';
 
 CREATE FUNCTION df.result(instance_id text) RETURNS text
-    STRICT LANGUAGE sql SET row_security = on
-    BEGIN ATOMIC
-        SELECT n.result::text
-        FROM df.instances AS i JOIN df.nodes AS n ON n.instance_id = i.id AND n.id = i.root_node
-        WHERE i.id = result.instance_id AND n.status = 'completed'
-        UNION ALL
-        SELECT df._called_result(i.id)
-        FROM df.instances AS i
-        WHERE i.id = result.instance_id AND i.called_by IS NOT NULL
-        LIMIT 1;
-    END;
+    STRICT LANGUAGE c AS 'MODULE_PATHNAME', 'instance_result_wrapper';
 COMMENT ON FUNCTION df.result(text) IS 'The result of a completed instance as JSON; NULL while it runs and when it failed.';
 
 CREATE FUNCTION df.error(
@@ -48,12 +35,7 @@ CREATE FUNCTION df.error(
     OUT hint text,
     OUT context text
 ) RETURNS SETOF record
-    STRICT LANGUAGE sql SET row_security = on
-    BEGIN ATOMIC
-        SELECT i.failed_node, i.sqlstate, i.message, i.detail, i.hint, i.context
-        FROM df.instances AS i
-        WHERE i.id = error.instance_id AND i.status IN ('failed', 'cancelled');
-    END;
+    STRICT LANGUAGE c AS 'MODULE_PATHNAME', 'instance_error_wrapper';
 COMMENT ON FUNCTION df.error(text) IS 'Why an instance failed or was cancelled; no row when it did not.';
 
 CREATE FUNCTION df.run(instance_id text DEFAULT NULL) RETURNS text

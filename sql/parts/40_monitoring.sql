@@ -45,24 +45,13 @@ CREATE FUNCTION df.instance_info(instance_id text)
     RETURNS TABLE (
         instance_id text, label text, function_name text, function_version text,
         current_execution_id bigint, status text, output text)
-    STRICT LANGUAGE sql SET row_security = on
-    BEGIN ATOMIC
-        SELECT i.id::text, i.label, 'pg_durable::orchestration::execute-function-graph'::text, '1.0.0'::text,
-               df._execution_count(i.id), i.status, df._output(i.id)
-        FROM df.instances AS i WHERE i.id = instance_info.instance_id;
-    END;
+    STRICT LANGUAGE c AS 'MODULE_PATHNAME', 'instance_info_wrapper';
 COMMENT ON FUNCTION df.instance_info(text) IS 'One instance; no row when it is unknown or not visible.';
 
-CREATE FUNCTION df.instance_executions(instance_id text, limit_count integer DEFAULT 5)
+CREATE FUNCTION df._executions(instance_id text, limit_count integer)
     RETURNS TABLE (execution_id bigint, status text, event_count bigint, duration_ms bigint, output text)
-    STRICT LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET row_security = on
-    AS $$
-#variable_conflict use_column
-BEGIN
-    IF limit_count < 1 THEN
-        RAISE EXCEPTION 'limit_count must be at least 1' USING ERRCODE = 'invalid_parameter_value';
-    END IF;
-    RETURN QUERY
+    STABLE LANGUAGE sql
+    BEGIN ATOMIC
         SELECT e.execution_id,
                CASE WHEN e.execution_id < last.execution_id THEN 'ContinuedAsNew'
                     WHEN i.status = 'completed' THEN 'Completed'
@@ -81,11 +70,14 @@ BEGIN
              LATERAL (SELECT df._execution_count(i.id)) AS last (execution_id),
              LATERAL generate_series(
                  last.execution_id,
-                 greatest(1, last.execution_id - least(limit_count, 10000) + 1), -1) AS e (execution_id)
-        WHERE i.id = instance_executions.instance_id
-        ORDER BY e.execution_id DESC;
-END
-$$;
+                 greatest(1, last.execution_id - least(_executions.limit_count, 10000) + 1), -1) AS e (execution_id)
+        WHERE i.id = _executions.instance_id;
+    END;
+COMMENT ON FUNCTION df._executions(text, integer) IS 'What df.instance_executions() shows, to whom it shows it.';
+
+CREATE FUNCTION df.instance_executions(instance_id text, limit_count integer DEFAULT 5)
+    RETURNS TABLE (execution_id bigint, status text, event_count bigint, duration_ms bigint, output text)
+    STRICT LANGUAGE c AS 'MODULE_PATHNAME', 'instance_executions_wrapper';
 COMMENT ON FUNCTION df.instance_executions(text, integer) IS
     'The generations of an instance whose root is a loop, newest first; figures are kept for the newest only.';
 

@@ -19,8 +19,9 @@ COMMENT ON FUNCTION df.release() IS
 CREATE FUNCTION df._look_home() RETURNS void
     LANGUAGE c AS 'MODULE_PATHNAME', 'home_changed_wrapper';
 COMMENT ON FUNCTION df._look_home() IS 'Has the scheduler look where the instances are at home.';
+-- As the owner: who may write the table need not be one who may call the engine.
 CREATE FUNCTION df._home_changed() RETURNS trigger
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
     PERFORM df._look_home();

@@ -3,6 +3,11 @@
 use pg_durable_tests::server::{administer, administer_as, identifier, literal, own, shared, tester};
 use pg_durable_tests::session::Session;
 
+mod security {
+    mod grants;
+    mod levels;
+}
+
 fn superuser() -> Session {
     Session::open(shared(), "postgres", "postgres").expect("the superuser gets in")
 }

@@ -464,6 +464,12 @@ fn databases_of_any_encoding_are_served() {
             app.value("SELECT label FROM df.instances WHERE label IS NOT NULL"),
             format!("label {letter}")
         );
+        assert_eq!(
+            app.value(&format!("SELECT label FROM df.instance_info('{id}')")),
+            format!("label {letter}")
+        );
+        let outputs = format!("SELECT output FROM df.instance_executions('{id}')");
+        assert!(app.value(&outputs).contains(&four), "{encoding}");
         let error = app.flow(&format!("'SELECT ''{letter}''::integer'"));
         assert!(error.starts_with("failed 22P02"), "{error}");
         // As the target of another database's steps.

@@ -1,6 +1,7 @@
 //! `df.explain()`.
 
 use pg_durable_graph::explain::{self, InstanceHeader};
+use pg_durable_graph::rights::Sight;
 use pg_durable_graph::{Failure, Graph};
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
@@ -9,11 +10,11 @@ use super::definition::DefinitionError;
 use super::looking::Looking;
 use super::node::Shown;
 use super::registry::{self, WorkflowError};
-use super::visible::visible;
+use super::visible;
 use crate::engine::wake;
 use crate::pg::spi::Session;
 use crate::pg::xact;
-use crate::store::{self, EngineError};
+use crate::store::{EngineError, seen};
 
 /// Why there is nothing to explain.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +25,8 @@ pub enum ExplainError {
     Workflow(#[from] WorkflowError),
     #[error("the nodes of instance {0} are its owner's")]
     OwnersNodes(String),
+    #[error("the texts of instance {0} are not shown to the current role")]
+    HiddenTexts(String),
     #[error("Instance not found: {0}")]
     UnknownInstance(String),
     #[error(
@@ -76,17 +79,21 @@ fn told(error: &ExplainError) -> String {
 
 fn instance(id: &str) -> Result<String, ExplainError> {
     let Some(shown) = Shown::load(id)? else {
-        return Err(match visible(id) {
+        return Err(match visible::find(id) {
             Some(_) => ExplainError::OwnersNodes(id.to_owned()),
             None => ExplainError::UnknownInstance(id.to_owned()),
         });
     };
+    if shown.sight == Sight::Shape {
+        return Err(ExplainError::HiddenTexts(id.to_owned()));
+    }
     let nodes = shown.nodes();
     let mut status = shown.instance.status.clone();
     if let Some(first) = status.get_mut(..1) {
         first.make_ascii_uppercase();
     }
-    let output = store::output(id);
+    let info = visible::read(|| seen::info(&Session::open(), id));
+    let output = info.and_then(|(info, _)| info.output);
     let header = InstanceHeader {
         id: &shown.instance.id,
         label: shown.instance.label.as_deref(),

@@ -1,6 +1,7 @@
 //! Lists of instances, counts of them, what waits and what fails.
 
 use pg_durable_graph::listing::{Cursor, Filter, FilterError, Match, Sort};
+use pg_durable_graph::rights::Sight;
 use pgrx::pg_sys::Oid;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
@@ -84,7 +85,7 @@ fn list(
     filter.check(sort)?;
     let cursor = |text| Cursor::parse(text, &sort.to_string(), 1).ok_or(FleetError::Cursor(NAME));
     let after = after.map(cursor).transpose()?;
-    let scope = scope::of_current_user()?;
+    let scope = scope::of_fleet(Sight::Whole)?;
     let question = Question {
         wanted_role: role(filter.wanted.role.as_deref())?,
         unwanted_role: role(filter.unwanted.role.as_deref())?,
@@ -114,7 +115,7 @@ fn count(filter: Option<Jsonb>, at_most: Option<i64>) -> Result<Answer, FleetErr
     let at_most = at_most.filter(|most| *most >= 1).ok_or(FleetError::LimitTooSmall("at_most"))?;
     let filter = read(filter)?;
     filter.check(Sort::NEWEST)?;
-    let scope = scope::of_current_user()?;
+    let scope = scope::of_fleet(Sight::Whole)?;
     let question = Question {
         wanted_role: role(filter.wanted.role.as_deref())?,
         unwanted_role: role(filter.unwanted.role.as_deref())?,
@@ -162,7 +163,7 @@ impl Instances {
         // Of a status that there is not there are none.
         filter.wanted.status = self.status.map(|text| text.to_lowercase().parse().ok().into_iter().collect());
         filter.wanted.label = self.label.map(|text| Match::Exactly(text.0));
-        let scope = scope::of_current_user()?;
+        let scope = scope::own()?;
         let question = Question {
             filter: &filter,
             wanted_role: None,
@@ -191,7 +192,7 @@ fn fleet_waiting(
     let longer_than = longer_than.as_ref().map(span);
     let asked = |limit_count, after: Option<&Cursor>| -> Result<Answer, FleetError> {
         let limit = limit("df.waiting", limit_count)?;
-        let scope = scope::of_current_user()?;
+        let scope = scope::of_fleet(Sight::Shape)?;
         let waits = Waits {
             kind: kind.as_deref(),
             name: name.as_deref(),
@@ -208,7 +209,7 @@ fn fleet_waiting(
 
 #[pg_extern]
 fn fleet_waiting_summary() -> Result<Answer, ErrorReport> {
-    let scope = scope::of_current_user().map_err(FleetError::from)?;
+    let scope = scope::of_fleet(Sight::Shape).map_err(FleetError::from)?;
     let waits = Waits { kind: None, name: None, longer_than: None, after: None, scope: &scope };
     Ok(answer(waits.summary()).map_err(FleetError::from)?)
 }
@@ -217,6 +218,6 @@ fn fleet_waiting_summary() -> Result<Answer, ErrorReport> {
 fn fleet_errors(since: Option<Interval>, limit_count: Option<i32>) -> Result<Answer, ErrorReport> {
     let since = since.as_ref().map_or_else(|| "1 day".to_owned(), span);
     let limit = limit("df.errors", limit_count)?;
-    let scope = scope::of_current_user().map_err(FleetError::from)?;
+    let scope = scope::of_fleet(Sight::Whole).map_err(FleetError::from)?;
     Ok(answer(fleet::errors(&since, limit, &scope)).map_err(FleetError::from)?)
 }

@@ -93,7 +93,7 @@ fn instance_run(instance_id: Option<&str>) -> Result<String, ErrorReport> {
             Ok(registry::run(&registry::Call::plain(name))?)
         }
         Some(id) => {
-            let (number, owner) = visible::find(id)?;
+            let (number, owner) = visible::steered(id)?;
             wake::after_start(owner, number);
             Ok(format!("Triggered run for instance: {id}"))
         }
@@ -110,7 +110,7 @@ fn instance_run(instance_id: Option<&str>) -> Result<String, ErrorReport> {
 
 #[pg_extern]
 fn instance_cancel(instance_id: &str, reason: Text) -> Result<Text, ErrorReport> {
-    let (number, owner) = visible::find(instance_id)?;
+    let (number, owner) = visible::steered(instance_id)?;
     let canceller = role::current_user();
     let _owner = store::as_owner();
     let spi = Session::open();

@@ -5,16 +5,19 @@ use std::sync::Arc;
 use pg_durable_board::{Hindered, RoleId, Tenant};
 use pg_durable_graph::kind::{Delivery, NodeKind};
 use pg_durable_graph::progress::{Next, Progress};
+use pg_durable_graph::rights::Sight;
 use pg_durable_graph::shown::{self, Mark};
 use pg_durable_graph::{Graph, InstanceStatus, NodeId};
 use pgrx::datum::TimestampWithTimeZone;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
+use super::visible;
 use crate::engine::wake;
 use crate::pg::spi::Session;
 use crate::pg::{clock, shmem};
-use crate::store::{EngineError, instances, nodes};
+use crate::store::seen::VisibleInstance;
+use crate::store::{EngineError, nodes};
 
 type Row = (
     Option<String>,
@@ -84,8 +87,10 @@ fn instance_nodes(
 
 /// An instance as it is shown to users.
 pub struct Shown {
-    pub instance: instances::VisibleInstance,
+    pub instance: VisibleInstance,
     pub graph: Arc<Graph>,
+    /// How much of the nodes the current user sees.
+    pub sight: Sight,
     progress: Progress,
     shown: std::collections::HashMap<NodeId, nodes::ShownNode>,
     /// What executors carry out at this moment, which no row says.
@@ -98,12 +103,12 @@ impl Shown {
     /// Loads an instance as the current user; `None` when it is unknown or not visible.
     pub fn load(id: &str) -> Result<Option<Shown>, EngineError> {
         let Some(number) = wake::instance_number(id) else { return Ok(None) };
-        let spi = Session::open();
-        let Some(instance) = instances::visible(&spi, id) else { return Ok(None) };
-        let shown = nodes::show(&spi, id);
-        if shown.is_empty() {
-            return Ok(None);
-        }
+        let Some(instance) = visible::find(id) else { return Ok(None) };
+        let read = || {
+            let rows = nodes::show(&Session::open(), id);
+            (!rows.is_empty()).then_some(rows)
+        };
+        let Some((shown, sight)) = visible::read(read) else { return Ok(None) };
         let Some(loaded) = nodes::load(id, &[])? else { return Ok(None) };
         let mut progress = Progress::new(loaded.graph.clone(), loaded.states, 0);
         // Derives what inner nodes are; an instance that cannot go on is shown as far as it came.
@@ -118,7 +123,7 @@ impl Shown {
         };
         let in_hand = in_hand.into_iter().map(NodeId).collect();
         let hindered = hindered.map(|hindered| (hindered, next_steps(&mut progress)));
-        Ok(Some(Shown { instance, graph: loaded.graph, progress, shown, in_hand, hindered }))
+        Ok(Some(Shown { instance, graph: loaded.graph, sight, progress, shown, in_hand, hindered }))
     }
 
     /// What is shown of every node, in the graph's order.
@@ -133,6 +138,9 @@ impl Shown {
             .iter()
             .map(|(id, node)| {
                 let mut row = self.shown.get(&id).cloned().unwrap_or_default();
+                if self.sight == Sight::Shape {
+                    (row.query, row.result, row.error) = (None, None, None);
+                }
                 let shown::Shown { mark, from } = nodes[id.index()];
                 let is_waiting = mark == Mark::Running;
                 if let Some((hindered, steps)) = &self.hindered

@@ -338,7 +338,7 @@ fn check_usage(name: &str, owner: Oid) -> Result<(), WorkflowError> {
     let Some(owner_name) = catalog::role_name(owner) else {
         return Err(WorkflowError::OwnerGone { name: name.to_owned() });
     };
-    if !catalog::may_use_schema(owner) {
+    if !catalog::may_start(owner) {
         return Err(WorkflowError::OwnerUsage { name: name.to_owned(), owner: owner_name });
     }
     Ok(())
@@ -428,11 +428,4 @@ fn run_in_new_transaction(call: &Call<'_>) -> Result<String, WorkflowError> {
         json!(call.idempotency_key),
     ];
     Ok(launch::start_elsewhere(text, &params)?)
-}
-
-#[pg_extern]
-fn workflow_called_result(instance_id: &str) -> Option<String> {
-    let caller = role::current_user();
-    let _owner = store::as_owner();
-    workflows::called_result(&Session::open(), instance_id, caller)
 }

@@ -15,11 +15,12 @@ use super::home::AdoptError;
 use super::launch::LaunchError;
 use super::maintenance::MaintenanceError;
 use super::not_a_step::NotAStep;
+use super::outcome::LimitTooSmall;
 use super::registry::WorkflowError;
 use super::scope::NotReadable;
 use super::signal::SignalError;
 use super::variable::InWorkflow;
-use super::visible::NotFound;
+use super::visible::{NotFound, SteerError};
 use super::wait::WaitError;
 use crate::engine::start::{NotPreloaded, StartError};
 use crate::pg::catalog;
@@ -246,6 +247,24 @@ impl From<FleetError> for ErrorReport {
     }
 }
 
+impl From<SteerError> for ErrorReport {
+    fn from(error: SteerError) -> ErrorReport {
+        let made = report(Code::ERRCODE_INSUFFICIENT_PRIVILEGE, &error);
+        match error {
+            SteerError::NotFound(source) => source.into(),
+            SteerError::NotAllowed { .. } => made
+                .set_detail("To see an instance is not enough to signal, cancel or wake it.")
+                .set_hint("Have its owner or a member of that role do it, or a role with df.grant_fleet(role, 'operate')."),
+        }
+    }
+}
+
+impl From<LimitTooSmall> for ErrorReport {
+    fn from(error: LimitTooSmall) -> ErrorReport {
+        report(Code::ERRCODE_INVALID_PARAMETER_VALUE, &error)
+    }
+}
+
 impl From<SignalError> for ErrorReport {
     fn from(error: SignalError) -> ErrorReport {
         match &error {
@@ -295,6 +314,9 @@ impl From<ExplainError> for ErrorReport {
             ExplainError::OwnersNodes(_) => report(Code::ERRCODE_INSUFFICIENT_PRIVILEGE, &error).set_hint(
                 "The workflow runs as its owner: you see status, result and error, and may signal, await and cancel it.",
             ),
+            ExplainError::HiddenTexts(_) => report(Code::ERRCODE_INSUFFICIENT_PRIVILEGE, &error)
+                .set_detail("The level 'metadata' shows how far instances have come, without texts and values.")
+                .set_hint("Read df.instance_nodes(), or ask for df.grant_fleet(role, 'read')."),
             ExplainError::UnknownInstance(_) => {
                 report(Code::ERRCODE_UNDEFINED_OBJECT, &error).set_hint(LIST_INSTANCES)
             }

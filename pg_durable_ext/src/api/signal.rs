@@ -35,7 +35,7 @@ fn signal_send(instance_id: &str, signal_name: Text, signal_data: Text) -> Resul
     if signal_data.len() > DOCUMENT_MAX {
         return Err(SignalError::TooLarge.into());
     }
-    let (number, submitter) = visible::find(instance_id)?;
+    let (number, submitter) = visible::steered(instance_id)?;
     let sender = role::current_user();
     // What is no JSON is a JSON string.
     let payload = match serde_json::from_str::<serde_json::Value>(&signal_data) {

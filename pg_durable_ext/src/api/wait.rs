@@ -8,7 +8,7 @@ use pg_durable_graph::InstanceStatus;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
-use super::{extension, not_a_step};
+use super::{extension, not_a_step, visible};
 use crate::engine::start::NotPreloaded;
 use crate::engine::wake;
 use crate::pg::spi::Session;
@@ -73,8 +73,7 @@ fn await_one(id: &str, timeout_secs: i32) -> Result<String, WaitError> {
     let mut is_first = true;
     loop {
         let seen = shmem::board().waiters.ended_count();
-        // As the current user: what the user may not see does not exist.
-        let status = instances::visible(&Session::open(), id).ok_or_else(unknown)?.status;
+        let status = visible::find(id).ok_or_else(unknown)?.status;
         if is_terminal(&status) {
             return Ok(status);
         }
@@ -113,7 +112,7 @@ fn await_any(ids: &[String], timeout_secs: f64) -> Result<Vec<(String, String)>,
     let ids: Vec<_> = ids.iter().map(|id| Some(id.as_str())).collect();
     let mut is_first = true;
     loop {
-        let mut found = statuses(&ids);
+        let mut found = visible::statuses(&ids);
         let open: Vec<String> =
             found.extract_if(.., |(_, status)| !is_terminal(status)).map(|(id, _)| id).collect();
         if !found.is_empty() {
@@ -176,11 +175,6 @@ fn check_may_wait() -> Result<(), WaitError> {
 
 fn is_terminal(status: &str) -> bool {
     matches!(status, "completed" | "failed" | "cancelled")
-}
-
-/// Reads as the current user: what the user may not see does not exist.
-fn statuses(ids: &[Option<&str>]) -> Vec<(String, String)> {
-    instances::statuses(&Session::open(), ids)
 }
 
 /// A place among those whom the end of an instance wakes; given back when dropped, or when the process is ended,

@@ -4,6 +4,7 @@ use pg_durable_board::{Duty, Hindrance, Hold, RoleId, Target, Trouble, WorkerInf
 use pgrx::datum::TimestampWithTimeZone;
 use pgrx::prelude::*;
 
+use super::level;
 use crate::engine::wake;
 use crate::pg::catalog::{self, Access};
 use crate::pg::{clock, gucs, process, shmem};
@@ -59,10 +60,11 @@ fn rows() -> Vec<Row> {
         })
         .collect();
     drop(board);
+    let sees_all = level::of_current_user().is_some();
     let mut rows: Vec<Row> = workers
         .into_iter()
         .zip(hindered)
-        .map(|(worker, hindered)| row(worker, &hindered, exhausted_at))
+        .map(|(worker, hindered)| row(worker, &hindered, exhausted_at, sees_all))
         .collect();
     let has_launcher = rows.iter().any(|row| row.0.as_deref() == Some("launcher"));
     if catalog::is_standby() {
@@ -78,7 +80,7 @@ fn rows() -> Vec<Row> {
     rows
 }
 
-fn row(worker: WorkerInfo, hindered: &[(RoleId, Hindrance)], exhausted_at: i64) -> Row {
+fn row(worker: WorkerInfo, hindered: &[(RoleId, Hindrance)], exhausted_at: i64, sees_all: bool) -> Row {
     let note = match worker.kind {
         WorkerKind::Launcher => launcher_note(exhausted_at),
         WorkerKind::Scheduler { queued, hold, misses_roles, trouble } => {
@@ -90,8 +92,8 @@ fn row(worker: WorkerInfo, hindered: &[(RoleId, Hindrance)], exhausted_at: i64) 
     };
     let role = worker.role.map(|role| pg_sys::Oid::from(role.0));
     let database = worker.database.map(|database| pg_sys::Oid::from(database.0));
-    // Of others' instances nobody learns the ids here.
-    let target = worker.target.filter(|_| role.is_some_and(catalog::acts_as));
+    // Of others' instances nobody without a level learns the ids here.
+    let target = worker.target.filter(|_| sees_all || role.is_some_and(catalog::acts_as));
     let branch = target.filter(|target| target.branch != Target::EVERY_BRANCH);
     (
         Some(worker.kind.as_str().to_owned()),

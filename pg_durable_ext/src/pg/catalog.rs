@@ -54,8 +54,12 @@ pub fn quoted(name: &str) -> String {
     unsafe { encoding::to_utf8(pg_sys::quote_identifier(name.as_ptr())) }
 }
 
-/// Whether a role may use the extension: USAGE on its schema. Inside a transaction.
-pub fn may_use_schema(role: pg_sys::Oid) -> bool {
+/// Whether a role may start workflows, which `df.grant_usage` gives. Inside a transaction.
+pub fn may_start(role: pg_sys::Oid) -> bool {
+    may_use_schema(role) && may_execute(role, c"start")
+}
+
+fn may_use_schema(role: pg_sys::Oid) -> bool {
     let mode = pg_sys::ACL_USAGE as pg_sys::AclMode;
     // SAFETY: catalog look-ups; `missing_ok` is true.
     unsafe {
@@ -102,16 +106,6 @@ pub fn is_row_secured(table: &CStr) -> bool {
     // SAFETY: catalog look-ups; with `noError` it raises nothing, whatever row_security is set to.
     let found = unsafe { pg_sys::check_enable_rls(oid, pg_sys::InvalidOid, true) };
     found == pg_sys::CheckEnableRlsResult::RLS_ENABLED as i32
-}
-
-/// Whether the current user may read a table of the extension. Inside a transaction.
-pub fn may_read(table: &CStr) -> bool {
-    let Some(oid) = relation(table) else { return false };
-    // SAFETY: catalog look-ups.
-    unsafe {
-        pg_sys::pg_class_aclcheck(oid, pg_sys::GetUserId(), pg_sys::ACL_SELECT as pg_sys::AclMode)
-            == pg_sys::AclResult::ACLCHECK_OK
-    }
 }
 
 /// Whether a database takes connections. Inside a transaction.
@@ -251,29 +245,60 @@ pub fn settings_of(role: pg_sys::Oid) -> u64 {
     hasher.finish()
 }
 
-/// Whether a role may execute a function without arguments of the extension's. Inside a transaction; false where there
-/// is no such function.
-pub fn may_execute(role: pg_sys::Oid, name: &CStr) -> bool {
-    let mode = pg_sys::ACL_EXECUTE as pg_sys::AclMode;
-    // SAFETY: catalog look-ups; `missing_ok` is true. The list holds two strings that outlive it.
-    unsafe {
-        let names = pg_sys::lappend(std::ptr::null_mut(), string(c"df").cast());
-        let names = pg_sys::lappend(names, string(name).cast());
-        let function = pg_sys::LookupFuncName(names, 0, std::ptr::null(), true);
-        #[cfg(feature = "pg15")]
-        let found = pg_sys::pg_proc_aclcheck;
-        #[cfg(not(feature = "pg15"))]
-        let found =
-            |function, role, mode| pg_sys::object_aclcheck(pg_sys::ProcedureRelationId, function, role, mode);
-        function != pg_sys::InvalidOid && found(function, role, mode) == pg_sys::AclResult::ACLCHECK_OK
-    }
+/// Whether the current user may read a relation of the extension's, as far as its rows' security lets it. Inside a
+/// transaction; false where there is no such relation.
+pub fn may_select(name: &CStr) -> bool {
+    let mode = pg_sys::ACL_SELECT as pg_sys::AclMode;
+    // SAFETY: a catalog look-up by oid.
+    let found = |relation| unsafe { pg_sys::pg_class_aclcheck(relation, pg_sys::GetUserId(), mode) };
+    relation(name).is_some_and(|relation| found(relation) == pg_sys::AclResult::ACLCHECK_OK)
 }
 
+/// Whether a role may execute a function of the extension's, of whose name there is one only. Inside a transaction;
+/// false where there is no such function.
+pub fn may_execute(role: pg_sys::Oid, name: &CStr) -> bool {
+    let mode = pg_sys::ACL_EXECUTE as pg_sys::AclMode;
+    function(name).is_some_and(|function| {
+        // SAFETY: a catalog look-up by oid.
+        #[cfg(feature = "pg15")]
+        let found = unsafe { pg_sys::pg_proc_aclcheck(function, role, mode) };
+        // SAFETY: as above.
+        #[cfg(not(feature = "pg15"))]
+        let found = unsafe { pg_sys::object_aclcheck(pg_sys::ProcedureRelationId, function, role, mode) };
+        found == pg_sys::AclResult::ACLCHECK_OK
+    })
+}
+
+/// The extension's function of this name. Unlike the server's own look-up, this asks nobody for USAGE on the schema: rights
+/// are also looked at where the current user has none.
+fn function(name: &CStr) -> Option<pg_sys::Oid> {
+    // SAFETY: `missing_ok` is true.
+    let schema = unsafe { pg_sys::get_namespace_oid(c"df".as_ptr(), true) };
+    let key = pg_sys::Datum::from(name.as_ptr());
+    let read = |row: &pg_sys::FormData_pg_proc| (row.pronamespace == schema).then_some(row.oid);
+    // SAFETY: the rows of that cache are of `pg_proc`, and its first key is a name.
+    let functions = unsafe { cached(pg_sys::SysCacheIdentifier::PROCNAMEARGSNSP as i32, key, read) };
+    functions.into_iter().flatten().next()
+}
+
+/// What is read of the rows of a catalog whose first key is this one.
+///
 /// # Safety
-/// The text outlives the node.
-unsafe fn string(text: &CStr) -> *mut pg_sys::String {
-    // SAFETY: the node points at the text, which nobody changes.
-    unsafe { pg_sys::makeString(text.as_ptr().cast_mut()) }
+/// `Row` is the form of the rows of that cache, and `key` is of the type of its first key.
+pub(super) unsafe fn cached<Row, T>(cache: i32, key: pg_sys::Datum, read: impl Fn(&Row) -> T) -> Vec<T> {
+    let none = pg_sys::Datum::from(0usize);
+    // SAFETY: promised by the caller. The list and its tuples live until it is released.
+    unsafe {
+        let list = pg_sys::SearchSysCacheList(cache, 1, key, none, none);
+        let entries = (*list).members.as_slice((*list).n_members as usize);
+        let rows = entries.iter().map(|entry| {
+            let tuple: pg_sys::HeapTuple = &raw mut (**entry).tuple;
+            read(&*pg_sys::GETSTRUCT(tuple).cast::<Row>())
+        });
+        let found = rows.collect();
+        pg_sys::ReleaseCatCacheList(list);
+        found
+    }
 }
 
 /// Whether a process of ours may go into a database.

@@ -18,6 +18,7 @@ pub mod inference;
 pub mod inflight;
 pub mod json;
 pub mod latch;
+pub mod membership;
 mod plans;
 pub mod portal;
 pub mod probe;

@@ -8,7 +8,7 @@ use pgrx::nullable::Nullable;
 use pgrx::pgrx_sql_entity_graph::metadata::{
     ArgumentError, ReturnsError, ReturnsRef, SqlMappingRef, SqlTranslatable, TypeOrigin,
 };
-use pgrx::{FromDatum, pg_sys};
+use pgrx::{FromDatum, IntoDatum, pg_sys};
 
 use super::encoding;
 
@@ -54,12 +54,23 @@ unsafe impl<'fcx> ArgAbi<'fcx> for Text {
     }
 }
 
+impl IntoDatum for Text {
+    fn into_datum(self) -> Option<pg_sys::Datum> {
+        let text = encoding::from_utf8(&self.0);
+        // SAFETY: copies the C string into a new text value.
+        Some(unsafe { pg_sys::Datum::from(pg_sys::cstring_to_text(text.as_ptr())) })
+    }
+
+    fn type_oid() -> pg_sys::Oid {
+        pg_sys::TEXTOID
+    }
+}
+
 // SAFETY: a `text` value is made, as the SQL declares.
 unsafe impl BoxRet for Text {
     unsafe fn box_into<'fcx>(self, fcinfo: &mut FcInfo<'fcx>) -> pgrx::datum::Datum<'fcx> {
-        let text = encoding::from_utf8(&self.0);
-        // SAFETY: copies the C string into a new text value, which is returned as the caller promises.
-        unsafe { fcinfo.return_raw_datum(pg_sys::Datum::from(pg_sys::cstring_to_text(text.as_ptr()))) }
+        // SAFETY: a new text value, which is returned as the caller promises.
+        unsafe { fcinfo.return_raw_datum(self.into_datum().unwrap_or(pg_sys::Datum::null())) }
     }
 }
 

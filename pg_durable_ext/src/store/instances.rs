@@ -153,35 +153,6 @@ pub fn id_of_key(role: Oid, key: &str) -> Option<String> {
     id
 }
 
-/// What a user may see of an instance.
-#[derive(Debug, Clone)]
-pub struct VisibleInstance {
-    pub id: String,
-    pub label: Option<String>,
-    pub status: String,
-    pub submitted_by: Oid,
-    pub database: Option<String>,
-}
-
-statement!(
-    VISIBLE,
-    c"SELECT i.id, i.label, i.status, i.submitted_by::pg_catalog.oid, i.database FROM df.instances AS i
-      WHERE i.id OPERATOR(pg_catalog.=) $1::pg_catalog.varchar",
-    [TEXTOID]
-);
-
-/// An instance, if the current user may see it.
-pub fn visible(spi: &Session, id: &str) -> Option<VisibleInstance> {
-    let rows = spi.run(&VISIBLE, &[Arg::Text(id)]);
-    (rows.count > 0).then(|| VisibleInstance {
-        id: rows.string(0, 1),
-        label: rows.text(0, 2),
-        status: rows.string(0, 3),
-        submitted_by: Oid::from(rows.int(0, 4).unwrap_or_default() as u32),
-        database: rows.text(0, 5),
-    })
-}
-
 statement!(
     WRITERS,
     c"SELECT i.xmin::pg_catalog.text::pg_catalog.int8, 0::pg_catalog.int8 FROM df.instances AS i
@@ -532,17 +503,4 @@ statement!(
 /// Has the numbers of instances go on behind this one, if they do not already.
 pub fn move_number(spi: &Session, last: i64) {
     spi.run(&MOVE_NUMBER, &[Arg::Int8(last)]);
-}
-
-statement!(
-    STATUSES,
-    c"SELECT i.id, i.status FROM df.instances AS i
-      WHERE i.id OPERATOR(pg_catalog.=) ANY ($1::pg_catalog.varchar[])",
-    [TEXTARRAYOID]
-);
-
-/// The statuses of those of the instances that the current user may see.
-pub fn statuses(spi: &Session, ids: &[Option<&str>]) -> Vec<(String, String)> {
-    let rows = spi.run(&STATUSES, &[Arg::TextArray(ids)]);
-    (0..rows.count).map(|row| (rows.string(row, 1), rows.string(row, 2))).collect()
 }

@@ -7,6 +7,7 @@ pub mod home;
 pub mod instances;
 pub mod nodes;
 pub mod roles;
+pub mod seen;
 pub mod signals;
 pub mod tally;
 pub mod vars;
@@ -54,14 +55,5 @@ crate::pg::spi::statement!(
 /// Where the session has `default_transaction_read_only` from, in the words of `pg_settings`.
 pub fn source_of_read_only(spi: &crate::pg::spi::Session) -> Option<String> {
     let rows = spi.run(&READ_ONLY, &[]);
-    (rows.count > 0).then(|| rows.text(0, 1)).flatten()
-}
-
-crate::pg::spi::statement!(OUTPUT, c"SELECT df._output($1)", [TEXTOID]);
-
-/// What an instance has left: its result, or why it ended.
-pub fn output(id: &str) -> Option<String> {
-    let spi = crate::pg::spi::Session::open();
-    let rows = spi.run(&OUTPUT, &[crate::pg::spi::Arg::Text(id)]);
     (rows.count > 0).then(|| rows.text(0, 1)).flatten()
 }

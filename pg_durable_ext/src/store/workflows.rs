@@ -193,18 +193,3 @@ statement!(
 pub fn revoke(spi: &Session, name: &str, grantee: Oid) {
     spi.run(&REVOKE, &[Arg::Text(name), Arg::Oid(grantee)]);
 }
-
-statement!(
-    CALLED_RESULT,
-    c"SELECT n.result FROM df.instances AS i
-          JOIN df.nodes AS n ON n.instance_id OPERATOR(pg_catalog.=) i.id AND n.id OPERATOR(pg_catalog.=) i.root_node
-      WHERE i.id OPERATOR(pg_catalog.=) $1::pg_catalog.varchar AND i.called_by OPERATOR(pg_catalog.=) $2::pg_catalog.regrole
-        AND n.status OPERATOR(pg_catalog.=) 'completed'",
-    [TEXTOID, OIDOID]
-);
-
-/// The result of an instance that a role has called and that ran as the workflow's owner.
-pub fn called_result(spi: &Session, id: &str, caller: Oid) -> Option<String> {
-    let rows = spi.run(&CALLED_RESULT, &[Arg::Text(id), Arg::Oid(caller)]);
-    (rows.count > 0).then(|| rows.text(0, 1)).flatten()
-}
