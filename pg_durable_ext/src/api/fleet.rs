@@ -1,6 +1,6 @@
 //! Lists of instances, counts of them, what waits and what fails.
 
-use pg_durable_graph::listing::{Cursor, Filter, FilterError, Match, Sort};
+use pg_durable_graph::listing::{Cursor, Filter, FilterError, Match, Sort, Wanted};
 use pg_durable_graph::rights::Sight;
 use pgrx::pg_sys::Oid;
 use pgrx::pg_sys::panic::ErrorReport;
@@ -85,7 +85,7 @@ fn list(
     filter.check(sort)?;
     let cursor = |text| Cursor::parse(text, &sort.to_string(), 1).ok_or(FleetError::Cursor(NAME));
     let after = after.map(cursor).transpose()?;
-    let scope = scope::of_fleet(Sight::Whole)?;
+    let (scope, texts) = (scope::of_fleet(needs(&filter))?, scope::of_texts());
     let question = Question {
         wanted_role: role(filter.wanted.role.as_deref())?,
         unwanted_role: role(filter.unwanted.role.as_deref())?,
@@ -93,12 +93,19 @@ fn list(
         sort,
         after: after.as_ref(),
         scope: &scope,
+        texts: &texts,
     };
     Ok(answer(question.page(limit))?)
 }
 
 fn read(filter: Option<Jsonb>) -> Result<Filter, FilterError> {
     filter.map_or_else(|| Ok(Filter::default()), |filter| Filter::parse(&filter.0))
+}
+
+/// What a filter must be allowed to look at.
+fn needs(filter: &Filter) -> Sight {
+    let has_texts = |part: &Wanted| part.error.is_some() || part.attr.is_some();
+    if has_texts(&filter.wanted) || has_texts(&filter.unwanted) { Sight::Whole } else { Sight::Shape }
 }
 
 fn role(name: Option<&str>) -> Result<Option<Oid>, FleetError> {
@@ -115,7 +122,7 @@ fn count(filter: Option<Jsonb>, at_most: Option<i64>) -> Result<Answer, FleetErr
     let at_most = at_most.filter(|most| *most >= 1).ok_or(FleetError::LimitTooSmall("at_most"))?;
     let filter = read(filter)?;
     filter.check(Sort::NEWEST)?;
-    let scope = scope::of_fleet(Sight::Whole)?;
+    let (scope, texts) = (scope::of_fleet(needs(&filter))?, scope::of_texts());
     let question = Question {
         wanted_role: role(filter.wanted.role.as_deref())?,
         unwanted_role: role(filter.unwanted.role.as_deref())?,
@@ -123,6 +130,7 @@ fn count(filter: Option<Jsonb>, at_most: Option<i64>) -> Result<Answer, FleetErr
         sort: Sort::NEWEST,
         after: None,
         scope: &scope,
+        texts: &texts,
     };
     Ok(answer(question.count(at_most))?)
 }
@@ -171,6 +179,7 @@ impl Instances {
             sort,
             after: after.as_ref(),
             scope: &scope,
+            texts: &scope,
         };
         Ok(answer(question.page_with_outputs(limit, is_paged))?)
     }

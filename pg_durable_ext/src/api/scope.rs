@@ -23,6 +23,12 @@ pub fn of_fleet(needs: Sight) -> Result<Scope, NotReadable> {
     own()
 }
 
+/// Whose texts and values are shown of what [`of_fleet`] shows.
+pub fn of_texts() -> Scope {
+    // Who may not read the tables and has the level metadata sees none.
+    of_fleet(Sight::Whole).unwrap_or(Scope::Roles(Vec::new()))
+}
+
 /// What row security shows. Asks the catalogs.
 pub fn own() -> Result<Scope, NotReadable> {
     const TABLE: &std::ffi::CStr = c"instances";

@@ -27,6 +27,8 @@ pub struct Question<'a> {
     pub sort: Sort,
     pub after: Option<&'a Cursor>,
     pub scope: &'a Scope,
+    /// Whose texts and values are shown.
+    pub texts: &'a Scope,
 }
 
 /// What each arm of a statement has of an instance.
@@ -148,11 +150,12 @@ impl Question<'_> {
         let conditions = self.conditions(query);
         // Who has called another's workflow sees none of its nodes.
         let looks_at_nodes = self.filter.wanted.looks_at_nodes() || self.filter.unwanted.looks_at_nodes();
+        let columns = self.columns(query);
         let select = |sees_nodes: bool, own: &[String]| {
             let all: Vec<_> = own.iter().chain(&conditions).cloned().collect();
             let all = if all.is_empty() { "true".to_owned() } else { all.join(" AND ") };
             format!(
-                "SELECT {COLUMNS}, {sees_nodes} AS sees_nodes FROM df.instances AS i WHERE {all} {order} LIMIT {limit}"
+                "SELECT {columns}, {sees_nodes} AS sees_nodes FROM df.instances AS i WHERE {all} {order} LIMIT {limit}"
             )
         };
         // By each status by itself: of several at once an index gives no order.
@@ -196,6 +199,24 @@ impl Question<'_> {
             true => select(true, &["false".to_owned()]),
             false => format!("({})", arms.join(") UNION ALL (")),
         }
+    }
+
+    /// [`COLUMNS`], with texts and values for those who may see them only.
+    fn columns(&self, query: &mut Query) -> String {
+        let Scope::Roles(roles) = self.texts else { return COLUMNS.to_owned() };
+        let roles = query.bind(Value::Oids(roles.clone()));
+        let of = |column: &str| {
+            format!(
+                "CASE WHEN i.submitted_by OPERATOR(pg_catalog.=) ANY ({roles})
+                           OR i.called_by OPERATOR(pg_catalog.=) ANY ({roles}) THEN i.{column} END AS {column}"
+            )
+        };
+        let columns = COLUMNS.split(", ").map(|column| match column {
+            "i.error" => of("error"),
+            "i.attributes" => of("attributes"),
+            other => other.to_owned(),
+        });
+        columns.collect::<Vec<_>>().join(", ")
     }
 
     /// What holds in every arm.

@@ -287,6 +287,17 @@ fn a_level_beside_usage_lets_nobody_steer_what_it_only_sees() {
                 other => panic!("{level}: {sql}: {other:?}"),
             }
         }
+        // Among those of all its own texts are whole.
+        let failed = session.start(&format!("'SELECT ''{SECRET}''::integer', 'of {level}'"));
+        session.end_of(&failed);
+        let preview = format!("SELECT error_preview FROM df.list('{{\"label\": \"of {level}\"}}')");
+        assert!(session.value(&preview).contains(SECRET), "{level}");
+        assert_eq!(session.value(&format!("SELECT count(*) FROM df.list('{{\"id\": \"{id}\"}}')")), "1");
+        // No filter tells what is hidden.
+        let count = format!(
+            "SELECT count FROM df.count('{{\"error\": \"{SECRET}\", \"created_after\": \"2000-01-01\", \"scan\": true}}')"
+        );
+        assert_eq!(session.value(&count) == "1", level == "metadata", "{level}: {}", session.value(&count));
         // To start as somebody else is for nobody.
         assert_eq!(
             session.flow("'SELECT current_user AS u'"),
