@@ -102,6 +102,15 @@ fn other_users_instances_do_not_exist() {
         "SELECT count(*) FROM df.instance_executions('{id}')",
         "SELECT count(*) FROM df.list_instances()",
         "SELECT count(*) FROM df.list_instances(NULL, 100, 'alices')",
+        "SELECT count(*) FROM df.list()",
+        "SELECT count(*) FROM df.list('{\"label\": \"alices\"}')",
+        "SELECT count(*) FROM df.list('{\"role\": \"sec_alice\"}')",
+        "SELECT count(*) FROM df.list(jsonb_build_object('id', '{id}'))",
+        "SELECT count(*) FROM df.list('{\"waiting\": \"signal go\"}', 'id')",
+        "SELECT count FROM df.count()",
+        "SELECT count(*) FROM df.waiting()",
+        "SELECT count(*) FROM df.waiting_summary()",
+        "SELECT count(*) FROM df.errors('100 years')",
         "SELECT count(*) FROM df.await_any(ARRAY['{id}'], 0.05)",
         "SELECT count(df.getvar('secret'))",
     ] {
@@ -256,6 +265,13 @@ fn shadowing_does_not_change_what_the_engine_calls() {
         ),
         "none"
     );
+    let looks = "SELECT * FROM df.list('{\"status\": [\"completed\"], \"not\": {\"label\": \"x\"}, \"scan\": true, \"created_after\": \"2000-01-01\"}');
+         SELECT n.* FROM df.list('{}', '-completed_at', 1) AS l, df.list('{}', '-completed_at', 1, l.cursor) AS n;
+         SELECT * FROM df.list('{\"id\": \"000000\", \"role\": \"sec_shadow\", \"waiting\": \"signal x\", \"node\": \"x\"}');
+         SELECT * FROM df.count(); SELECT * FROM df.waiting('signal', 'x', '1 h'); SELECT * FROM df.waiting_summary();
+         SELECT * FROM df.errors(); SELECT * FROM df.list_instances(NULL, 5, 'x')";
+    session.run(looks);
+    superuser.run(&format!("SET search_path = public; {looks}; RESET search_path"));
     // Somebody with rights who looks into the extension with the trapped path must not spring one either.
     superuser.run("SET search_path = public; SELECT * FROM df.list_instances('completed', 5, 'x'); SELECT * FROM df.list_instances(); SELECT * FROM df.metrics(); RESET search_path");
     assert_eq!(

@@ -46,6 +46,23 @@ fn a_list_is_read_page_by_page_or_as_a_stream() {
 }
 
 #[test]
+fn a_large_result_is_not_in_the_list() {
+    run("sdk_list_large", async |client, session| {
+        session.run(
+            "SELECT df.start($$SELECT string_agg(md5(g::text), '') AS t FROM generate_series(1, 1000) AS g$$)",
+        );
+        session.until("SELECT count(*) = 1 FROM df.instances WHERE status = 'completed'");
+        let page = client.list().page().await.expect("it is right");
+        let [large] = &page.instances[..] else { panic!("one instance: {page:?}") };
+        assert_eq!((large.status, &large.output, &large.error), (Status::Completed, &None, &None));
+        assert!(large.output_bytes.is_some_and(|bytes| bytes > 8192), "{large:?}");
+        let text: String =
+            client.run(large.id.clone()).result().await.expect("it has one").one().expect("a text");
+        assert_eq!(text.len(), 32_000);
+    });
+}
+
+#[test]
 fn a_cursor_of_ones_own_and_a_page_too_large_are_refused() {
     run("sdk_list_refused", async |client, _session| {
         let error = client.list().after("made up").page().await.expect_err("it is no cursor");
