@@ -6,22 +6,24 @@
 //! tables; the checkpoint's own condition decides whether a step counts.
 //!
 //! Each part keeps its own promises. Here is what concerns several, and this is the promise: what was pushed is in a queue,
-//! or is held by somebody who will look again; and of those who sleep beside it one is woken, or the scheduler is.
+//! or is held by somebody who will look again; and of those who sleep beside it one is woken, or the scheduler is. What finds no
+//! place is left in the tables, and the board knows whose it is: the scheduler brings it when there is room.
 
 use bytemuck::Zeroable;
 
-use crate::databases::{Databases, Hold, Timer};
-use crate::executors::{Executors, PENDING_US};
-use crate::hindrances::Hindrances;
+use crate::databases::{DATABASES_MAX, Databases, Hold, Timer};
+use crate::executors::{EXECUTORS_MAX, Executors, PENDING_US};
+use crate::hindrances::{self, Hindrance, Hindrances};
 use crate::ids::{DatabaseId, InstanceNumber, ProcNumber, Tenant};
-use crate::items::{Item, Items};
+use crate::items::{Item, Items, ROOM};
 use crate::launcher::Launcher;
 use crate::launches::Launches;
-use crate::queues::{PATIENCE_US, Queues, Wants};
+use crate::queues::{Opened, PATIENCE_US, Put, QUEUES_MAX, Queues, Wants};
 use crate::suspects::{InFlight, Suspects};
 use crate::target::{Pusher, Taken, Target};
-use crate::waiters::Waiters;
+use crate::waiters::{Awaited, WAITERS_MAX, Waiters};
 use crate::wake::Wake;
+use crate::walls::{Wall, WallInfo, Walls};
 use crate::workers::{self, WorkerInfo};
 
 /// How long until it is looked again whether somebody has made room.
@@ -47,7 +49,11 @@ pub struct Board {
     pub waiters: Waiters,
     /// Steps whose executors died.
     pub suspects: Suspects,
+    /// Where somebody came up against the size of something.
+    pub walls: Walls,
     items: Items,
+    /// Of timers, in a pool of their own: no number of them takes room from ready work.
+    timers: Items,
 }
 
 /// An executor that the scheduler should start.
@@ -88,23 +94,39 @@ impl Openings {
 // Databases and their schedulers.
 impl Board {
     /// The extension was created in this database.
-    pub fn create_database(&mut self, database: DatabaseId) -> Wake {
+    pub fn create_database(&mut self, database: DatabaseId, now: i64) -> Wake {
         let is_wanted = self.databases.want_new(database);
-        if is_wanted { self.launcher.process.wake() } else { Wake::nobody() }
+        self.have_served(is_wanted, now)
     }
 
     /// A scheduler is wanted in this database.
-    pub fn want_database(&mut self, database: DatabaseId) -> Wake {
+    pub fn want_database(&mut self, database: DatabaseId, now: i64) -> Wake {
         let is_wanted = self.databases.want(database);
-        if is_wanted { self.launcher.process.wake() } else { Wake::nobody() }
+        self.have_served(is_wanted, now)
+    }
+
+    /// Has the launcher come, or look again later where there was no place.
+    fn have_served(&mut self, is_wanted: bool, now: i64) -> Wake {
+        if is_wanted {
+            return self.launcher.process.wake();
+        }
+        self.meet(Wall::Databases, now).and(self.launcher.note_refused())
     }
 
     /// Somebody has work in this database, or asks for its scheduler.
-    pub fn announce(&mut self, database: DatabaseId) -> Wake {
+    pub fn announce(&mut self, database: DatabaseId, now: i64) -> Wake {
         if self.databases.is_served(database) && !self.databases.is_released(database) {
             return Wake::nobody();
         }
-        self.want_database(database)
+        self.want_database(database, now)
+    }
+
+    /// The launcher would have a scheduler look into a database; false where it has to wait for a place.
+    pub fn look_into(&mut self, database: DatabaseId, now: i64) -> (bool, Wake) {
+        if !self.databases.has_room_for(database) {
+            return (false, self.meet(Wall::Databases, now));
+        }
+        (true, self.announce(database, now))
     }
 
     /// The scheduler and the executors of this database leave it until somebody has work there.
@@ -128,12 +150,16 @@ impl Board {
     pub fn hold(&mut self, database: DatabaseId, hold: Hold) -> Wake {
         let is_new = self.databases.hold(database, hold);
         let is_held = hold != Hold::Free;
+        if hold.is_of_a_copy() {
+            // All of it is found in the tables when they are at home.
+            self.queues.forget_database(&mut self.items, database);
+        }
         if is_new && is_held { self.executors.retire_all(database) } else { Wake::nobody() }
     }
 
     /// The database is no longer served.
     pub fn forget_database(&mut self, database: DatabaseId) -> Wake {
-        self.databases.forget(&mut self.items, database);
+        self.databases.forget(&mut self.timers, database);
         self.queues.forget_database(&mut self.items, database);
         self.executors.retire_all(database).and(self.launcher.process.wake())
     }
@@ -172,48 +198,57 @@ impl Board {
         self.launcher.process.wake()
     }
 
-    /// Hands a timer to the scheduler.
-    pub fn set_timer(&mut self, tenant: Tenant, target: Target, at: i64) -> Wake {
+    /// Hands a timer to the scheduler. Where too many are on their way it is found in the tables later.
+    pub fn set_timer(&mut self, tenant: Tenant, target: Target, at: i64, now: i64) -> Wake {
         let timer = Timer { at, target, role: tenant.role };
-        self.databases.set_timer(&mut self.items, tenant.database, timer)
+        let (wake, left) = self.databases.set_timer(&mut self.timers, tenant.database, timer);
+        match left {
+            None => wake,
+            Some(whose) => wake.and(self.meet(Wall::Timers, now)).and(self.leave_in_tables(whose, now)),
+        }
     }
 
     /// The timers that were set since the last call.
     pub fn take_timers(&mut self, database: DatabaseId) -> Vec<Timer> {
-        self.databases.take_timers(&mut self.items, database)
+        self.databases.take_timers(&mut self.timers, database)
     }
 
     /// A step has ended its own process.
-    pub fn suspect(&mut self, step: InFlight) -> Wake {
-        self.suspects.add(step);
-        self.databases.wake_scheduler(step.database)
+    pub fn suspect(&mut self, step: InFlight, now: i64) -> Wake {
+        let wake = self.databases.wake_scheduler(step.database);
+        if self.suspects.add(step) { wake } else { wake.and(self.meet(Wall::Suspects, now)) }
     }
 }
 
 // Ready work.
 impl Board {
-    /// Puts a target into the queue of its tenant. Where the board is full the scheduler looks at the tables later.
+    /// Puts a target into the queue of its tenant. On a full board somebody who has more than a share of it makes room, or the
+    /// target is found in the tables later.
     pub fn push(&mut self, tenant: Tenant, target: Target, pusher: Option<Pusher>, now: i64) -> Wake {
         let database = tenant.database;
-        // Nobody would ever take it. A database whose scheduler is yet to come is scanned by it.
-        if !self.databases.is_served(database) {
+        // Nobody would ever take it. A database whose scheduler is yet to come is scanned by it, and so is one that comes home.
+        if !self.databases.takes_work(database) {
             return Wake::nobody();
         }
         let item = Item { target, role: tenant.role, ready_at: now, pusher };
-        if self.queues.push(&mut self.items, tenant, &item).is_err() {
-            return self.databases.request_rescan(database);
-        }
-        self.executors.rouse(tenant).unwrap_or_else(|| {
+        let met = match self.queues.push(&mut self.items, tenant, &item, now) {
+            Put::There => Wake::nobody(),
+            Put::Instead => self.meet(Wall::Items, now),
+            Put::Left => return self.meet(Wall::Items, now),
+            Put::NoQueue => return self.orphan(tenant, now),
+        };
+        let roused = self.executors.rouse(tenant).unwrap_or_else(|| {
             // It waits that long before it starts one more executor in any case.
             self.databases.wake_scheduler_by(database, now + PATIENCE_US)
-        })
+        });
+        roused.and(met)
     }
 
     /// [`push`](Self::push) for a session that has started or signalled something: where no scheduler is, one is
     /// wanted, which finds it in the tables.
     pub fn push_new(&mut self, tenant: Tenant, target: Target, now: i64) -> Wake {
         let wake = self.push(tenant, target, None, now);
-        wake.and(self.announce(tenant.database))
+        wake.and(self.announce(tenant.database, now))
     }
 
     /// Takes work for the executor in `slot`, of `prefer` first, and gives it the lease; what it held it lets go of.
@@ -222,11 +257,14 @@ impl Board {
         if self.executors.retires(slot) {
             return (Taken::Retire, wake);
         }
-        let Some(item) = self.next_for(self.executors.tenant(slot), prefer) else {
+        let tenant = self.executors.tenant(slot);
+        let next = self.next_for(tenant, prefer);
+        let wake = wake.and(self.tell_room(tenant));
+        let Some(item) = next else {
             self.executors.stay_idle(slot, now);
             return (Taken::Nothing, wake);
         };
-        if self.databases.sweeps(self.executors.tenant(slot).database) {
+        if self.databases.sweeps(tenant.database) {
             self.executors.set_untold(slot, true);
         }
         (Taken::Work(self.executors.lease(slot, item.target, item.pusher, now)), wake)
@@ -270,6 +308,44 @@ impl Board {
     /// Forgets ready work of a role that cannot run.
     pub fn clear_queue(&mut self, tenant: Tenant) {
         self.queues.clear(&mut self.items, tenant);
+    }
+
+    /// The scheduler of a tenant that has waited for a queue since `since` is about to look at the tables for it. Gets it a
+    /// queue, if one can be had, and says which of its instances are on the board as a whole.
+    pub fn begin_look(
+        &mut self,
+        tenant: Tenant,
+        since: i64,
+        now: i64,
+    ) -> (Option<Vec<InstanceNumber>>, Wake) {
+        let wake = match self.queues.open(&mut self.items, tenant, since, now) {
+            Opened::There => Wake::nobody(),
+            Opened::Instead(last) => self.orphan(last, now),
+            Opened::NotYet => return (None, self.meet(Wall::Queues, now)),
+        };
+        (Some(self.queues.begin_look(&self.items, tenant)), wake)
+    }
+
+    /// Work of a tenant is left in the tables: its scheduler is told, now or when there is room.
+    fn leave_in_tables(&mut self, tenant: Tenant, now: i64) -> Wake {
+        match self.queues.note_left(tenant, now) {
+            Some(true) => self.databases.wake_scheduler(tenant.database),
+            Some(false) => Wake::nobody(),
+            None => self.orphan(tenant, now),
+        }
+    }
+
+    /// The same for a tenant that has no queue.
+    fn orphan(&mut self, tenant: Tenant, now: i64) -> Wake {
+        let met = self.meet(Wall::Queues, now);
+        let is_new = self.databases.note_orphan(tenant);
+        if is_new { met.and(self.databases.wake_scheduler(tenant.database)) } else { met }
+    }
+
+    /// Tells the scheduler if there is room for what a tenant has in the tables.
+    fn tell_room(&mut self, tenant: Tenant) -> Wake {
+        let is_news = self.queues.tell_room(tenant);
+        if is_news { self.databases.wake_scheduler(tenant.database) } else { Wake::nobody() }
     }
 
     /// Whether other work of the executor's role waits and nobody is free for it.
@@ -401,9 +477,52 @@ impl Board {
             }
         }
     }
+}
+
+// What is known of it all.
+impl Board {
+    /// Work of this tenant was hindered: says when to try again, later each time.
+    pub fn note_hindrance(&mut self, tenant: Tenant, hindrance: Hindrance, now: i64) -> (i64, Wake) {
+        let (until, is_noted) = self.hindrances.note(tenant, hindrance, now);
+        (until, if is_noted { Wake::nobody() } else { self.meet(Wall::Hindrances, now) })
+    }
+
+    /// A session waits for instances. `None` where so many do that it has to look by itself.
+    pub fn wait(
+        &mut self,
+        database: DatabaseId,
+        place: ProcNumber,
+        awaited: Awaited,
+        now: i64,
+    ) -> (Option<usize>, Wake) {
+        let waiter = self.waiters.add(database, place, awaited);
+        let wake = if waiter.is_some() { Wake::nobody() } else { self.meet(Wall::Waiters, now) };
+        (waiter, wake)
+    }
+
+    /// How it stands with each wall.
+    pub fn wall_infos(&self, now: i64) -> Vec<WallInfo> {
+        let info = |wall| match wall {
+            Wall::Items => (ROOM as usize, self.items.in_use() as usize),
+            Wall::Timers => (ROOM as usize, self.timers.in_use() as usize),
+            Wall::Queues => (QUEUES_MAX, self.queues.wanting()),
+            Wall::Databases => (DATABASES_MAX, self.databases.served().count()),
+            Wall::Waiters => (WAITERS_MAX, self.waiters.in_use()),
+            Wall::Hindrances => (hindrances::PLACES, self.hindrances.in_use(now)),
+            Wall::Suspects => (EXECUTORS_MAX, self.suspects.in_use()),
+        };
+        let with_sizes = Wall::ALL.into_iter().map(|wall| (wall, info(wall)));
+        with_sizes.map(|(wall, (size, used))| self.walls.info(wall, size, used)).collect()
+    }
 
     /// Every process of the engine.
     pub fn workers(&self) -> Vec<WorkerInfo> {
         workers::list(&self.launcher, &self.databases, &self.executors, &self.queues)
+    }
+
+    /// Somebody has come up against a wall: the launcher says so, once.
+    fn meet(&mut self, wall: Wall, now: i64) -> Wake {
+        let is_new = self.walls.meet(wall, now);
+        if is_new { self.launcher.process.wake() } else { Wake::nobody() }
     }
 }

@@ -5,14 +5,16 @@
 
 use bytemuck::Zeroable;
 
-use crate::ids::{DatabaseId, ProcNumber, RoleId};
-use crate::items::{Item, Items, List};
+use crate::ids::{DatabaseId, ProcNumber, RoleId, Tenant};
+use crate::items::{Item, Items, List, ROOM};
 use crate::process::Process;
 use crate::target::Target;
 use crate::troubles::{Duty, Trouble, Troubles};
 use crate::wake::Wake;
 
-const DATABASES_MAX: usize = 256;
+pub(crate) const DATABASES_MAX: usize = 256;
+/// Of how many roles without a queue a database knows the names; with more it looks for all.
+const ORPHANS_MAX: usize = 8;
 
 /// See the module.
 #[derive(Zeroable)]
@@ -51,6 +53,8 @@ pub(crate) struct Database {
     misses_roles: bool,
     /// How many sessions want the database alone at this moment.
     alone: u32,
+    /// Roles whose work is in the tables and who have no queue; 0 is none.
+    orphans: [RoleId; ORPHANS_MAX],
     troubles: Troubles,
 }
 
@@ -199,6 +203,13 @@ impl Databases {
         self.of(database).and_then(|entry| entry.troubles.of(duty))
     }
 
+    /// The roles that were left without a queue since the last call.
+    pub fn take_orphans(&mut self, database: DatabaseId) -> Vec<RoleId> {
+        let entry = self.of_mut(database);
+        let orphans = entry.map(|entry| std::mem::take(&mut entry.orphans)).unwrap_or_default();
+        orphans.into_iter().filter(|&role| role != RoleId(0)).collect()
+    }
+
     /// Every scheduler is to look at its timers: the clock was moved.
     pub fn wake_schedulers(&self) -> Wake {
         self.served().map(|entry| entry.scheduler.wake()).fold(Wake::nobody(), Wake::and)
@@ -273,6 +284,29 @@ impl Databases {
     /// Whether a scheduler is wanted in this database.
     pub fn is_served(&self, database: DatabaseId) -> bool {
         self.of(database).is_some()
+    }
+
+    /// Whether a scheduler may be wanted in this database: it is already, or there is a place.
+    pub fn has_room_for(&self, database: DatabaseId) -> bool {
+        self.is_served(database) || self.of(DatabaseId(0)).is_some()
+    }
+
+    /// Whether what is put on the board for this database is of use: it is served, and its instances are at home.
+    pub(crate) fn takes_work(&self, database: DatabaseId) -> bool {
+        self.of(database).is_some_and(|entry| !entry.hold.is_of_a_copy())
+    }
+
+    /// The work of a tenant who has no queue is in the tables only; true where that is new.
+    pub(crate) fn note_orphan(&mut self, tenant: Tenant) -> bool {
+        let Some(entry) = self.of_mut(tenant.database) else { return false };
+        if entry.rescan || entry.orphans.contains(&tenant.role) {
+            return false;
+        }
+        match entry.orphans.iter_mut().find(|place| **place == RoleId(0)) {
+            Some(place) => *place = tenant.role,
+            None => entry.rescan = true,
+        }
+        true
     }
 
     /// The databases in which a scheduler is wanted.
@@ -374,14 +408,35 @@ impl Databases {
         self.of(database).filter(is_late).map_or_else(Wake::nobody, |entry| entry.scheduler.wake())
     }
 
-    /// Hands a timer to the scheduler, or, where no item is free, has it look for all timers.
-    pub(crate) fn set_timer(&mut self, items: &mut Items, database: DatabaseId, timer: Timer) -> Wake {
+    /// Hands a timer to the scheduler. Each database may have as many on their way as any other: where no place is free, the
+    /// newest of the one that has most gives way, or this one. Says whose timer was left to the tables.
+    pub(crate) fn set_timer(
+        &mut self,
+        items: &mut Items,
+        database: DatabaseId,
+        timer: Timer,
+    ) -> (Wake, Option<Tenant>) {
         let item = Item { target: timer.target, role: timer.role, ready_at: timer.at, pusher: None };
-        self.tell(database, |entry| {
-            if items.append(&mut entry.timers, &item).is_err() {
-                entry.rescan = true;
-            }
-        })
+        let Some(place) = self.databases.iter().position(|entry| entry.id == database) else {
+            return (Wake::nobody(), None);
+        };
+        let wake = self.databases[place].scheduler.wake();
+        if items.append(&mut self.databases[place].timers, &item).is_ok() {
+            return (wake, None);
+        }
+        let own = self.databases[place].timers.len();
+        let others = self.served().filter(|entry| entry.id != database && !entry.timers.is_empty()).count();
+        let mut left = None;
+        if own < ROOM / (others as u32 + 1)
+            && let Some(longest) = self.databases.iter_mut().max_by_key(|entry| entry.timers.len())
+            && let Some(newest) = items.take_last(&mut longest.timers)
+        {
+            left = Some(Tenant { database: longest.id, role: newest.role });
+        }
+        if items.append(&mut self.databases[place].timers, &item).is_err() {
+            left = Some(Tenant { database, role: timer.role });
+        }
+        (wake, left)
     }
 
     /// The timers that were set since the last call.
@@ -510,7 +565,9 @@ mod tests {
                 2 => told(databases.expect_prepared(database), &|entry| entry.sweep = true),
                 _ => {
                     let timer = timer(random.below(1_000) as i64);
-                    told(databases.set_timer(items, database, timer), &|entry| entry.timers.push(timer));
+                    let (wake, left) = databases.set_timer(items, database, timer);
+                    assert_eq!(left, None, "{says}");
+                    told(wake, &|entry| entry.timers.push(timer));
                 }
             }
         }

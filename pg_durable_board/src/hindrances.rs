@@ -6,7 +6,7 @@ use bytemuck::Zeroable;
 
 use crate::ids::{DatabaseId, RoleId, Tenant};
 
-const PLACES: usize = 64;
+pub(crate) const PLACES: usize = 64;
 const FIRST_US: i64 = 1_000_000;
 const LONGEST_US: i64 = 30_000_000;
 /// How long after the next try a hindrance counts as one that has passed.
@@ -82,8 +82,8 @@ pub struct Hindered {
 }
 
 impl Hindrances {
-    /// Work of this tenant was hindered: says when to try again, later each time.
-    pub fn note(&mut self, tenant: Tenant, hindrance: Hindrance, now: i64) -> i64 {
+    /// Work of this tenant was hindered: says when to try again, later each time, and whether that was noted.
+    pub(crate) fn note(&mut self, tenant: Tenant, hindrance: Hindrance, now: i64) -> (i64, bool) {
         let is_it = |place: &&mut Place| place.tenant == tenant && place.hindrance == hindrance;
         if let Some(place) = self.places.iter_mut().find(is_it) {
             // Several of a tenant's processes come upon the same.
@@ -91,14 +91,21 @@ impl Hindrances {
                 place.tries = if now > place.until + STALE_US { 0 } else { place.tries.saturating_add(1) };
                 place.until = now + pause(place.tries);
             }
-            return place.until;
+            return (place.until, true);
         }
         let place = Place { tenant, hindrance, tries: 0, until: now + pause(0) };
         let oldest = self.places.iter_mut().min_by_key(|place| place.until);
-        if let Some(oldest) = oldest.filter(|oldest| oldest.until + STALE_US < now) {
-            *oldest = place;
+        let free = oldest.filter(|oldest| oldest.until + STALE_US < now);
+        let is_noted = free.is_some();
+        if let Some(free) = free {
+            *free = place;
         }
-        place.until
+        (place.until, is_noted)
+    }
+
+    /// How many are noted at the moment.
+    pub(crate) fn in_use(&self, now: i64) -> usize {
+        self.places.iter().filter(|place| now <= place.until + STALE_US).count()
     }
 
     /// It has passed.
@@ -141,8 +148,8 @@ mod tests {
         let mut hindrances = Hindrances::zeroed();
         let (mut now, mut pauses) = (1_000_000_000, Vec::new());
         for _ in 0..7 {
-            let until = hindrances.note(tenant(1), Hindrance::NoConnect, now);
-            assert_eq!(hindrances.note(tenant(1), Hindrance::NoConnect, now + 1), until);
+            let (until, is_noted) = hindrances.note(tenant(1), Hindrance::NoConnect, now);
+            assert_eq!(hindrances.note(tenant(1), Hindrance::NoConnect, now + 1), (until, is_noted));
             pauses.push((until - now) / 1_000_000);
             now = until;
         }
@@ -155,7 +162,7 @@ mod tests {
         // What did not come up again has passed.
         now += STALE_US + 1;
         assert_eq!(hindrances.of_database(DatabaseId(1), now), []);
-        assert_eq!(hindrances.note(tenant(1), Hindrance::NoConnect, now), now + FIRST_US);
+        assert_eq!(hindrances.note(tenant(1), Hindrance::NoConnect, now), (now + FIRST_US, true));
         hindrances.forget(tenant(1), Hindrance::NoLogin);
         assert_eq!(hindrances.of_database(DatabaseId(1), now).len(), 1);
         hindrances.forget(tenant(1), Hindrance::NoConnect);
@@ -167,7 +174,8 @@ mod tests {
         let mut hindrances = Hindrances::zeroed();
         let now = 1_000_000_000;
         for role in 1..=PLACES as u32 + 5 {
-            assert_eq!(hindrances.note(tenant(role), Hindrance::ReadOnly, now), now + FIRST_US);
+            let is_noted = role <= PLACES as u32;
+            assert_eq!(hindrances.note(tenant(role), Hindrance::ReadOnly, now), (now + FIRST_US, is_noted));
         }
         assert_eq!(hindrances.of_database(DatabaseId(1), now).len(), PLACES);
         let later = now + FIRST_US + STALE_US + 1;

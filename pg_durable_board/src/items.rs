@@ -10,6 +10,8 @@ use crate::target::{Pusher, Target};
 
 /// The pool, with place 0 that is never used.
 const ITEMS_MAX: usize = 32 * 1024;
+/// How many items there may be.
+pub(crate) const ROOM: u32 = ITEMS_MAX as u32 - 1;
 
 /// A target of a role: ready since a moment that has passed, or from one that is to come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +53,9 @@ pub(crate) struct Items {
     free: u32,
     /// The highest number that was ever used.
     fresh: u32,
+    /// How many are in lists.
+    used: u32,
+    unused: u32,
     places: [Place; ITEMS_MAX],
 }
 
@@ -65,7 +70,9 @@ struct Place {
     /// 1 + the slot of the executor that queued it, or 0.
     pusher: u32,
     load: u32,
+    /// In its list; of a free one only the next counts.
     next: u32,
+    before: u32,
 }
 
 impl Place {
@@ -78,6 +85,7 @@ impl Place {
             pusher: item.pusher.map_or(0, |pusher| pusher.slot as u32 + 1),
             load: item.pusher.map_or(0, |pusher| pusher.load),
             next: 0,
+            before: 0,
         }
     }
 
@@ -96,7 +104,7 @@ impl Items {
     /// Puts an item at the end of a list.
     pub fn append(&mut self, list: &mut List, item: &Item) -> Result<(), Full> {
         let number = self.take_free().ok_or(Full)?;
-        self.places[number as usize] = Place::new(item);
+        self.places[number as usize] = Place { before: list.tail, ..Place::new(item) };
         if list.tail == 0 {
             list.head = number;
         } else {
@@ -125,6 +133,21 @@ impl Items {
         self.take_where(list, 1, |_| true)
     }
 
+    /// Takes the tail of a list.
+    pub fn take_last(&mut self, list: &mut List) -> Option<Item> {
+        let last = list.tail;
+        (last != 0).then(|| {
+            let item = self.places[last as usize].item();
+            self.unlink(list, last);
+            item
+        })
+    }
+
+    /// How many items are in lists.
+    pub fn in_use(&self) -> u32 {
+        self.used
+    }
+
     /// Takes the first item that is `wanted`, if it is among the first `within` of the list.
     pub fn take_where(
         &mut self,
@@ -132,17 +155,17 @@ impl Items {
         within: usize,
         wanted: impl Fn(&Item) -> bool,
     ) -> Option<Item> {
-        let (mut before, mut at) = (0, list.head);
+        let mut at = list.head;
         for _ in 0..within {
             if at == 0 {
                 return None;
             }
             let item = self.places[at as usize].item();
             if wanted(&item) {
-                self.unlink(list, before, at);
+                self.unlink(list, at);
                 return Some(item);
             }
-            (before, at) = (at, self.places[at as usize].next);
+            at = self.places[at as usize].next;
         }
         None
     }
@@ -152,36 +175,42 @@ impl Items {
         if !list.is_empty() {
             self.places[list.tail as usize].next = self.free;
             self.free = list.head;
+            self.used -= list.len;
         }
         *list = List::zeroed();
     }
 
-    fn unlink(&mut self, list: &mut List, before: u32, at: u32) {
-        let next = self.places[at as usize].next;
+    fn unlink(&mut self, list: &mut List, at: u32) {
+        let Place { before, next, .. } = self.places[at as usize];
         if before == 0 {
             list.head = next;
         } else {
             self.places[before as usize].next = next;
         }
-        if list.tail == at {
+        if next == 0 {
             list.tail = before;
+        } else {
+            self.places[next as usize].before = before;
         }
         list.len -= 1;
+        self.used -= 1;
         self.places[at as usize].next = self.free;
         self.free = at;
     }
 
     fn take_free(&mut self) -> Option<u32> {
-        if self.free != 0 {
+        let number = if self.free != 0 {
             let number = self.free;
             self.free = self.places[number as usize].next;
-            Some(number)
-        } else if (self.fresh as usize) < ITEMS_MAX - 1 {
+            number
+        } else if self.fresh < ROOM {
             self.fresh += 1;
-            Some(self.fresh)
+            self.fresh
         } else {
-            None
-        }
+            return None;
+        };
+        self.used += 1;
+        Some(number)
     }
 }
 
@@ -191,8 +220,6 @@ mod tests {
 
     use super::*;
     use crate::random::Random;
-
-    const ROOM: usize = ITEMS_MAX - 1;
 
     fn item(random: &mut Random) -> Item {
         let pusher = Pusher { slot: random.below(128), load: random.next() as u32 };
@@ -210,6 +237,7 @@ mod tests {
         let mut follow = |head: u32| {
             let (mut at, mut last, mut len) = (head, 0, 0);
             while at != 0 {
+                assert!(head == items.free || items.places[at as usize].before == last, "{at}");
                 assert!(!std::mem::replace(&mut seen[at as usize], true), "{at} is in two lists");
                 (last, at, len) = (at, items.places[at as usize].next, len + 1);
             }
@@ -234,7 +262,7 @@ mod tests {
             let says = format!("seed {SEED}, operation {n}");
             let at = random.below(5);
             let (list, expected) = (&mut lists[at], &mut naive[at]);
-            match random.below(20) {
+            match random.below(21) {
                 // By turns it becomes fuller and emptier.
                 0..8 if n % 20_000 < 10_000 => {
                     for _ in 0..random.below(50) {
@@ -257,7 +285,12 @@ mod tests {
                     let taken = place.and_then(|place| expected.remove(place));
                     assert_eq!(items.take_where(list, within, is_wanted), taken, "{says}");
                 }
-                18 if random.one_in(50) => {
+                18 => {
+                    for _ in 0..random.below(5) {
+                        assert_eq!(items.take_last(list), expected.pop_back(), "{says}");
+                    }
+                }
+                19 if random.one_in(50) => {
                     items.clear(list);
                     expected.clear();
                 }
@@ -268,7 +301,8 @@ mod tests {
                 (naive[at].len(), naive[at].is_empty())
             );
             let in_use: usize = naive.iter().map(VecDeque::len).sum();
-            assert!(in_use <= ROOM && (was_full == 0 || items.fresh as usize == ROOM), "{says}");
+            assert_eq!(items.in_use() as usize, in_use, "{says}");
+            assert!(items.in_use() <= ROOM && (was_full == 0 || items.fresh == ROOM), "{says}");
             if n % 5_000 == 0 {
                 check_places(&items, &lists);
                 for (list, naive) in lists.iter().zip(&naive) {

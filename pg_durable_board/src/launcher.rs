@@ -14,6 +14,8 @@ pub struct Launcher {
     slots_exhausted_at: i64,
     /// Databases have come, gone or changed.
     look: bool,
+    /// Somebody wants a database served for which there was no place.
+    refused: bool,
 }
 
 impl Launcher {
@@ -31,6 +33,16 @@ impl Launcher {
     /// Whether the launcher is to look at the databases; true once.
     pub fn take_look(&mut self) -> bool {
         std::mem::take(&mut self.look)
+    }
+
+    /// Whether a database was refused since the last call, which is to be served when there is a place again.
+    pub fn take_refused(&mut self) -> bool {
+        std::mem::take(&mut self.refused)
+    }
+
+    pub(crate) fn note_refused(&mut self) -> Wake {
+        self.refused = true;
+        self.process.wake()
     }
 
     /// No worker slot was free.

@@ -3,6 +3,7 @@
 #![warn(missing_docs)]
 #![forbid(unsafe_code)]
 
+mod backlog;
 mod board;
 mod databases;
 mod executors;
@@ -22,8 +23,10 @@ mod target;
 mod troubles;
 mod waiters;
 mod wake;
+mod walls;
 mod workers;
 
+pub use backlog::{Backlog, Next, Page, Unfinished};
 pub use board::{Board, MayCommit, Opening, Openings};
 pub use databases::{Databases, Hold, Timer};
 pub use executors::{EXECUTORS_MAX, Executors};
@@ -39,4 +42,5 @@ pub use target::{Pusher, Taken, Target, Work};
 pub use troubles::{Duty, Trouble};
 pub use waiters::{Awaited, Waiters};
 pub use wake::Wake;
+pub use walls::{Wall, WallInfo, Walls};
 pub use workers::{WorkerInfo, WorkerKind};

@@ -1,16 +1,21 @@
 //! Queues: one of ready work for each role in each database.
 //!
 //! A queue of database 0 is free; no two are of the same tenant. One that is empty may be given to another tenant,
-//! and with it goes what was remembered of its failures.
+//! and with it goes what was remembered of its failures, unless work of its tenant is left in the tables.
+//!
+//! Each tenant that wants items has a share of them, an equal one. That is no cap: what others do not want may be had too,
+//! and is given back to the tables, the newest first, when one comes who has less than its share.
 
 use bytemuck::Zeroable;
 
 use crate::executors::Crew;
-use crate::ids::{DatabaseId, InstanceNumber, Tenant};
-use crate::items::{Full, Item, Items, List};
+use crate::ids::{DatabaseId, InstanceNumber, RoleId, Tenant};
+use crate::items::{Item, Items, List, ROOM};
 use crate::target::Target;
 
-const QUEUES_MAX: usize = 256;
+pub(crate) const QUEUES_MAX: usize = 256;
+/// How long a tenant keeps its queue at least while others have none.
+const TURN_US: i64 = 1_000_000;
 /// How far down a queue an executor looks for more work of the instance it holds.
 const SAME_INSTANCE_LOOK_AHEAD: usize = 64;
 /// How long work waits before a role gets one more executor.
@@ -35,6 +40,38 @@ pub(crate) struct Queue {
     blocked_until: i64,
     /// When an executor was opened for it last.
     served_at: i64,
+    /// Since when the tenant has it.
+    since: i64,
+    /// Some of the tenant's work is in the tables only.
+    is_left: bool,
+    /// Some was left there since the look at them began.
+    is_missed: bool,
+    /// The scheduler has been told that there is room for it.
+    is_told: bool,
+}
+
+/// What came of putting an item into a queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Put {
+    /// It is there.
+    There,
+    /// It is there, and an item of another tenant, who had more than its share, is left in the tables.
+    Instead,
+    /// The board is full and the tenant has its share: the item is left in the tables.
+    Left,
+    /// Every queue is another tenant's: the same.
+    NoQueue,
+}
+
+/// What came of asking for a queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Opened {
+    /// The tenant has one.
+    There,
+    /// The tenant has one, and this one has none any more: what it held is left in the tables.
+    Instead(Tenant),
+    /// Those who have them have not had them for long.
+    NotYet,
 }
 
 /// Whether a queue is to get one more executor.
@@ -60,9 +97,109 @@ impl Queues {
         of_database.map(|queue| queue.list.len()).sum()
     }
 
-    pub(crate) fn push(&mut self, items: &mut Items, tenant: Tenant, item: &Item) -> Result<(), Full> {
-        let queue = self.of_or_new(tenant).ok_or(Full)?;
-        items.append(&mut queue.list, item)
+    /// The roles of this database part of whose work is in the tables only.
+    pub fn left_in_tables(&self, database: DatabaseId) -> Vec<RoleId> {
+        let of_database = self.queues.iter().filter(|queue| queue.tenant.database == database);
+        of_database.filter(|queue| queue.is_left).map(|queue| queue.tenant.role).collect()
+    }
+
+    /// The roles of this database whose work is in the tables although there is room for it.
+    pub fn hungry(&self, database: DatabaseId) -> Vec<RoleId> {
+        let share = self.share();
+        let of_database = self.queues.iter().filter(|queue| queue.tenant.database == database);
+        let hungry = of_database.filter(|queue| queue.is_left && queue.list.len() < share);
+        hungry.map(|queue| queue.tenant.role).collect()
+    }
+
+    /// The roles of this database whose work waits in the tables because they have their share of the board.
+    pub fn waiting_for_room(&self, database: DatabaseId) -> Vec<RoleId> {
+        let hungry = self.hungry(database);
+        self.left_in_tables(database).into_iter().filter(|role| !hungry.contains(role)).collect()
+    }
+
+    /// How many items of a tenant may be brought from the tables: none before it has less than its share. `None` where it has no
+    /// queue.
+    pub fn room(&mut self, tenant: Tenant) -> Option<u32> {
+        let share = self.share();
+        let queue = self.of(tenant)?;
+        queue.is_told = false;
+        let len = queue.list.len();
+        Some(if len < share { 2 * share - len } else { 0 })
+    }
+
+    /// All that a tenant had in the tables when the look at them began is on the board, or was.
+    pub fn end_look(&mut self, tenant: Tenant) {
+        if let Some(queue) = self.of(tenant) {
+            queue.is_left = std::mem::take(&mut queue.is_missed);
+        }
+    }
+
+    /// How many tenants want items.
+    pub(crate) fn wanting(&self) -> usize {
+        self.queues.iter().filter(|queue| queue.is_wanting()).count()
+    }
+
+    pub(crate) fn push(&mut self, items: &mut Items, tenant: Tenant, item: &Item, now: i64) -> Put {
+        let Some(place) = self.place_of(tenant, now) else { return Put::NoQueue };
+        if items.append(&mut self.queues[place].list, item).is_ok() {
+            return Put::There;
+        }
+        // With this one more that wants some. As all items are in queues, one of the others has more than its share then.
+        let others = self.wanting() - usize::from(self.queues[place].is_wanting());
+        let has_share = self.queues[place].list.len() as usize >= ROOM as usize / (others + 1);
+        if !has_share {
+            self.give_back(items);
+        }
+        if !has_share && items.append(&mut self.queues[place].list, item).is_ok() {
+            return Put::Instead;
+        }
+        self.queues[place].leave();
+        Put::Left
+    }
+
+    /// Some work of this tenant is left in the tables: whether its scheduler is to hear of it now. `None` where every queue
+    /// is another tenant's.
+    pub(crate) fn note_left(&mut self, tenant: Tenant, now: i64) -> Option<bool> {
+        let place = self.place_of(tenant, now)?;
+        self.queues[place].leave();
+        Some(self.tell_room(tenant))
+    }
+
+    /// Whether there is room for what a tenant has in the tables, and its scheduler has not been told.
+    pub(crate) fn tell_room(&mut self, tenant: Tenant) -> bool {
+        let Some(place) = self.queues.iter().position(|queue| queue.tenant == tenant) else { return false };
+        let queue = &self.queues[place];
+        if !queue.is_left || queue.is_told || queue.list.len() >= self.share() {
+            return false;
+        }
+        self.queues[place].is_told = true;
+        true
+    }
+
+    /// Gets a queue for a tenant that has been waiting for one for so long: a free one, or that of another tenant who has had
+    /// it for long enough, or got it later.
+    pub(crate) fn open(&mut self, items: &mut Items, tenant: Tenant, waits_since: i64, now: i64) -> Opened {
+        if self.place_of(tenant, now).is_some() {
+            return Opened::There;
+        }
+        let Some(oldest) = self.queues.iter_mut().min_by_key(|queue| queue.since) else {
+            return Opened::NotYet;
+        };
+        if oldest.since + TURN_US > now && oldest.since <= waits_since {
+            return Opened::NotYet;
+        }
+        items.clear(&mut oldest.list);
+        let last = std::mem::replace(oldest, Queue::new(tenant, now));
+        Opened::Instead(last.tenant)
+    }
+
+    /// The tables are about to be looked at for a tenant that has a queue. Says which of its instances are on the board as a
+    /// whole: their root branches, from which the others are found, are ready.
+    pub(crate) fn begin_look(&mut self, items: &Items, tenant: Tenant) -> Vec<InstanceNumber> {
+        let Some(queue) = self.of(tenant) else { return Vec::new() };
+        (queue.is_left, queue.is_missed, queue.is_told) = (true, false, false);
+        let roots = items.iter(&queue.list).filter(|item| item.target.branch == Target::ROOT);
+        roots.map(|item| item.target.instance).collect()
     }
 
     /// Takes the item that came first.
@@ -107,6 +244,7 @@ impl Queues {
     pub(crate) fn clear(&mut self, items: &mut Items, tenant: Tenant) {
         if let Some(queue) = self.of(tenant) {
             items.clear(&mut queue.list);
+            (queue.is_left, queue.is_missed) = (false, false);
         }
     }
 
@@ -159,20 +297,51 @@ impl Queues {
         self.queues.iter_mut().find(|queue| queue.tenant == tenant)
     }
 
-    fn of_or_new(&mut self, tenant: Tenant) -> Option<&mut Queue> {
+    /// The tenant's queue, or one that may be had.
+    fn place_of(&mut self, tenant: Tenant, now: i64) -> Option<usize> {
         let position = |is_it: &dyn Fn(&Queue) -> bool| self.queues.iter().position(is_it);
-        let place = position(&|queue| queue.tenant == tenant);
-        if let Some(place) = place {
-            return Some(&mut self.queues[place]);
+        if let Some(place) = position(&|queue| queue.tenant == tenant) {
+            let queue = &mut self.queues[place];
+            if !queue.is_wanting() {
+                queue.since = now;
+            }
+            return Some(place);
         }
         let free = position(&|queue| queue.tenant.database == DatabaseId(0));
-        let free = free.or_else(|| position(&|queue| queue.list.is_empty()))?;
-        self.queues[free] = Queue { tenant, ..Queue::zeroed() };
-        Some(&mut self.queues[free])
+        let free = free.or_else(|| position(&|queue| !queue.is_wanting()))?;
+        self.queues[free] = Queue::new(tenant, now);
+        Some(free)
+    }
+
+    /// What each tenant that has work in the tables has on the board at least. Twice as much is brought there, so that not
+    /// every item that is taken has the tables looked at.
+    fn share(&self) -> u32 {
+        (ROOM / self.wanting().max(1) as u32 / 2).max(1)
+    }
+
+    /// Leaves the newest item of the tenant that has most to the tables.
+    fn give_back(&mut self, items: &mut Items) {
+        if let Some(longest) = self.queues.iter_mut().max_by_key(|queue| queue.list.len()) {
+            let _newest = items.take_last(&mut longest.list);
+            longest.leave();
+        }
     }
 }
 
 impl Queue {
+    fn new(tenant: Tenant, now: i64) -> Queue {
+        Queue { tenant, since: now, ..Queue::zeroed() }
+    }
+
+    /// Whether its tenant has work, here or in the tables.
+    fn is_wanting(&self) -> bool {
+        !self.list.is_empty() || self.is_left
+    }
+
+    fn leave(&mut self) {
+        (self.is_left, self.is_missed) = (true, true);
+    }
+
     fn wants(&self, items: &Items, there: Crew, now: i64) -> Wants {
         if self.blocked_until > now {
             return Wants::Later(self.blocked_until);
@@ -211,8 +380,8 @@ mod tests {
             Bench { queues: bytemuck::zeroed_box(), items: bytemuck::zeroed_box() }
         }
 
-        fn push(&mut self, tenant: Tenant, item: Item) -> Result<(), Full> {
-            self.queues.push(&mut self.items, tenant, &item)
+        fn push(&mut self, tenant: Tenant, item: Item) -> Put {
+            self.queues.push(&mut self.items, tenant, &item, 0)
         }
     }
 
@@ -243,7 +412,7 @@ mod tests {
             match random.below(12) {
                 0..5 => {
                     let item = item(instance, random.below(100) as u32, n);
-                    queues.push(items, tenant, &item).unwrap();
+                    assert_eq!(queues.push(items, tenant, &item, n), Put::There, "{says}");
                     expected.push_back(item);
                 }
                 5..8 => assert_eq!(queues.take_first(items, tenant), expected.pop_front(), "{says}"),
@@ -286,13 +455,13 @@ mod tests {
     fn who_was_served_longest_ago_comes_first() {
         let mut bench = Bench::new();
         for role in 1..=3 {
-            bench.push(tenant(1, role), item(1, 1, 0)).unwrap();
+            assert_eq!(bench.push(tenant(1, role), item(1, 1, 0)), Put::There);
         }
         assert!(!bench.queues.note_served(tenant(1, 1), 20));
         assert!(!bench.queues.note_served(tenant(1, 3), 10));
         let waiting = bench.queues.waiting(DatabaseId(1));
         assert_eq!(waiting, [tenant(1, 2), tenant(1, 3), tenant(1, 1)]);
-        bench.push(tenant(1, 1), item(1, 1, 0)).unwrap();
+        assert_eq!(bench.push(tenant(1, 1), item(1, 1, 0)), Put::There);
         assert!(bench.queues.note_served(tenant(1, 1), 30), "there is work for another one");
     }
 
@@ -302,7 +471,7 @@ mod tests {
             let mut bench = Bench::new();
             let (of, now) = (tenant(1, 1), 1_000_000);
             for _ in 0..queued {
-                bench.push(of, item(1, 1, now - waited_us)).unwrap();
+                assert_eq!(bench.push(of, item(1, 1, now - waited_us)), Put::There);
             }
             let wants = bench.queues.wants(&bench.items, of, Crew { all, ready }, now);
             assert_eq!(wants, expected, "{queued} queued, {all} there, {ready} ready, {waited_us} µs");
@@ -322,7 +491,7 @@ mod tests {
     fn a_tenant_whose_executors_fail_waits_longer_each_time() {
         let mut bench = Bench::new();
         let of = tenant(1, 1);
-        bench.push(of, item(1, 1, 0)).unwrap();
+        assert_eq!(bench.push(of, item(1, 1, 0)), Put::There);
         let wants = |bench: &Bench, now| bench.queues.wants(&bench.items, of, Crew::default(), now);
         for secs in [2, 4, 8, 16, 32, 32] {
             bench.queues.note_failure(of, 0);
@@ -340,13 +509,13 @@ mod tests {
     fn one_tenant_too_many_gets_the_place_of_one_without_work() {
         let mut bench = Bench::new();
         for role in 0..QUEUES_MAX as u32 {
-            bench.push(tenant(1, role), item(1, 1, 0)).unwrap();
+            assert_eq!(bench.push(tenant(1, role), item(1, 1, 0)), Put::There);
         }
-        assert!(bench.push(tenant(2, 0), item(1, 1, 0)).is_err());
+        assert_eq!(bench.push(tenant(2, 0), item(1, 1, 0)), Put::NoQueue);
         bench.queues.take_first(&mut bench.items, tenant(1, 7)).unwrap();
         bench.queues.block(tenant(1, 7), i64::MAX);
-        bench.push(tenant(2, 0), item(1, 1, 0)).unwrap();
-        assert!(bench.push(tenant(1, 7), item(1, 1, 0)).is_err());
+        assert_eq!(bench.push(tenant(2, 0), item(1, 1, 0)), Put::There);
+        assert_eq!(bench.push(tenant(1, 7), item(1, 1, 0)), Put::NoQueue);
         let wants = bench.queues.wants(&bench.items, tenant(2, 0), Crew::default(), 0);
         assert_eq!(wants, Wants::Executor, "what was remembered of the other one is forgotten");
     }

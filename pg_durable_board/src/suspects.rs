@@ -45,10 +45,18 @@ impl Suspects {
         taken
     }
 
-    pub(crate) fn add(&mut self, step: InFlight) {
-        if let Some(free) = self.suspects.iter_mut().find(|suspect| suspect.instance == 0) {
+    /// False where there is no place.
+    pub(crate) fn add(&mut self, step: InFlight) -> bool {
+        let free = self.suspects.iter_mut().find(|suspect| suspect.instance == 0);
+        let has_place = free.is_some();
+        if let Some(free) = free {
             *free = step;
         }
+        has_place
+    }
+
+    pub(crate) fn in_use(&self) -> usize {
+        self.suspects.iter().filter(|suspect| suspect.instance != 0).count()
     }
 }
 
@@ -64,7 +72,7 @@ mod tests {
     fn suspects_are_taken_once_by_their_database() {
         let mut suspects: Box<Suspects> = bytemuck::zeroed_box();
         suspects.initialise(vec![step(1, 1), step(2, 2), step(1, 3)]);
-        suspects.add(step(2, 4));
+        assert!(suspects.add(step(2, 4)));
         assert_eq!(suspects.take(DatabaseId(1)), [step(1, 1), step(1, 3)]);
         assert_eq!(suspects.take(DatabaseId(1)), []);
         assert_eq!(suspects.take(DatabaseId(2)), [step(2, 2), step(2, 4)]);
@@ -74,7 +82,7 @@ mod tests {
     fn one_suspect_too_many_goes_free() {
         let mut suspects: Box<Suspects> = bytemuck::zeroed_box();
         for node in 0..=EXECUTORS_MAX as u32 {
-            suspects.add(step(1, node));
+            assert_eq!(suspects.add(step(1, node)), node < EXECUTORS_MAX as u32);
         }
         assert_eq!(suspects.take(DatabaseId(1)).len(), EXECUTORS_MAX);
     }

@@ -15,6 +15,8 @@ pub struct Target {
 }
 
 impl Target {
+    /// The instance's root node, from which its other branches are found.
+    pub const ROOT: u32 = 0;
     /// Look at all branches of the instance.
     pub const EVERY_BRANCH: u32 = u32::MAX;
 }

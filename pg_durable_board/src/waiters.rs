@@ -7,7 +7,7 @@ use bytemuck::Zeroable;
 use crate::ids::{DatabaseId, InstanceNumber, ProcNumber};
 use crate::wake::Wake;
 
-const WAITERS_MAX: usize = 2048;
+pub(crate) const WAITERS_MAX: usize = 2048;
 const ENDED_MAX: usize = 4096;
 
 /// See the module.
@@ -54,6 +54,11 @@ struct Ended {
 }
 
 impl Waiters {
+    /// How many wait.
+    pub(crate) fn in_use(&self) -> usize {
+        self.in_use as usize
+    }
+
     /// Waits. `None` when too many wait.
     pub fn add(&mut self, database: DatabaseId, place: ProcNumber, awaited: Awaited) -> Option<usize> {
         let free = self.waiters.iter().position(|waiter| waiter.seat == Seat::Free)?;

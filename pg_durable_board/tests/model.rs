@@ -244,7 +244,7 @@ impl Model {
     }
 
     fn serve(&mut self, database: DatabaseId) {
-        let wake = self.board.want_database(database);
+        let wake = self.board.want_database(database, self.now);
         self.wake(wake);
         let place = scheduler_place(database);
         assert!(self.board.enter_scheduler(database, place, place, self.now));
@@ -272,7 +272,7 @@ impl Model {
     }
 
     fn set_timer(&mut self, tenant: Tenant, target: Target, at: i64) {
-        let wake = self.board.set_timer(tenant, target, at);
+        let wake = self.board.set_timer(tenant, target, at, self.now);
         assert_eq!(self.wake(wake), [scheduler_place(tenant.database)], "{}", self.says());
     }
 

@@ -107,6 +107,13 @@ CREATE FUNCTION df.instance_nodes(instance_id_param text, _last_n_executions int
 COMMENT ON FUNCTION df.instance_nodes(text, integer) IS
     'The nodes of an instance as clients of the reference system read them; the second argument is ignored.';
 
+CREATE FUNCTION df.walls(
+    OUT wall text, OUT size bigint, OUT used bigint, OUT crossings bigint, OUT met_at timestamptz, OUT note text)
+    RETURNS SETOF record
+    LANGUAGE c AS 'MODULE_PATHNAME', 'walls_wrapper';
+COMMENT ON FUNCTION df.walls() IS
+    'What of the engine is of a fixed size in the whole server: how full it is, and how often somebody came up against it.';
+
 CREATE FUNCTION df.workers(
     OUT kind text, OUT pid integer, OUT role text, OUT database text, OUT state text, OUT instance_id text,
     OUT node_id text, OUT since timestamptz, OUT steps bigint, OUT note text)

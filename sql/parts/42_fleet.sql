@@ -52,7 +52,8 @@ COMMENT ON FUNCTION df.errors(interval, integer) IS
 
 CREATE FUNCTION df.metrics(
     OUT total_instances bigint, OUT running_instances bigint, OUT completed_instances bigint,
-    OUT failed_instances bigint, OUT total_executions bigint, OUT total_events bigint)
+    OUT failed_instances bigint, OUT total_executions bigint, OUT total_events bigint,
+    OUT ready_items bigint, OUT walls_met bigint)
     -- STABLE: all of it is of one snapshot.
     STABLE SECURITY DEFINER LANGUAGE plpgsql
     SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
@@ -84,6 +85,10 @@ BEGIN
            coalesce(tally.events, 0) + coalesce(sum(c.events), 0)::bigint
     INTO total_instances, running_instances, completed_instances, failed_instances, total_executions, total_events
     FROM counted AS c;
+    SELECT coalesce(max(w.used) FILTER (WHERE w.wall = 'items'), 0), coalesce(sum(w.crossings), 0)::bigint
+    INTO ready_items, walls_met
+    FROM df.walls() AS w;
 END
 $$;
-COMMENT ON FUNCTION df.metrics() IS 'Counts over the instances of all roles.';
+COMMENT ON FUNCTION df.metrics() IS
+    'Counts over the instances of all roles; of the whole server, how much ready work the board holds and how often a wall was met.';

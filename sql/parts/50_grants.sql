@@ -220,7 +220,7 @@ $$;
 
 -- Monitoring tools find the figures without a grant of ours.
 GRANT USAGE ON SCHEMA df TO pg_monitor;
-GRANT EXECUTE ON FUNCTION df.metrics(), df.workers() TO pg_monitor;
+GRANT EXECUTE ON FUNCTION df.metrics(), df.walls(), df.workers() TO pg_monitor;
 
 -- The engine starts to serve this database when this transaction commits.
 CREATE FUNCTION df._announce() RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'announce_wrapper';

@@ -2,7 +2,9 @@
 
 use std::ops::{Deref, DerefMut};
 
-use pg_durable_board::{Board, DatabaseId, ProcNumber, Pusher, RoleId, Taken, Target, Tenant, Wake, Work};
+use pg_durable_board::{
+    Board, DatabaseId, InFlight, ProcNumber, Pusher, RoleId, Taken, Target, Tenant, Wake, Work,
+};
 
 pub const HERE: DatabaseId = DatabaseId(1);
 pub const THERE: DatabaseId = DatabaseId(2);
@@ -65,8 +67,28 @@ impl Bench {
 
     /// Has a scheduler in this database.
     pub fn serve(&mut self, database: DatabaseId, place: ProcNumber) {
-        assert_eq!(woken(self.board.want_database(database)), [LAUNCHER]);
+        assert_eq!(woken(self.want_database(database)), [LAUNCHER]);
         assert!(self.board.enter_scheduler(database, place, place, self.now));
+    }
+
+    pub fn want_database(&mut self, database: DatabaseId) -> Wake {
+        self.board.want_database(database, self.now)
+    }
+
+    pub fn create_database(&mut self, database: DatabaseId) -> Wake {
+        self.board.create_database(database, self.now)
+    }
+
+    pub fn announce(&mut self, database: DatabaseId) -> Wake {
+        self.board.announce(database, self.now)
+    }
+
+    pub fn suspect(&mut self, step: InFlight) -> Wake {
+        self.board.suspect(step, self.now)
+    }
+
+    pub fn set_timer(&mut self, tenant: Tenant, target: Target, at: i64) -> Wake {
+        self.board.set_timer(tenant, target, at, self.now)
     }
 
     /// Puts a target that nobody has at hand into a queue.

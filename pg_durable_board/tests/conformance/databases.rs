@@ -188,3 +188,16 @@ fn what_has_changed_is_looked_at_once() {
     assert_eq!(woken(bench.databases.look_home(HERE)), [SCHEDULER]);
     assert!(bench.databases.take_look_home(HERE) && !bench.databases.take_look_home(HERE));
 }
+
+#[test]
+fn a_copy_takes_no_room_on_the_board() {
+    let mut bench = Bench::new();
+    bench.push(ALICE, 5, 1);
+    drop(bench.hold(HERE, Hold::OtherDatabase));
+    assert_eq!(bench.queues.queued(HERE), 0, "it is found in the tables when it is at home");
+    assert_eq!(bench.push(ALICE, 6, 1), []);
+    assert_eq!((bench.queues.queued(HERE), bench.queues.left_in_tables(HERE)), (0, vec![]));
+    drop(bench.hold(HERE, Hold::Free));
+    bench.push(ALICE, 7, 1);
+    assert_eq!(bench.queues.queued(HERE), 1);
+}

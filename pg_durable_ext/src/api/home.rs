@@ -7,7 +7,7 @@ use super::extension;
 use crate::engine::wake;
 use crate::pg::spi::Session;
 use crate::pg::{catalog, role};
-use crate::store::{self, home, instances, roles};
+use crate::store::{self, home, instances, roles, unfinished};
 
 /// Why instances were not adopted.
 #[derive(Debug, thiserror::Error)]
@@ -66,7 +66,7 @@ pub fn adopt(discard: bool) -> Result<i64, AdoptError> {
     let adopted = if discard {
         instances::cancel_all(&spi, "discarded by df.adopt()", adopter)
     } else {
-        instances::count_unfinished(&spi)
+        unfinished::count(&spi)
     };
     // A restored sequence may be behind the instances, and a copied table has none.
     let mut last = 0;

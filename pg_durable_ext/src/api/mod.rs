@@ -27,4 +27,5 @@ mod signal;
 mod variable;
 mod visible;
 mod wait;
+mod walls;
 mod workers;

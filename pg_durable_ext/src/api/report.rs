@@ -294,8 +294,6 @@ impl From<WaitError> for ErrorReport {
             WaitError::InWorkflow => report(Code::ERRCODE_FEATURE_NOT_SUPPORTED),
             WaitError::NotPreloaded(NotPreloaded) => NotPreloaded.into(),
             WaitError::OneSnapshot => of_one_snapshot(&error),
-            WaitError::TooManyWaiters => report(Code::ERRCODE_CONFIGURATION_LIMIT_EXCEEDED)
-                .set_hint("Wait for several instances at once with df.await_any()."),
         }
     }
 }

@@ -12,7 +12,7 @@ use super::{extension, not_a_step, visible};
 use crate::engine::start::NotPreloaded;
 use crate::engine::wake;
 use crate::pg::spi::Session;
-use crate::pg::{catalog, latch, process, shmem, xact};
+use crate::pg::{catalog, clock, latch, process, shmem, xact};
 use crate::store;
 use crate::store::instances::{self, Uncommitted};
 
@@ -44,8 +44,6 @@ pub enum WaitError {
     SignalledHere(String),
     #[error("waiting is in vain in a transaction that sees one snapshot only")]
     OneSnapshot,
-    #[error("too many sessions wait for instances")]
-    TooManyWaiters,
 }
 
 #[pg_extern]
@@ -68,7 +66,7 @@ fn await_one(id: &str, timeout_secs: i32) -> Result<String, WaitError> {
     let number = wake::instance_number(id).ok_or_else(unknown)?;
     let deadline = Instant::now() + Duration::from_secs(timeout_secs as u64);
     let database = wake::here();
-    let waiter = Waiter::enter(Awaited::Instance(number))?;
+    let waiter = Waiter::enter(Awaited::Instance(number));
     not_a_step::note("await_instance");
     let mut is_first = true;
     loop {
@@ -107,7 +105,7 @@ fn await_any(ids: &[String], timeout_secs: f64) -> Result<Vec<(String, String)>,
         ids.iter().filter_map(|id| wake::instance_number(id)).collect();
     let deadline = Instant::now() + Duration::from_secs_f64(timeout_secs.min(1e8));
     let database = wake::here();
-    let waiter = Waiter::enter(Awaited::Any)?;
+    let waiter = Waiter::enter(Awaited::Any);
     let mut seen = shmem::board().waiters.ended_count();
     let ids: Vec<_> = ids.iter().map(|id| Some(id.as_str())).collect();
     let mut is_first = true;
@@ -130,7 +128,7 @@ fn await_any(ids: &[String], timeout_secs: f64) -> Result<Vec<(String, String)>,
             let ended = board.waiters.ended_since(database, seen);
             seen = board.waiters.ended_count();
             drop(board);
-            if catalog::is_standby()
+            if waiter.looks_itself()
                 || ended.is_none_or(|ended| ended.iter().any(|number| wanted.contains(number)))
             {
                 break;
@@ -179,7 +177,10 @@ fn is_terminal(status: &str) -> bool {
 
 /// A place among those whom the end of an instance wakes; given back when dropped, or when the process is ended,
 /// which runs no destructors.
-struct Waiter(());
+struct Waiter {
+    /// Nobody tells: it is a standby, or too many wait.
+    looks_itself: bool,
+}
 
 thread_local! {
     static PLACE: Cell<Option<usize>> = const { Cell::new(None) };
@@ -192,18 +193,23 @@ fn give_back_place() {
 }
 
 impl Waiter {
-    fn enter(awaited: Awaited) -> Result<Waiter, WaitError> {
+    fn enter(awaited: Awaited) -> Waiter {
         process::before_exit(give_back_place);
-        let place = shmem::board().waiters.add(wake::here(), latch::my_proc_number(), awaited);
-        PLACE.set(Some(place.ok_or(WaitError::TooManyWaiters)?));
-        Ok(Waiter(()))
+        let (database, place, now) = (wake::here(), latch::my_proc_number(), clock::now());
+        let waiter = wake::ask(|board| board.wait(database, place, awaited, now));
+        PLACE.set(waiter);
+        // On a standby the rows change by replay.
+        Waiter { looks_itself: waiter.is_none() || catalog::is_standby() }
+    }
+
+    fn looks_itself(&self) -> bool {
+        self.looks_itself
     }
 
     /// Waits until woken; false when the time is over.
     fn wait_until(&self, deadline: Instant) -> bool {
         let Some(left) = deadline.checked_duration_since(Instant::now()) else { return false };
-        // On a standby the rows change by replay, and nobody is there to tell.
-        let most = if catalog::is_standby() { left.min(LOOK_EVERY) } else { left };
+        let most = if self.looks_itself() { left.min(LOOK_EVERY) } else { left };
         latch::wait(Some(most));
         latch::check_interrupts();
         true

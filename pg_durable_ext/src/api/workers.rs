@@ -1,6 +1,6 @@
 //! `df.workers()`.
 
-use pg_durable_board::{Duty, Hindrance, Hold, RoleId, Target, Trouble, WorkerInfo, WorkerKind};
+use pg_durable_board::{Duty, Hindrance, Hold, RoleId, Target, Trouble, WallInfo, WorkerInfo, WorkerKind};
 use pgrx::datum::TimestampWithTimeZone;
 use pgrx::prelude::*;
 
@@ -50,21 +50,23 @@ fn rows() -> Vec<Row> {
         return vec![missing("launcher", None, "the library is not preloaded")];
     };
     let (workers, exhausted_at) = (board.workers(), board.launcher.exhausted_at());
-    let hindered: Vec<_> = workers
-        .iter()
-        .map(|worker| match (worker.kind, worker.database) {
-            (WorkerKind::Scheduler { .. }, Some(database)) => {
-                board.hindrances.of_database(database, clock::now())
-            }
-            (WorkerKind::Launcher | WorkerKind::Scheduler { .. } | WorkerKind::Executor, _) => Vec::new(),
-        })
-        .collect();
+    let notes_of_tenants = |worker: &WorkerInfo| match (worker.kind, worker.database) {
+        (WorkerKind::Scheduler { hold, .. }, Some(database)) => {
+            let hindered = board.hindrances.of_database(database, clock::now());
+            // Where nothing is carried out nobody waits for room.
+            let left = (hold == Hold::Free).then(|| board.queues.waiting_for_room(database));
+            (hindered, left.unwrap_or_default())
+        }
+        (WorkerKind::Launcher | WorkerKind::Scheduler { .. } | WorkerKind::Executor, _) => Default::default(),
+    };
+    let of_tenants: Vec<_> = workers.iter().map(notes_of_tenants).collect();
+    let walls: Vec<WallInfo> = board.wall_infos(clock::now());
     drop(board);
     let sees_all = level::of_current_user().is_some();
     let mut rows: Vec<Row> = workers
         .into_iter()
-        .zip(hindered)
-        .map(|(worker, hindered)| row(worker, &hindered, exhausted_at, sees_all))
+        .zip(of_tenants)
+        .map(|(worker, (hindered, left))| row(worker, &hindered, &left, &walls, exhausted_at, sees_all))
         .collect();
     let has_launcher = rows.iter().any(|row| row.0.as_deref() == Some("launcher"));
     if catalog::is_standby() {
@@ -80,16 +82,30 @@ fn rows() -> Vec<Row> {
     rows
 }
 
-fn row(worker: WorkerInfo, hindered: &[(RoleId, Hindrance)], exhausted_at: i64, sees_all: bool) -> Row {
-    let note = match worker.kind {
-        WorkerKind::Launcher => launcher_note(exhausted_at),
+fn row(
+    worker: WorkerInfo,
+    hindered: &[(RoleId, Hindrance)],
+    left: &[RoleId],
+    walls: &[WallInfo],
+    exhausted_at: i64,
+    sees_all: bool,
+) -> Row {
+    let notes: Vec<String> = match worker.kind {
+        WorkerKind::Launcher => {
+            let met = walls.iter().filter(|info| info.is_met(clock::now()));
+            let met = met.map(|info| info.wall.consequence().to_owned());
+            launcher_note(exhausted_at).into_iter().chain(met).collect()
+        }
         WorkerKind::Scheduler { queued, hold, misses_roles, trouble } => {
             let notes = scheduler_note(queued, hold, misses_roles, trouble).into_iter();
-            let notes: Vec<String> = notes.chain(hindered.iter().map(hindrance_note)).collect();
-            (!notes.is_empty()).then(|| notes.join("; "))
+            notes.chain(hindered.iter().map(hindrance_note)).chain(share_note(left)).collect()
         }
-        WorkerKind::Executor => None,
+        WorkerKind::Executor => {
+            let waits = process::waits_for_standby(worker.pid);
+            waits.then(|| "its commit waits for the synchronous standby".to_owned()).into_iter().collect()
+        }
     };
+    let note = (!notes.is_empty()).then(|| notes.join("; "));
     let role = worker.role.map(|role| pg_sys::Oid::from(role.0));
     let database = worker.database.map(|database| pg_sys::Oid::from(database.0));
     // Of others' instances nobody without a level learns the ids here.
@@ -181,6 +197,23 @@ fn launcher_note(exhausted_at: i64) -> Option<String> {
 fn hindrance_note((role, hindrance): &(RoleId, Hindrance)) -> String {
     let role = catalog::role_name(pg_sys::Oid::from(role.0)).unwrap_or_default();
     format!("work of role \"{role}\" waits: {}", hindrance.why())
+}
+
+/// Whose work is in the tables because more of it would not leave others their share of the board.
+fn share_note(left: &[RoleId]) -> Option<String> {
+    /// How many are named.
+    const NAMED: usize = 5;
+    let names = left
+        .iter()
+        .take(NAMED)
+        .map(|role| format!("\"{}\"", catalog::role_name(pg_sys::Oid::from(role.0)).unwrap_or_default()));
+    let names: Vec<String> = names.collect();
+    let more = match left.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    (!left.is_empty())
+        .then(|| format!("board share used up: more work of {}{more} waits in the tables", names.join(", ")))
 }
 
 fn missing(kind: &str, database: Option<String>, note: &str) -> Row {

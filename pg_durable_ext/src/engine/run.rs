@@ -372,7 +372,7 @@ impl Executor {
     fn set_timer(&self, instance: &Instance, branch: NodeId, until: Option<i64>) {
         if let Some(until) = until {
             let target = Target { instance: instance.number, branch: branch.0 };
-            wake::send(|board| board.set_timer(self.tenant, target, until));
+            wake::send(|board| board.set_timer(self.tenant, target, until, clock::now()));
         }
     }
 
@@ -494,10 +494,10 @@ impl Executor {
 
     /// Tries a branch again when what hinders it may have passed.
     fn wait_out(&mut self, target: Target, hindrance: Hindrance, failure: &Failure) {
-        let until = shmem::board().hindrances.note(self.tenant, hindrance, clock::now());
+        let until = wake::ask(|board| board.note_hindrance(self.tenant, hindrance, clock::now()));
         self.hindered_by = Some(hindrance);
         pgrx::log!("pg_durable: instance {} waits: {}", wake::instance_id(target.instance), failure.message);
-        wake::send(|board| board.set_timer(self.tenant, target, until));
+        wake::send(|board| board.set_timer(self.tenant, target, until, clock::now()));
     }
 
     fn count(&mut self, target: Target, leaf: Option<NodeId>) -> u32 {
@@ -532,6 +532,6 @@ impl Executor {
 
     fn look_again_after(&self, target: Target, pause: Duration) {
         let at = clock::now() + pause.as_micros() as i64;
-        wake::send(|board| board.set_timer(self.tenant, target, at));
+        wake::send(|board| board.set_timer(self.tenant, target, at, clock::now()));
     }
 }

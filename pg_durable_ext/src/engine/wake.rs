@@ -100,7 +100,7 @@ pub fn interrupt(
 /// The extension was created: the database is served when the transaction commits.
 pub fn after_create() {
     let database = here();
-    after_commit(move || send(|board| board.create_database(database)));
+    after_commit(move || send(|board| board.create_database(database, clock::now())));
 }
 
 /// The extension was dropped: what runs of its workflows is interrupted, having nothing left to write to.
@@ -119,7 +119,7 @@ pub fn extension_dropped() {
 /// Somebody asks for the engine in this database: a scheduler comes where none is.
 pub fn announce() {
     let database = here();
-    send(|board| board.announce(database));
+    send(|board| board.announce(database, clock::now()));
 }
 
 /// The rows that say where the instances are at home have changed: the scheduler looks when the transaction commits.
@@ -134,7 +134,7 @@ pub fn after_adopt() {
     after_commit(move || {
         send(|board| board.databases.look_home(database));
         send(|board| board.databases.request_rescan(database));
-        send(|board| board.announce(database));
+        send(|board| board.announce(database, clock::now()));
     });
 }
 

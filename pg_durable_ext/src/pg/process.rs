@@ -198,6 +198,16 @@ pub fn cancel_statement(pid: i32) {
     }
 }
 
+/// Whether the commit of another process waits for a synchronous standby.
+pub fn waits_for_standby(pid: i32) -> bool {
+    // SAFETY: the place of a process is never unmapped; one that has ended in between says nothing that matters, and a
+    // number that is read while it changes is the old one or the new one.
+    unsafe {
+        let process = pg_sys::BackendPidGetProc(pid);
+        !process.is_null() && (*process).syncRepState == pg_sys::SYNC_REP_WAITING as i32
+    }
+}
+
 /// Interrupts the statement that this process runs, where it serves interrupts next.
 pub fn cancel_own_statement() {
     // SAFETY: what the signal's handler does, plain variables of this process.

@@ -411,48 +411,6 @@ pub fn cancel(spi: &Session, id: &str, reason: &str, by: Oid) -> bool {
 }
 
 statement!(
-    UNFINISHED,
-    c"SELECT i.id, i.submitted_by::pg_catalog.oid FROM df.instances AS i
-      WHERE i.status OPERATOR(pg_catalog.=) ANY (ARRAY['pending', 'running'])
-      ORDER BY i.created_at, i.id",
-    []
-);
-
-/// Every instance that is not terminal, oldest first, with its role.
-pub fn unfinished(spi: &Session) -> Vec<(String, Oid)> {
-    let rows = spi.run(&UNFINISHED, &[]);
-    (0..rows.count)
-        .map(|row| (rows.string(row, 1), Oid::from(rows.int(row, 2).unwrap_or_default() as u32)))
-        .collect()
-}
-
-statement!(
-    UNFINISHED_OF_ROLE,
-    c"SELECT i.id FROM df.instances AS i
-      WHERE i.status OPERATOR(pg_catalog.=) ANY (ARRAY['pending', 'running'])
-        AND i.submitted_by OPERATOR(pg_catalog.=) $1::pg_catalog.regrole",
-    [OIDOID]
-);
-
-/// Every instance of a role that is not terminal.
-pub fn unfinished_of_role(spi: &Session, role: Oid) -> Vec<String> {
-    let rows = spi.run(&UNFINISHED_OF_ROLE, &[Arg::Oid(role)]);
-    (0..rows.count).map(|row| rows.string(row, 1)).collect()
-}
-
-statement!(
-    COUNT_UNFINISHED,
-    c"SELECT pg_catalog.count(*) FROM df.instances AS i
-      WHERE i.status OPERATOR(pg_catalog.=) ANY (ARRAY['pending', 'running'])",
-    []
-);
-
-/// How many instances are not terminal.
-pub fn count_unfinished(spi: &Session) -> i64 {
-    spi.run(&COUNT_UNFINISHED, &[]).int(0, 1).unwrap_or_default()
-}
-
-statement!(
     CANCEL_ALL,
     c"UPDATE df.instances AS i
       SET status = 'cancelled', updated_at = pg_catalog.now(), completed_at = pg_catalog.clock_timestamp(),

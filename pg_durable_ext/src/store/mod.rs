@@ -10,6 +10,7 @@ pub mod roles;
 pub mod seen;
 pub mod signals;
 pub mod tally;
+pub mod unfinished;
 pub mod vars;
 pub mod waits;
 pub mod workflows;

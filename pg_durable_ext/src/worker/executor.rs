@@ -75,7 +75,7 @@ fn leave() {
         if let Some(step) = inflight::take(slot)
             && !process::was_told_to_end()
         {
-            wake::send(|board| board.suspect(step));
+            wake::send(|board| board.suspect(step, clock::now()));
         }
         wake::send(|board| board.leave_executor(slot, clock::now()));
     }

@@ -6,7 +6,7 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
-use pg_durable_board::DatabaseId;
+use pg_durable_board::{DatabaseId, Wall};
 
 use crate::pg::catalog::{self, Access};
 use crate::pg::process::{self, Handle, Worker};
@@ -91,10 +91,16 @@ impl Launcher {
         if shmem::board().launcher.take_look() || is_due {
             self.look(now);
         }
-        self.look_for_extensions();
+        if shmem::board().launcher.take_refused() {
+            self.look_at_refused();
+        }
+        self.look_for_extensions(now);
+        say_walls();
         let again_at = self.start_schedulers(now);
         let look_at = (!self.closed.is_empty()).then_some(self.looked_at + LOOK_AGAIN_US);
-        [again_at, look_at].into_iter().flatten().min()
+        // A place may have been given up since.
+        let goes_on_at = self.may_look_for_more().then_some(now);
+        [again_at, look_at, goes_on_at].into_iter().flatten().min()
     }
 
     /// Looks which databases there are.
@@ -116,15 +122,40 @@ impl Launcher {
     }
 
     /// Has schedulers come to databases of which nobody knows whether they hold the extension, a few at a time.
-    fn look_for_extensions(&mut self) {
-        let mut board = shmem::board();
-        let is_in_question = |database: &&DatabaseId| board.databases.is_in_question(**database);
-        let in_question = self.seen.iter().filter(is_in_question).count();
-        for _ in in_question..IN_QUESTION_MAX {
-            let Some(database) = self.candidates.pop_front() else { return };
+    ///
+    /// Where as many are served as can be, they wait until one of them is left, of which the launcher is told.
+    fn look_for_extensions(&mut self, now: i64) {
+        for _ in self.in_question()..IN_QUESTION_MAX {
+            let Some(&database) = self.candidates.front() else { return };
+            let (has_room, wake) = shmem::board().look_into(database, now);
             // Wakes nobody but this process.
-            drop(board.announce(database));
+            drop(wake);
+            if !has_room {
+                return;
+            }
+            self.candidates.pop_front();
         }
+    }
+
+    fn may_look_for_more(&self) -> bool {
+        let has_room = |database: &DatabaseId| shmem::board().databases.has_room_for(*database);
+        self.candidates.front().is_some_and(has_room) && self.in_question() < IN_QUESTION_MAX
+    }
+
+    /// In how many databases it is being looked for the extension.
+    fn in_question(&self) -> usize {
+        let board = shmem::board();
+        self.seen.iter().filter(|database| board.databases.is_in_question(**database)).count()
+    }
+
+    /// Somebody has work in a database for which there was no place. Nobody knows which one: all that are not served are
+    /// looked into again.
+    fn look_at_refused(&mut self) {
+        let board = shmem::board();
+        let known: HashSet<DatabaseId> = self.candidates.iter().copied().collect();
+        let is_missing =
+            |database: &&DatabaseId| !known.contains(database) && !board.databases.is_served(**database);
+        self.candidates.extend(self.seen.iter().filter(is_missing));
     }
 
     /// Starts what is missing; says when to look again.
@@ -240,6 +271,14 @@ fn databases() -> Option<HashMap<DatabaseId, Access>> {
             );
             None
         }
+    }
+}
+
+/// Says which walls were met: once each time.
+fn say_walls() {
+    let unsaid: Vec<Wall> = shmem::board().walls.take_unsaid();
+    for wall in unsaid {
+        pgrx::warning!("pg_durable: {}; see df.walls()", wall.consequence());
     }
 }
 

@@ -168,6 +168,8 @@ fn an_instance_with_barriers_stops_when_its_standby_is_gone() {
     let effects = session.value("SELECT count(*) FROM effects");
     assert_eq!(session.value(&format!("SELECT df.status('{id}')")), "running");
     assert_eq!(session.value(waits), "t");
+    let note = "SELECT note FROM df.workers() WHERE kind = 'executor' AND note IS NOT NULL";
+    assert_eq!(session.value(note), "its commit waits for the synchronous standby");
     assert_eq!(session.value("SELECT count(*) FROM effects"), effects);
     standby.start_again().expect("the standby comes back");
     session.until(&format!("SELECT count(*) > {effects} FROM effects"));

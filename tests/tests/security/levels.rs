@@ -221,6 +221,7 @@ const OF_EVERYBODY: &[&str] = &[
     "wait_for_signal",
     "waiting",
     "waiting_summary",
+    "walls",
     "workers",
 ];
 

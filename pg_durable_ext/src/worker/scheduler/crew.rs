@@ -86,9 +86,8 @@ impl Scheduler {
     /// The work of a role waits until something has passed: says when to look again.
     fn note_hindrance(&self, tenant: Tenant, hindrance: Hindrance, obstacle: &Obstacle, now: i64) -> i64 {
         pgrx::log!("pg_durable: {obstacle}; what it has started waits");
-        let mut board = shmem::board();
-        let until = board.hindrances.note(tenant, hindrance, now);
-        board.queues.block(tenant, until);
+        let until = wake::ask(|board| board.note_hindrance(tenant, hindrance, now));
+        shmem::board().queues.block(tenant, until);
         until
     }
 

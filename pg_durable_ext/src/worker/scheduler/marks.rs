@@ -13,7 +13,7 @@ use super::{Scheduler, in_transaction};
 use crate::engine::{failing, wake};
 use crate::pg::shmem;
 use crate::store::instances::{self, Unless};
-use crate::store::nodes;
+use crate::store::{nodes, unfinished};
 
 /// How many deaths of its process fail a node.
 const DEATHS_MAX: i64 = 3;
@@ -102,7 +102,7 @@ impl Scheduler {
     /// Has all instances of a role fail.
     pub(super) fn fail_instances_of(&mut self, role: RoleId, failure: &Failure) {
         shmem::board().clear_queue(self.tenant(role));
-        for id in in_transaction(|spi| instances::unfinished_of_role(spi, Oid::from(role.0))) {
+        for id in in_transaction(|spi| unfinished::of_role(spi, Oid::from(role.0))) {
             if let Some(number) = wake::instance_number(&id) {
                 let text = format!("Instance {id}: {}", failure.message);
                 self.doom(number, Doom { node: None, text, failure: failure.clone() });

@@ -8,7 +8,7 @@ use pg_durable_board::{RoleId, Target};
 use super::{Scheduler, in_transaction};
 use crate::engine::wake;
 use crate::pg::shmem;
-use crate::store::instances;
+use crate::store::unfinished;
 
 #[derive(Default)]
 pub(super) struct Timers {
@@ -67,12 +67,12 @@ impl Scheduler {
         if timers.heap.len() < timers.prune_at.max(PRUNE_AT_LEAST) {
             return;
         }
-        let unfinished: HashSet<u64> = in_transaction(instances::unfinished)
+        let alive: HashSet<u64> = in_transaction(unfinished::all)
             .into_iter()
             .filter_map(|(id, _)| wake::instance_number(&id))
             .collect();
-        timers.known.retain(|due| unfinished.contains(&due.instance));
-        timers.heap.retain(|Reverse(due)| unfinished.contains(&due.instance));
+        timers.known.retain(|due| alive.contains(&due.instance));
+        timers.heap.retain(|Reverse(due)| alive.contains(&due.instance));
         timers.prune_at = 2 * timers.heap.len();
     }
 }
