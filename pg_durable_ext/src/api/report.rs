@@ -114,6 +114,10 @@ impl From<StartError> for ErrorReport {
             StartError::Database(barrier) => {
                 report(code_of_text(barrier.sqlstate())).set_hint(barrier.hint())
             }
+            StartError::Quota(quota) => report(Code::ERRCODE_CONFIGURATION_LIMIT_EXCEEDED).set_hint(format!(
+                "Wait until some have ended, or cancel them. A superuser may raise the limit: ALTER ROLE {} SET pg_durable.max_unfinished.",
+                catalog::quoted(&quota.role)
+            )),
             StartError::InputTooLarge => report(Code::ERRCODE_PROGRAM_LIMIT_EXCEEDED)
                 .set_hint("Keep the document in a table and pass its key."),
             StartError::InputNumber => report(Code::ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE)

@@ -6,6 +6,7 @@ pub mod elsewhere;
 pub mod failing;
 pub mod flush;
 pub mod instance;
+pub mod quota;
 pub mod run;
 pub mod standing;
 pub mod start;

@@ -6,7 +6,7 @@ use pgrx::pg_sys::Oid;
 use serde_json::Value;
 
 use super::standing::{self, Barrier};
-use super::wake;
+use super::{quota, wake};
 use crate::pg::gucs::{self, Durability};
 use crate::pg::spi::Session;
 use crate::pg::{catalog, shmem};
@@ -59,6 +59,8 @@ pub enum StartError {
     NoLogin(String),
     #[error(transparent)]
     Database(#[from] Barrier),
+    #[error(transparent)]
+    Quota(#[from] quota::Exceeded),
     #[error("the input is nested more than 127 levels deep")]
     InputTooDeep,
     #[error("the input is larger than {} MB", DOCUMENT_MAX / (1024 * 1024))]
@@ -120,6 +122,7 @@ pub fn start(start: &Start<'_>, actor: &Actor<'_>) -> Result<String, StartError>
     {
         return Ok(id);
     }
+    quota::check(&spi, submitter)?;
     let number = pg_durable_board::instance_number(instances::next_number());
     let id = wake::instance_id(number);
     let new = instances::NewInstance {

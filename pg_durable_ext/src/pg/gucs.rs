@@ -59,6 +59,7 @@ static LOOP_MIN_INTERVAL: GucSetting<i32> = GucSetting::<i32>::new(1000);
 static MAX_EXECUTORS: GucSetting<i32> = GucSetting::<i32>::new(16);
 static MAX_NEW_TRANSACTION_STARTS: GucSetting<i32> = GucSetting::<i32>::new(2);
 static MAX_RESULT_SIZE: GucSetting<i32> = GucSetting::<i32>::new(1024);
+static MAX_UNFINISHED_INSTANCES: GucSetting<i32> = GucSetting::<i32>::new(0);
 static NEW_TRANSACTION_START_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(5);
 static RECONCILE_INTERVAL: GucSetting<i32> = GucSetting::<i32>::new(3600);
 static RETRY_CONFLICTS: GucSetting<i32> = GucSetting::<i32>::new(5);
@@ -80,7 +81,7 @@ struct Number {
 }
 
 /// By name.
-const NUMBERS: [Number; 13] = [
+const NUMBERS: [Number; 14] = [
     Number {
         name: c"pg_durable.barrier_interval",
         short: c"How often a checkpoint in the middle of an instance of durability barrier is flushed all the same.",
@@ -161,6 +162,16 @@ const NUMBERS: [Number; 13] = [
         most: 200 * 1024,
         context: GucContext::Suset,
         flags: GucFlags::UNIT_KB,
+    },
+    Number {
+        name: c"pg_durable.max_unfinished",
+        short: c"How many unfinished instances the submitting role may have.",
+        long: c"0: any number. A start that would be one more is refused. Meant for ALTER ROLE.",
+        setting: &MAX_UNFINISHED_INSTANCES,
+        least: 0,
+        most: i32::MAX,
+        context: GucContext::Suset,
+        flags: GucFlags::empty(),
     },
     Number {
         name: c"pg_durable.new_transaction_start_timeout",
@@ -358,6 +369,14 @@ pub fn max_new_transaction_starts() -> usize {
 /// `pg_durable.max_result_size`, in bytes.
 pub fn max_result_size() -> usize {
     MAX_RESULT_SIZE.get() as usize * 1024
+}
+
+/// The name of the setting that [`max_unfinished`] reads.
+pub const MAX_UNFINISHED: &str = "pg_durable.max_unfinished";
+
+/// `pg_durable.max_unfinished`; 0 is any number.
+pub fn max_unfinished() -> u32 {
+    MAX_UNFINISHED_INSTANCES.get() as u32
 }
 
 /// `pg_durable.new_transaction_start_timeout`.

@@ -33,6 +33,12 @@ impl Drop for OwnerGuard {
     }
 }
 
+/// The role that has logged in, with whose settings the session began.
+pub fn authenticated_user() -> pg_sys::Oid {
+    // SAFETY: reads a variable of this process.
+    unsafe { pg_sys::GetAuthenticatedUserId() }
+}
+
 /// The current user, whom privileges are checked for.
 pub fn current_user() -> pg_sys::Oid {
     // SAFETY: reads a variable of this process.

@@ -58,3 +58,23 @@ pub fn source_of_read_only(spi: &crate::pg::spi::Session) -> Option<String> {
     let rows = spi.run(&READ_ONLY, &[]);
     (rows.count > 0).then(|| rows.text(0, 1)).flatten()
 }
+
+crate::pg::spi::statement!(
+    SETTING_OF_ROLE,
+    c"SELECT pg_catalog.split_part(c.line, '=', 2)
+      FROM pg_catalog.pg_db_role_setting AS s, LATERAL pg_catalog.unnest(s.setconfig) AS c (line)
+      WHERE s.setrole OPERATOR(pg_catalog.=) ANY (ARRAY[$1, 0::pg_catalog.oid])
+        AND s.setdatabase OPERATOR(pg_catalog.=) ANY (ARRAY[$2, 0::pg_catalog.oid])
+        AND pg_catalog.lower(pg_catalog.split_part(c.line, '=', 1)) OPERATOR(pg_catalog.=) $3
+      ORDER BY s.setrole DESC, s.setdatabase DESC LIMIT 1",
+    [OIDOID, OIDOID, TEXTOID]
+);
+
+/// What a session of this role here would have for a setting by `ALTER ROLE … SET` and `ALTER DATABASE … SET`, if they
+/// say anything of it.
+pub fn setting_of_role(spi: &crate::pg::spi::Session, role: pgrx::pg_sys::Oid, name: &str) -> Option<String> {
+    use crate::pg::spi::Arg;
+    let args = [Arg::Oid(role), Arg::Oid(catalog::my_database()), Arg::Text(name)];
+    let rows = spi.run(&SETTING_OF_ROLE, &args);
+    (rows.count > 0).then(|| rows.string(0, 1))
+}

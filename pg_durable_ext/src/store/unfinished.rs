@@ -78,6 +78,22 @@ pub fn of_role(spi: &Session, role: Oid) -> Vec<String> {
 }
 
 statement!(
+    COUNT_OF_ROLE,
+    c"SELECT pg_catalog.count(*) FROM (
+          SELECT 1 FROM df.instances AS i
+          WHERE i.status OPERATOR(pg_catalog.=) ANY (ARRAY['pending', 'running'])
+            AND i.submitted_by OPERATOR(pg_catalog.=) $1::pg_catalog.regrole
+          LIMIT $2) AS counted",
+    [OIDOID, INT4OID]
+);
+
+/// How many a role has, counted to `at_most`: those that are committed, and the transaction's own.
+pub fn count_of_role(spi: &Session, role: Oid, at_most: u32) -> u32 {
+    let rows = spi.run(&COUNT_OF_ROLE, &[Arg::Oid(role), Arg::Int4(at_most as i32)]);
+    rows.int(0, 1).unwrap_or_default() as u32
+}
+
+statement!(
     COUNT,
     c"SELECT pg_catalog.count(*) FROM df.instances AS i
       WHERE i.status OPERATOR(pg_catalog.=) ANY (ARRAY['pending', 'running'])",
