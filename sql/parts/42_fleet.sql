@@ -51,6 +51,7 @@ COMMENT ON FUNCTION df.errors(interval, integer) IS
     'What has failed of late, in groups of one workflow, node, SQLSTATE and message but for numbers and quoted parts.';
 
 CREATE FUNCTION df.metrics(
+    exact boolean DEFAULT false,
     OUT total_instances bigint, OUT running_instances bigint, OUT completed_instances bigint,
     OUT failed_instances bigint, OUT total_executions bigint, OUT total_events bigint,
     OUT ready_items bigint, OUT walls_met bigint)
@@ -62,7 +63,8 @@ CREATE FUNCTION df.metrics(
 DECLARE
     tally df._tally;
 BEGIN
-    SELECT t.* INTO tally FROM df._tally AS t;
+    -- All rows are read anew for who does not trust what was counted before.
+    SELECT t.* INTO tally FROM df._tally AS t WHERE exact IS NOT TRUE;
     WITH rest AS MATERIALIZED (
         SELECT i.id, i.root_node, i.status FROM df.instances AS i
         WHERE i.status = ANY (ARRAY['pending', 'running'])
@@ -90,5 +92,5 @@ BEGIN
     FROM df.walls() AS w;
 END
 $$;
-COMMENT ON FUNCTION df.metrics() IS
+COMMENT ON FUNCTION df.metrics(boolean) IS
     'Counts over the instances of all roles; of the whole server, how much ready work the board holds and how often a wall was met.';

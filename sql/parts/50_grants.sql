@@ -32,9 +32,9 @@ CREATE FUNCTION df._levels()
             ('usage administrator', 'EXECUTE', 'FUNCTION', 'df.revoke_usage(text)', false),
             ('usage administrator', 'EXECUTE', 'FUNCTION', 'df._grant(text, text[], boolean)', false),
             ('usage administrator', 'EXECUTE', 'FUNCTION', 'df._revoke(text, text[])', false),
-            ('usage administrator', 'EXECUTE', 'FUNCTION', 'df.metrics()', false),
+            ('usage administrator', 'EXECUTE', 'FUNCTION', 'df.metrics(boolean)', false),
             ('metadata', 'EXECUTE', 'FUNCTION', 'df.fleet_metadata()', true),
-            ('metadata', 'EXECUTE', 'FUNCTION', 'df.metrics()', false),
+            ('metadata', 'EXECUTE', 'FUNCTION', 'df.metrics(boolean)', false),
             ('metadata', 'USAGE', 'SCHEMA', 'df', false),
             ('read', 'EXECUTE', 'FUNCTION', 'df.fleet_read()', true),
             ('operate', 'EXECUTE', 'FUNCTION', 'df.fleet_operate()', true),
@@ -220,7 +220,7 @@ $$;
 
 -- Monitoring tools find the figures without a grant of ours.
 GRANT USAGE ON SCHEMA df TO pg_monitor;
-GRANT EXECUTE ON FUNCTION df.metrics(), df.walls(), df.workers() TO pg_monitor;
+GRANT EXECUTE ON FUNCTION df.metrics(boolean), df.walls(), df.workers() TO pg_monitor;
 
 -- The engine starts to serve this database when this transaction commits.
 CREATE FUNCTION df._announce() RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'announce_wrapper';
