@@ -92,8 +92,7 @@ CREATE INDEX idx_instances_submitted_by ON df.instances (submitted_by, created_a
 CREATE INDEX idx_instances_called_by ON df.instances (called_by, created_at DESC, id) WHERE called_by IS NOT NULL;
 CREATE INDEX idx_instances_workflow ON df.instances (workflow, created_at DESC, id) WHERE workflow IS NOT NULL;
 -- What is unfinished of each role, for the scheduler to take up in turn and for quotas.
-CREATE INDEX idx_instances_unfinished ON df.instances (submitted_by, created_at, id)
-    WHERE status IN ('pending', 'running');
+CREATE INDEX idx_instances_unfinished ON df.instances (submitted_by, created_at, id) WHERE completed_at IS NULL;
 CREATE INDEX idx_instances_label ON df.instances (label, created_at DESC, id) WHERE label IS NOT NULL;
 CREATE INDEX idx_instances_completed_at ON df.instances (completed_at) WHERE completed_at IS NOT NULL;
 CREATE INDEX idx_instances_attributes ON df.instances USING gin (attributes jsonb_path_ops)

@@ -1,6 +1,7 @@
 //! The rows of `df.instances` that are not terminal: what the engine still has to do, and whose it is.
 //!
-//! By role they are found by an index of their own, `idx_instances_unfinished`, oldest first.
+//! By role they are found by an index of their own, `idx_instances_unfinished`, oldest first. It holds what has no end: what
+//! has ended has one, and this is cheaper to see of a row than its status.
 
 use pgrx::pg_sys::Oid;
 
@@ -26,11 +27,11 @@ statement!(
     ROLES,
     c"WITH RECURSIVE found AS (
           (SELECT i.submitted_by::pg_catalog.oid AS role FROM df.instances AS i
-           WHERE i.status OPERATOR(pg_catalog.=) ANY (ARRAY['pending', 'running'])
+           WHERE i.completed_at IS NULL AND i.status OPERATOR(pg_catalog.=) ANY (ARRAY['pending', 'running'])
            ORDER BY i.submitted_by::pg_catalog.oid LIMIT 1)
           UNION ALL
           SELECT (SELECT i.submitted_by::pg_catalog.oid FROM df.instances AS i
-                  WHERE i.status OPERATOR(pg_catalog.=) ANY (ARRAY['pending', 'running'])
+                  WHERE i.completed_at IS NULL AND i.status OPERATOR(pg_catalog.=) ANY (ARRAY['pending', 'running'])
                     AND i.submitted_by::pg_catalog.oid OPERATOR(pg_catalog.>) f.role
                   ORDER BY i.submitted_by::pg_catalog.oid LIMIT 1)
           FROM found AS f WHERE f.role IS NOT NULL)
@@ -47,7 +48,7 @@ pub fn roles(spi: &Session) -> Vec<Oid> {
 statement!(
     PAGE_OF_ROLE,
     c"SELECT i.id, i.created_at FROM df.instances AS i
-      WHERE i.status OPERATOR(pg_catalog.=) ANY (ARRAY['pending', 'running'])
+      WHERE i.completed_at IS NULL AND i.status OPERATOR(pg_catalog.=) ANY (ARRAY['pending', 'running'])
         AND i.submitted_by OPERATOR(pg_catalog.=) $1::pg_catalog.regrole
         AND ROW (i.created_at, i.id) OPERATOR(pg_catalog.>) ROW ($2, $3::pg_catalog.varchar)
       ORDER BY i.created_at, i.id LIMIT $4",
@@ -66,7 +67,7 @@ pub fn page_of_role(spi: &Session, role: Oid, after: Option<(i64, &str)>, limit:
 statement!(
     OF_ROLE,
     c"SELECT i.id FROM df.instances AS i
-      WHERE i.status OPERATOR(pg_catalog.=) ANY (ARRAY['pending', 'running'])
+      WHERE i.completed_at IS NULL AND i.status OPERATOR(pg_catalog.=) ANY (ARRAY['pending', 'running'])
         AND i.submitted_by OPERATOR(pg_catalog.=) $1::pg_catalog.regrole",
     [OIDOID]
 );
@@ -81,7 +82,7 @@ statement!(
     COUNT_OF_ROLE,
     c"SELECT pg_catalog.count(*) FROM (
           SELECT 1 FROM df.instances AS i
-          WHERE i.status OPERATOR(pg_catalog.=) ANY (ARRAY['pending', 'running'])
+          WHERE i.completed_at IS NULL AND i.status OPERATOR(pg_catalog.=) ANY (ARRAY['pending', 'running'])
             AND i.submitted_by OPERATOR(pg_catalog.=) $1::pg_catalog.regrole
           LIMIT $2) AS counted",
     [OIDOID, INT4OID]

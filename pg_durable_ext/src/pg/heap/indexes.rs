@@ -32,9 +32,9 @@ impl Indexes {
         unsafe {
             pg_sys::ExecStoreHeapTuple(tuple, self.slot, false);
             (*self.slot).tts_tableOid = (*self.relation).rd_id;
-            let left_out = self.leave_out_absent(tuple);
+            let settled = self.settle_conditions(tuple);
             let is_new = self.insert_stored(unless_there, false);
-            put_back(left_out);
+            settled.into_iter().for_each(|one| one.put_back());
             is_new
         }
     }
@@ -49,13 +49,14 @@ impl Indexes {
         unsafe {
             pg_sys::ExecStoreHeapTuple(tuple, self.slot, false);
             (*self.slot).tts_tableOid = (*self.relation).rd_id;
-            let mut left_out = self.leave_out_absent(tuple);
-            for place in 0..(*self.target).ri_NumIndices as usize {
-                let info = *(*self.target).ri_IndexRelationInfo.add(place);
+            let info_at = |place| *(*self.target).ri_IndexRelationInfo.add(place);
+            let indexes = 0..(*self.target).ri_NumIndices as usize;
+            let unique = indexes.filter(|&at| !only_summaries && is_unique_on_others(&*info_at(at), changed));
+            let unique: Vec<usize> = unique.collect();
+            let mut settled = self.settle_conditions(tuple);
+            for place in unique {
+                let info = info_at(place);
                 let index = (*self.target).ri_IndexRelationDescs.add(place);
-                if only_summaries || !is_unique_on_others(&*info, changed) {
-                    continue;
-                }
                 let mut values = [pg_sys::Datum::from(0usize); pg_sys::INDEX_MAX_KEYS as usize];
                 let mut nulls = [false; pg_sys::INDEX_MAX_KEYS as usize];
                 pg_sys::FormIndexDatum(info, self.slot, self.state, values.as_mut_ptr(), nulls.as_mut_ptr());
@@ -69,26 +70,32 @@ impl Indexes {
                     true,
                     info,
                 );
-                left_out.push(take_out(index));
+                settled.push(Settled::take_out(index));
             }
             self.insert_stored(false, only_summaries);
-            put_back(left_out);
+            settled.into_iter().for_each(|one| one.put_back());
         }
     }
 
-    /// Takes out of the list the partial indexes that hold rows with a value in a column in which this one has none. The
-    /// executor would find that out too, but for the cost of preparing the condition, for each row and index.
-    unsafe fn leave_out_absent(&mut self, tuple: pg_sys::HeapTuple) -> Vec<TakenOut> {
+    /// Settles the conditions of partial indexes that only ask whether a column has a value. Those that do not hold this
+    /// row are taken out of the list, the others lose their condition for the time being. The executor would find that out
+    /// too, but for the cost of preparing the condition, for each row and index.
+    unsafe fn settle_conditions(&self, tuple: pg_sys::HeapTuple) -> Vec<Settled> {
         // SAFETY: what `open` prepared, and a tuple of the relation.
         unsafe {
-            let indexes = 0..(*self.target).ri_NumIndices as usize;
-            let absent = indexes.filter(|place| {
-                let info = *(*self.target).ri_IndexRelationInfo.add(*place);
-                present_column(&*info)
-                    .is_some_and(|column| pg_sys::heap_attisnull(tuple, column, (*self.relation).rd_att))
-            });
-            let slots = absent.map(|place| (*self.target).ri_IndexRelationDescs.add(place));
-            slots.filter(|slot| !(**slot).is_null()).map(|slot| take_out(slot)).collect()
+            let mut settled = Vec::new();
+            for place in 0..(*self.target).ri_NumIndices as usize {
+                let info = *(*self.target).ri_IndexRelationInfo.add(place);
+                let slot = (*self.target).ri_IndexRelationDescs.add(place);
+                let Some((column, has_to_be_absent)) = column_asked_for(&*info) else { continue };
+                let is_absent = pg_sys::heap_attisnull(tuple, column, (*self.relation).rd_att);
+                if is_absent == has_to_be_absent {
+                    settled.push(Settled::without_condition(info));
+                } else if !(*slot).is_null() {
+                    settled.push(Settled::take_out(slot));
+                }
+            }
+            settled
         }
     }
 
@@ -140,40 +147,54 @@ impl Indexes {
     }
 }
 
-/// An index that was taken out of the list of those that are written, and its place there.
-type TakenOut = (*mut pg_sys::Relation, pg_sys::Relation);
-
-/// `slot` is a place in the list.
-unsafe fn take_out(slot: *mut pg_sys::Relation) -> TakenOut {
-    // SAFETY: promised by the caller.
-    unsafe { (slot, std::mem::replace(&mut *slot, std::ptr::null_mut())) }
+/// What was changed in the list of the indexes that are written, for one row.
+enum Settled {
+    /// An index was taken out, of this place.
+    Out(*mut pg_sys::Relation, pg_sys::Relation),
+    /// An index lost its condition.
+    Free(*mut pg_sys::IndexInfo, *mut pg_sys::List),
 }
 
-/// The list is still there.
-unsafe fn put_back(taken_out: Vec<TakenOut>) {
-    for (slot, index) in taken_out {
+impl Settled {
+    /// `slot` is a place in the list.
+    unsafe fn take_out(slot: *mut pg_sys::Relation) -> Settled {
         // SAFETY: promised by the caller.
-        unsafe { *slot = index }
+        unsafe { Settled::Out(slot, std::mem::replace(&mut *slot, std::ptr::null_mut())) }
+    }
+
+    /// `info` describes an index of the list, and is nobody else's.
+    unsafe fn without_condition(info: *mut pg_sys::IndexInfo) -> Settled {
+        // SAFETY: promised by the caller.
+        unsafe { Settled::Free(info, std::mem::replace(&mut (*info).ii_Predicate, std::ptr::null_mut())) }
+    }
+
+    /// The list is still there.
+    unsafe fn put_back(self) {
+        // SAFETY: promised by the caller.
+        unsafe {
+            match self {
+                Settled::Out(slot, index) => *slot = index,
+                Settled::Free(info, condition) => (*info).ii_Predicate = condition,
+            }
+        }
     }
 }
 
-/// The column whose having a value is all that the condition of a partial index asks for.
-unsafe fn present_column(index: &pg_sys::IndexInfo) -> Option<i32> {
+/// The column whose having a value, or having none (true), is all that the condition of a partial index asks for.
+unsafe fn column_asked_for(index: &pg_sys::IndexInfo) -> Option<(i32, bool)> {
     // SAFETY: the condition, a list of expressions, each of the kind that its tag says.
     unsafe {
         if index.ii_Predicate.is_null() || (*index.ii_Predicate).length != 1 {
             return None;
         }
         let test = (*(*index.ii_Predicate).elements).ptr_value.cast::<pg_sys::NullTest>();
-        if (*test).xpr.type_ != pg_sys::NodeTag::T_NullTest
-            || (*test).argisrow
-            || (*test).nulltesttype != pg_sys::NullTestType::IS_NOT_NULL
-        {
+        if (*test).xpr.type_ != pg_sys::NodeTag::T_NullTest || (*test).argisrow {
             return None;
         }
+        let has_to_be_absent = (*test).nulltesttype == pg_sys::NullTestType::IS_NULL;
         let column = (*test).arg.cast::<pg_sys::Var>();
         let is_column = (*column).xpr.type_ == pg_sys::NodeTag::T_Var && (*column).varattno > 0;
-        is_column.then(|| (*column).varattno.into())
+        is_column.then(|| ((*column).varattno.into(), has_to_be_absent))
     }
 }
 
