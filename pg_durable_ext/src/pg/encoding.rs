@@ -58,6 +58,12 @@ pub unsafe fn utf8_bytes_of<'a>(text: *const c_char, len: usize) -> &'a [u8] {
 /// UTF-8 text as a C string in the database's encoding; raises where a character has no equivalent. What stands for a
 /// character that was lost already has one everywhere: a question mark.
 pub fn from_utf8(text: &str) -> CString {
+    // As every step does it, without a second copy: what Rust holds is valid for the server but for the zero byte.
+    if is_utf8()
+        && let Ok(text) = CString::new(text)
+    {
+        return text;
+    }
     let lost = if is_utf8() { "\u{fffd}" } else { "?" };
     let text = if is_utf8() { text.replace('\0', lost) } else { text.replace(['\0', '\u{fffd}'], lost) };
     let text = CString::new(text).unwrap_or_default();
