@@ -48,6 +48,23 @@ pub fn explain_instance(
     pad(&lines)
 }
 
+/// The same drawing in ASCII, for a database whose encoding lacks the signs. As wide as before.
+pub fn in_ascii(drawing: &str) -> String {
+    let sign = |sign| match sign {
+        '\u{2713}' => '+',
+        '\u{2717}' => 'x',
+        '\u{23f3}' => '*',
+        '\u{25cb}' => 'o',
+        '\u{2192}' => '>',
+        '\u{2514}' => '`',
+        '\u{2500}' => '-',
+        '\u{2551}' => '|',
+        '\u{21bb}' => '@',
+        other => other,
+    };
+    drawing.chars().map(sign).collect()
+}
+
 fn status_symbol(status: &str) -> &'static str {
     match status.to_ascii_lowercase().as_str() {
         "completed" | "continuedasnew" => "✓",
@@ -156,6 +173,14 @@ mod tests {
         let text = explain(&graph(fragment), |_| None);
         let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
         assert_eq!(lines, expected);
+    }
+
+    #[test]
+    fn a_drawing_has_its_signs_in_ascii_too() {
+        let drawn = "  \u{2713} then: \u{2717} \u{23f3} \u{25cb}\n  \u{2192} \u{2514}\u{2500}SQL: \u{2551} \u{21bb} \u{fc}";
+        let ascii = in_ascii(drawn);
+        assert_eq!(ascii, "  + then: x * o\n  > `-SQL: | @ \u{fc}");
+        assert_eq!(ascii.chars().count(), drawn.chars().count());
     }
 
     #[test]

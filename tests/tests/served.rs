@@ -470,6 +470,27 @@ fn databases_of_any_encoding_are_served() {
         );
         let outputs = format!("SELECT output FROM df.instance_executions('{id}')");
         assert!(app.value(&outputs).contains(&four), "{encoding}");
+        // What looks at graphs, and what is registered.
+        let nodes =
+            format!("SELECT string_agg(query || coalesce(result, ''), ' ') FROM df.instance_nodes('{id}')");
+        assert!(app.value(&nodes).contains(&four), "{encoding}: {}", app.value(&nodes));
+        let step = format!("'SELECT ''{letter}'' AS w'");
+        for explained in [format!("'{id}'"), step.clone()] {
+            let text = app.value(&format!("SELECT df.explain({explained})"));
+            assert!(text.contains(&format!("'{letter}")), "{encoding}: {text}");
+        }
+        assert_eq!(app.value(&format!("SELECT count(*) FROM df.check({step})")), "0", "{encoding}");
+        app.run(&format!("SELECT df.register('w_{letter}', {step}, description => 'of {letter}')"));
+        let described = app.value("SELECT name || ': ' || description FROM df.workflows");
+        assert_eq!(described, format!("w_{letter}: of {letter}"), "{encoding}");
+        let id = app.value(&format!("SELECT df.run('w_{letter}', '{{}}', label => 'by {letter}')"));
+        assert_eq!(
+            app.end_of(&id),
+            format!(r#"{{"rows": [{{"w": "{letter}"}}], "row_count": 1}}"#),
+            "{encoding}"
+        );
+        assert!(app.value(&format!("SELECT df.explain('w_{letter}')")).contains(letter), "{encoding}");
+        app.run(&format!("SELECT df.unregister('w_{letter}')"));
         let error = app.flow(&format!("'SELECT ''{letter}''::integer'"));
         assert!(error.starts_with("failed 22P02"), "{error}");
         // As the target of another database's steps.

@@ -11,6 +11,7 @@ use super::registry::{self, WorkflowError};
 use crate::check::{self, Finding};
 use crate::pg::json::Jsonb;
 use crate::pg::role;
+use crate::pg::text::Text;
 use crate::store::vars;
 
 /// Why there are no findings.
@@ -27,26 +28,24 @@ pub enum CheckError {
 #[expect(clippy::type_complexity, reason = "the columns, as pgrx wants them named")]
 #[pg_extern]
 fn graph_check(
-    graph: Option<&str>,
+    graph: Option<Text>,
     input_schema: Option<Jsonb>,
 ) -> Result<
     TableIterator<
         'static,
-        (
-            name!(path, Option<String>),
-            name!(sqlstate, String),
-            name!(message, String),
-            name!(hint, Option<String>),
-        ),
+        (name!(path, Option<Text>), name!(sqlstate, String), name!(message, Text), name!(hint, Option<Text>)),
     >,
     ErrorReport,
 > {
     let text = argument::given(graph, "graph")?;
-    let findings = findings(text, input_schema.as_ref().map(|schema| schema.0.as_str()))?;
+    let findings = findings(&text, input_schema.as_ref().map(|schema| schema.0.as_str()))?;
     Ok(TableIterator::new(
         findings
             .into_iter()
-            .map(|finding| (Some(finding.path), finding.sqlstate, finding.message, finding.hint))
+            .map(|finding| {
+                let hint = finding.hint.map(Text);
+                (Some(Text(finding.path)), finding.sqlstate, Text(finding.message), hint)
+            })
             .collect::<Vec<_>>(),
     ))
 }

@@ -12,7 +12,9 @@ use super::node::Shown;
 use super::registry::{self, WorkflowError};
 use super::visible;
 use crate::engine::wake;
+use crate::pg::encoding;
 use crate::pg::spi::Session;
+use crate::pg::text::Text;
 use crate::pg::xact;
 use crate::store::{EngineError, seen};
 
@@ -44,7 +46,12 @@ pub enum ExplainError {
 }
 
 #[pg_extern]
-fn instance_explain(input: &str) -> Result<String, ErrorReport> {
+fn instance_explain(input: Text) -> Result<Text, ErrorReport> {
+    let text = explained(&input)?;
+    Ok(Text(if encoding::is_utf8() { text } else { explain::in_ascii(&text) }))
+}
+
+fn explained(input: &str) -> Result<String, ErrorReport> {
     let input = input.trim();
     let lower = input.to_ascii_lowercase();
     if wake::instance_number(&lower).is_some() {

@@ -16,6 +16,7 @@ use crate::engine::start::{self, Actor, Start, StartError, Submitter};
 use crate::engine::wake;
 use crate::pg::json::Jsonb;
 use crate::pg::spi::Session;
+use crate::pg::text::Text;
 use crate::pg::{catalog, role};
 use crate::store::workflows::{Definition, Workflow};
 use crate::store::{self, vars as variables, workflows};
@@ -74,18 +75,18 @@ fn shown(name: &str, version: Option<i32>) -> String {
 #[expect(clippy::too_many_arguments, reason = "those of the SQL function")]
 #[pg_extern]
 fn workflow_register(
-    name: Option<&str>,
-    graph: Option<&str>,
+    name: Option<Text>,
+    graph: Option<Text>,
     version: Option<i32>,
     input_schema: Option<Jsonb>,
     output_schema: Option<Jsonb>,
     run_as: Option<&str>,
     durability: Option<&str>,
-    database: Option<&str>,
-    description: Option<&str>,
+    database: Option<Text>,
+    description: Option<Text>,
 ) -> Result<i32, ErrorReport> {
-    let name = argument::given(name, "name")?;
-    let text = argument::given(graph, "graph")?;
+    let name = argument::given(name.as_deref(), "name")?;
+    let text = argument::given(graph.as_deref(), "graph")?;
     check_name(name)?;
     if version.is_some_and(|version| version < 1) {
         return Err(WorkflowError::Version.into());
@@ -100,9 +101,9 @@ fn workflow_register(
             other => return Err(WorkflowError::RunAs(other).into()),
         },
         durability: durability.map(argument::durability).transpose()?.map(|known| known.as_str().to_owned()),
-        database: database.map(str::to_owned),
+        database: database.map(|database| database.0),
     };
-    Ok(register(name, version, &graph, definition, description)?)
+    Ok(register(name, version, &graph, definition, description.as_deref())?)
 }
 
 fn register(
@@ -200,8 +201,8 @@ fn difference_to(known: &Workflow, graph: &Graph, new: &Definition) -> Result<Op
 }
 
 #[pg_extern]
-fn workflow_unregister(name: Option<&str>, version: Option<i32>) -> Result<i32, ErrorReport> {
-    let name = argument::given(name, "name")?;
+fn workflow_unregister(name: Option<Text>, version: Option<i32>) -> Result<i32, ErrorReport> {
+    let name = argument::given(name.as_deref(), "name")?;
     let unknown = || WorkflowError::Unknown { name: name.to_owned(), version };
     lock(name)?.ok_or_else(unknown)?;
     let _owner = store::as_owner();
@@ -237,8 +238,8 @@ fn check_owner(name: &str, owner: Oid) -> Result<(), WorkflowError> {
 }
 
 #[pg_extern]
-fn workflow_grant(name: &str, p_role: &str) -> Result<(), ErrorReport> {
-    let grantee = grantee(p_role)?;
+fn workflow_grant(name: Text, p_role: Text) -> Result<(), ErrorReport> {
+    let (name, grantee) = (&*name, grantee(&p_role)?);
     lock(name)?.ok_or_else(|| WorkflowError::Unknown { name: name.to_owned(), version: None })?;
     let grantor = role::current_user();
     let _owner = store::as_owner();
@@ -247,8 +248,8 @@ fn workflow_grant(name: &str, p_role: &str) -> Result<(), ErrorReport> {
 }
 
 #[pg_extern]
-fn workflow_revoke(name: &str, p_role: &str) -> Result<(), ErrorReport> {
-    let grantee = grantee(p_role)?;
+fn workflow_revoke(name: Text, p_role: Text) -> Result<(), ErrorReport> {
+    let (name, grantee) = (&*name, grantee(&p_role)?);
     lock(name)?.ok_or_else(|| WorkflowError::Unknown { name: name.to_owned(), version: None })?;
     let _owner = store::as_owner();
     workflows::revoke(&Session::open(), name, grantee);
@@ -265,15 +266,16 @@ fn grantee(name: &str) -> Result<Oid, WorkflowError> {
 
 #[pg_extern]
 fn workflow_run(
-    name: Option<&str>,
+    name: Option<Text>,
     input: Option<Jsonb>,
     version: Option<i32>,
-    label: Option<&str>,
-    idempotency_key: Option<&str>,
+    label: Option<Text>,
+    idempotency_key: Option<Text>,
     transaction_mode: Option<&str>,
 ) -> Result<String, ErrorReport> {
-    let name = argument::given(name, "name")?;
+    let name = argument::given(name.as_deref(), "name")?;
     let input = argument::given(input, "input")?.0;
+    let (label, idempotency_key) = (label.as_deref(), idempotency_key.as_deref());
     let call = Call { name, input: &input, version, label, idempotency_key };
     match argument::transaction_mode(transaction_mode)? {
         TransactionMode::Caller => Ok(run(&call)?),

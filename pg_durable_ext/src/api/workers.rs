@@ -7,19 +7,20 @@ use pgrx::prelude::*;
 use super::level;
 use crate::engine::wake;
 use crate::pg::catalog::{self, Access};
+use crate::pg::text::Text;
 use crate::pg::{clock, gucs, process, shmem};
 
 type Row = (
-    Option<String>,
+    Option<Text>,
     Option<i32>,
-    Option<String>,
-    Option<String>,
-    Option<String>,
-    Option<String>,
-    Option<String>,
+    Option<Text>,
+    Option<Text>,
+    Option<Text>,
+    Option<Text>,
+    Option<Text>,
     Option<TimestampWithTimeZone>,
     Option<i64>,
-    Option<String>,
+    Option<Text>,
 );
 
 /// How long a failure to get a worker slot is worth telling.
@@ -30,16 +31,16 @@ const RECENT_US: i64 = 60_000_000;
 fn workers() -> TableIterator<
     'static,
     (
-        name!(kind, Option<String>),
+        name!(kind, Option<Text>),
         name!(pid, Option<i32>),
-        name!(role, Option<String>),
-        name!(database, Option<String>),
-        name!(state, Option<String>),
-        name!(instance_id, Option<String>),
-        name!(node_id, Option<String>),
+        name!(role, Option<Text>),
+        name!(database, Option<Text>),
+        name!(state, Option<Text>),
+        name!(instance_id, Option<Text>),
+        name!(node_id, Option<Text>),
         name!(since, Option<TimestampWithTimeZone>),
         name!(steps, Option<i64>),
-        name!(note, Option<String>),
+        name!(note, Option<Text>),
     ),
 > {
     TableIterator::new(rows())
@@ -112,16 +113,16 @@ fn row(
     let target = worker.target.filter(|_| sees_all || role.is_some_and(catalog::acts_as));
     let branch = target.filter(|target| target.branch != Target::EVERY_BRANCH);
     (
-        Some(worker.kind.as_str().to_owned()),
+        Some(Text(worker.kind.as_str().to_owned())),
         Some(worker.pid),
-        role.and_then(catalog::role_name),
-        database.and_then(catalog::database_name),
-        Some(worker.state.to_owned()),
-        target.map(|target| wake::instance_id(target.instance)),
-        branch.and(worker.node).map(|node| pg_durable_graph::NodeId(node).to_string()),
+        role.and_then(catalog::role_name).map(Text),
+        database.and_then(catalog::database_name).map(Text),
+        Some(Text(worker.state.to_owned())),
+        target.map(|target| Text(wake::instance_id(target.instance))),
+        branch.and(worker.node).map(|node| Text(pg_durable_graph::NodeId(node).to_string())),
         clock::to_sql(worker.since),
         Some(worker.steps as i64),
-        note,
+        note.map(Text),
     )
 }
 
@@ -218,15 +219,15 @@ fn share_note(left: &[RoleId]) -> Option<String> {
 
 fn missing(kind: &str, database: Option<String>, note: &str) -> Row {
     (
-        Some(kind.to_owned()),
+        Some(Text(kind.to_owned())),
         None,
         None,
-        database,
-        Some("missing".to_owned()),
+        database.map(Text),
+        Some(Text("missing".to_owned())),
         None,
         None,
         None,
         None,
-        Some(note.to_owned()),
+        Some(Text(note.to_owned())),
     )
 }
