@@ -79,9 +79,9 @@ pub fn measure(bench: &Bench) -> Result<Vec<Row>> {
          CREATE ROLE bench_few LOGIN;
          SELECT df.grant_usage('bench_few');
          UPDATE df.instances SET submitted_by = 'bench_few'::regrole
-             WHERE id IN (SELECT id FROM df.instances ORDER BY created_at LIMIT 50);
-         VACUUM ANALYZE df.instances",
+             WHERE id IN (SELECT id FROM df.instances ORDER BY created_at LIMIT 50)",
     )?;
+    superuser.batch_execute("VACUUM ANALYZE df.instances")?;
     wait_for_count(&mut superuser, count)?;
     let mut few = bench.superuser()?;
     few.batch_execute("SET SESSION AUTHORIZATION bench_few")?;

@@ -68,9 +68,11 @@ fn late_beside_early(bench: &Bench, body: &str, generations: u64) -> Result<Samp
     session.start(&graph, Durability::Barrier)?;
     bench.drain(0)?;
     let mut per_generation = |from: u64| -> Result<f64> {
-        let took = "SELECT extract(epoch FROM max(at) - min(at))::float8 * 1000 / $2::float8
-                    FROM df_bench.effect WHERE n BETWEEN $1 AND $1 + $2";
-        Ok(session.client.query_one(took, &[&(from as i64), &(TIMED as i64)])?.get(0))
+        let took = "SELECT extract(epoch FROM max(at) - min(at))::float8 * 1000
+                    FROM df_bench.effect WHERE n BETWEEN $1 AND $2";
+        let (first, last) = (from as i64, (from + TIMED) as i64);
+        let millis: f64 = session.client.query_one(took, &[&first, &last])?.get(0);
+        Ok(millis / TIMED as f64)
     };
     let early = per_generation(TIMED)?;
     let late = per_generation(generations - TIMED)?;
