@@ -68,6 +68,11 @@ impl Hindrance {
             Hindrance::NoConnectThere => "08004",
         }
     }
+
+    /// Whether it keeps steps from running that run in another database, or that run here.
+    pub fn concerns(self, is_elsewhere: bool) -> bool {
+        is_elsewhere || self != Hindrance::NoConnectThere
+    }
 }
 
 /// How a tenant's work is hindered at the moment.
@@ -105,7 +110,7 @@ impl Hindrances {
 
     /// How many are noted at the moment.
     pub(crate) fn in_use(&self, now: i64) -> usize {
-        self.places.iter().filter(|place| now <= place.until + STALE_US).count()
+        self.present(now).count()
     }
 
     /// It has passed.
@@ -116,18 +121,25 @@ impl Hindrances {
         }
     }
 
-    /// How the work of this tenant is hindered at the moment, if it is.
-    pub fn of_tenant(&self, tenant: Tenant, now: i64) -> Option<Hindered> {
-        let is_present = |place: &&Place| place.tenant == tenant && now <= place.until + STALE_US;
-        let place = self.places.iter().find(is_present)?;
-        let tries = place.tries.saturating_add(1);
-        Some(Hindered { hindrance: place.hindrance, tries, until: place.until })
+    /// How the work of this tenant is hindered at the moment: by each of its hindrances.
+    pub fn of_tenant(&self, tenant: Tenant, now: i64) -> Vec<Hindered> {
+        let of_tenant = self.present(now).filter(|place| place.tenant == tenant);
+        of_tenant
+            .map(|place| {
+                let tries = place.tries.saturating_add(1);
+                Hindered { hindrance: place.hindrance, tries, until: place.until }
+            })
+            .collect()
     }
 
     /// Whose work in this database is hindered at the moment, and by what.
     pub fn of_database(&self, database: DatabaseId, now: i64) -> Vec<(RoleId, Hindrance)> {
-        let is_present = |place: &&Place| place.tenant.database == database && now <= place.until + STALE_US;
-        self.places.iter().filter(is_present).map(|place| (place.tenant.role, place.hindrance)).collect()
+        let of_database = self.present(now).filter(|place| place.tenant.database == database);
+        of_database.map(|place| (place.tenant.role, place.hindrance)).collect()
+    }
+
+    fn present(&self, now: i64) -> impl Iterator<Item = &Place> {
+        self.places.iter().filter(move |place| now <= place.until + STALE_US)
     }
 }
 
@@ -156,9 +168,9 @@ mod tests {
         assert_eq!(pauses, [1, 2, 4, 8, 16, 30, 30]);
         assert_eq!(hindrances.of_database(DatabaseId(1), now), [(RoleId(1), Hindrance::NoConnect)]);
         assert_eq!(hindrances.of_database(DatabaseId(2), now), []);
-        let hindered = hindrances.of_tenant(tenant(1), now).expect("it is");
-        assert_eq!((hindered.hindrance, hindered.tries, hindered.until), (Hindrance::NoConnect, 7, now));
-        assert_eq!(hindrances.of_tenant(tenant(2), now), None);
+        let hindered = Hindered { hindrance: Hindrance::NoConnect, tries: 7, until: now };
+        assert_eq!(hindrances.of_tenant(tenant(1), now), [hindered]);
+        assert_eq!(hindrances.of_tenant(tenant(2), now), []);
         // What did not come up again has passed.
         now += STALE_US + 1;
         assert_eq!(hindrances.of_database(DatabaseId(1), now), []);
@@ -167,6 +179,12 @@ mod tests {
         assert_eq!(hindrances.of_database(DatabaseId(1), now).len(), 1);
         hindrances.forget(tenant(1), Hindrance::NoConnect);
         assert_eq!(hindrances.of_database(DatabaseId(1), now), []);
+    }
+
+    #[test]
+    fn what_keeps_a_role_out_of_another_database_is_no_matter_of_its_work_here() {
+        assert!(Hindrance::NoConnectThere.concerns(true) && !Hindrance::NoConnectThere.concerns(false));
+        assert!(Hindrance::ReadOnly.concerns(true) && Hindrance::ReadOnly.concerns(false));
     }
 
     #[test]

@@ -33,10 +33,14 @@ fn alter_system(superuser: &Session, change: &str) {
 
 /// What the nodes of an instance say of what is tried again.
 fn hindered(superuser: &Session, id: &str) -> String {
-    superuser.value(&format!(
+    superuser.value(&hindered_sql(id))
+}
+
+fn hindered_sql(id: &str) -> String {
+    format!(
         "SELECT string_agg(concat_ws(' | ', n.attempt >= 1, n.error, n.sqlstate), '; ')
          FROM df.instance_nodes('{id}') AS n WHERE n.next_attempt_at IS NOT NULL"
-    ))
+    )
 }
 
 fn note(text: &str) -> String {
@@ -99,6 +103,11 @@ fn what_a_role_may_not_do_for_an_hour_is_waited_out() {
     let id = session.start("'SELECT 7 AS seven'");
     superuser.until(&note("role \"guest\" waits: it may not connect"));
     assert_eq!(hindered(&superuser, &id), "t | it may not connect to the database | 42501");
+    let ended = session.start("'SELECT 9'");
+    superuser
+        .until(&format!("({}) = 't | it may not connect to the database | 42501'", hindered_sql(&ended)));
+    superuser.run(&format!("SELECT df.cancel('{ended}')"));
+    assert_eq!(hindered(&superuser, &ended), "NULL", "nothing of what has ended is tried again");
     assert_eq!(session.value(&format!("SELECT df.status('{id}')")), "pending");
     superuser.run("GRANT CONNECT ON DATABASE postgres TO guest");
     assert_eq!(session.end_of(&id), r#"{"rows": [{"seven": 7}], "row_count": 1}"#);

@@ -120,10 +120,17 @@ impl Shown {
                 board.executors.nodes_in_hand(tenant.database, number),
                 board.hindrances.of_tenant(tenant, clock::now()),
             ),
-            None => (Vec::new(), None),
+            None => (Vec::new(), Vec::new()),
         };
-        let in_hand = in_hand.into_iter().map(NodeId).collect();
-        let hindered = hindered.map(|hindered| (hindered, next_steps(&mut progress)));
+        let in_hand: Vec<NodeId> = in_hand.into_iter().map(NodeId).collect();
+        let is_elsewhere = instance.database.is_some();
+        let hindered = hindered.into_iter().find(|hindered| hindered.hindrance.concerns(is_elsewhere));
+        let is_unfinished = matches!(instance.status.as_str(), "pending" | "running");
+        let hindered = hindered.filter(|_| is_unfinished).map(|hindered| {
+            let mut steps = next_steps(&mut progress);
+            steps.retain(|step| !in_hand.contains(step));
+            (hindered, steps)
+        });
         Ok(Some(Shown { instance, graph: loaded.graph, sight, progress, shown, in_hand, hindered }))
     }
 
