@@ -182,10 +182,10 @@ impl Executors {
         self.cancels > 0
     }
 
-    /// Those that are committing something of this instance.
-    pub fn committing(&self, database: DatabaseId, instance: InstanceNumber) -> Vec<ProcNumber> {
+    /// The pids of those that are committing something of this instance.
+    pub fn committing(&self, database: DatabaseId, instance: InstanceNumber) -> Vec<i32> {
         let holders = self.slots.iter().filter(|executor| executor.holds(database, instance));
-        holders.filter(|executor| executor.committing).map(|executor| executor.process.place).collect()
+        holders.filter(|executor| executor.committing).map(|executor| executor.process.pid).collect()
     }
 
     /// Marks what runs of this instance as abandoned, in branches chosen by `concerns`, and gives the processes
@@ -764,7 +764,7 @@ mod tests {
         let slot = executor(&mut executors, of, 0);
         executors.lease(slot, target(7, 1), None, 0);
         assert!(executors.begin_commit(slot));
-        assert_eq!(executors.committing(of.database, 7), [executors.slots[slot].process.place]);
+        assert_eq!(executors.committing(of.database, 7), [executors.slots[slot].process.pid]);
         assert_eq!(executors.committing(of.database, 8), []);
         assert_eq!(executors.abandon(of.database, 7, None, |_| true), []);
         assert_eq!(executors.abandon_all(of.database), []);

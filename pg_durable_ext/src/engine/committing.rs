@@ -173,7 +173,7 @@ pub fn wait_for_executors(database: DatabaseId, instance: InstanceNumber, is_beg
             Some(board) => board.executors.committing(database, instance),
             None => return,
         };
-        if committing.into_iter().all(latch::waits_for_standby) {
+        if committing.into_iter().all(process::waits_for_standby) {
             return;
         }
         latch::wait(Some(LOOK_EVERY));

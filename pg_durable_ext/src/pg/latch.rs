@@ -29,18 +29,6 @@ pub fn wake(place: ProcNumber) {
     }
 }
 
-/// Whether a process has committed and waits for a synchronous standby.
-pub fn waits_for_standby(place: ProcNumber) -> bool {
-    /// `SYNC_REP_WAITING` of `replication/syncrep.h`, the same in PostgreSQL 15 to 18.
-    const WAITING: i32 = 1;
-    // SAFETY: the process array has this place for the life of the server; a plain number that is read without its lock
-    // may be a moment old.
-    unsafe {
-        let process = (*pg_sys::ProcGlobal).allProcs.add(place as usize);
-        std::ptr::read_volatile(&raw const (*process).syncRepState) == WAITING
-    }
-}
-
 /// Waits until woken or until the time is over; ends the process when the postmaster has died.
 pub fn wait(timeout: Option<Duration>) {
     let mut events = pg_sys::WL_LATCH_SET | pg_sys::WL_EXIT_ON_PM_DEATH;

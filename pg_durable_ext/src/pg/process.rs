@@ -204,7 +204,8 @@ pub fn waits_for_standby(pid: i32) -> bool {
     // number that is read while it changes is the old one or the new one.
     unsafe {
         let process = pg_sys::BackendPidGetProc(pid);
-        !process.is_null() && (*process).syncRepState == pg_sys::SYNC_REP_WAITING as i32
+        !process.is_null()
+            && std::ptr::read_volatile(&raw const (*process).syncRepState) == pg_sys::SYNC_REP_WAITING as i32
     }
 }
 
