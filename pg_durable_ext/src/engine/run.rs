@@ -86,7 +86,7 @@ impl Executor {
 
     /// Lets go of the instance at hand: nobody knows when its next work comes.
     pub fn forget(&mut self) {
-        self.held = None;
+        self.let_go();
         value::forget_types();
     }
 
@@ -98,14 +98,16 @@ impl Executor {
         activity::show_name(&format!("pg_durable:{}", instance.id));
         let stopped = self.advance_instance(&mut instance, work.target, is_fresh, since);
         activity::show_idle();
-        self.remember_places(&instance);
         match stopped {
             Ok(()) => {
                 self.lost.1 = 0;
                 self.forget_tries(work.target);
                 self.held = Some(instance);
             }
-            Err(stop) => self.end_with(*instance, work.target, stop),
+            Err(stop) => {
+                self.remember_places(&instance);
+                self.end_with(*instance, work.target, stop);
+            }
         }
     }
 
@@ -117,12 +119,12 @@ impl Executor {
         if self.turn.0 != work.target.instance {
             self.turn = (work.target.instance, Moment::now());
         }
-        if let Some(held) = self.held.take()
-            && held.number == work.target.instance
-            && work.load == Some(held.load)
-        {
+        let is_at_hand =
+            |held: &mut Box<Instance>| held.number == work.target.instance && work.load == Some(held.load);
+        if let Some(held) = self.held.take_if(is_at_hand) {
             return Some((held, false));
         }
+        self.let_go();
         self.loads += 1;
         let (role, loads) = (self.role(), self.loads);
         let known = self.places.iter().find(|(number, _)| *number == work.target.instance);
@@ -153,6 +155,12 @@ impl Executor {
                 self.judge(None, work.target, Caught::in_phase(Phase::Loading, failure));
                 None
             }
+        }
+    }
+
+    fn let_go(&mut self) {
+        if let Some(held) = self.held.take() {
+            self.remember_places(&held);
         }
     }
 
@@ -405,10 +413,7 @@ impl Executor {
                 }
             }
             // Whoever ends the change says so, or else it is seen in time.
-            Stop::Held => {
-                let tries = self.count(target, None);
-                self.look_again_after(target, until_free(tries));
-            }
+            Stop::Held => self.wait_until_free(target),
             Stop::Failed { node, failure } => self.record_failure(instance, target, node, failure),
             Stop::Caught(caught) => self.judge(Some(instance), target, *caught),
             Stop::Unfit => self.give_way(),
@@ -475,10 +480,7 @@ impl Executor {
                 self.forget_tries(target);
                 self.tell_ended(target.instance);
             }
-            Ok(Changed::Held) => {
-                let tries = self.count(target, None);
-                self.look_again_after(target, until_free(tries));
-            }
+            Ok(Changed::Held) => self.wait_until_free(target),
             Err(failure) => self.judge(None, target, Caught::in_phase(Phase::Failing, failure)),
         }
     }
@@ -498,6 +500,11 @@ impl Executor {
         self.hindered_by = Some(hindrance);
         pgrx::log!("pg_durable: instance {} waits: {}", wake::instance_id(target.instance), failure.message);
         wake::send(|board| board.set_timer(self.tenant, target, until, clock::now()));
+    }
+
+    fn wait_until_free(&mut self, target: Target) {
+        let tries = self.count(target, None);
+        self.look_again_after(target, until_free(tries));
     }
 
     fn count(&mut self, target: Target, leaf: Option<NodeId>) -> u32 {
