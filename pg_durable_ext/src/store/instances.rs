@@ -307,6 +307,16 @@ fn change_at<'a, Change: AsRef<[(usize, Arg<'a>)]>>(
     }
 }
 
+/// What came of [`change_at`]; where the row was not found by its place, of doing it by its key.
+fn changed(updated: heap::Updated, by_key: impl FnOnce() -> bool) -> Changed {
+    match updated {
+        heap::Updated::To(place) => Changed::Yes(Some(place)),
+        heap::Updated::Held => Changed::Held,
+        heap::Updated::Nothing if by_key() => Changed::Yes(None),
+        heap::Updated::Nothing => Changed::No,
+    }
+}
+
 /// [`mark_running`] for a row that was seen at `place` last.
 pub fn mark_running_at(spi: &Session, id: &str, place: Option<Tid>) -> Changed {
     let now = Arg::Timestamp(xact::started_at());
@@ -314,12 +324,7 @@ pub fn mark_running_at(spi: &Session, id: &str, place: Option<Tid>) -> Changed {
         let may_change = row.text(0) == id && row.text(1) == "pending";
         may_change.then_some([(1, Arg::Text("running")), (2, now), (3, now)])
     };
-    match change_at(id, place, change) {
-        heap::Updated::To(place) => Changed::Yes(Some(place)),
-        heap::Updated::Held => Changed::Held,
-        heap::Updated::Nothing if mark_running(spi, id) => Changed::Yes(None),
-        heap::Updated::Nothing => Changed::No,
-    }
+    changed(change_at(id, place, change), || mark_running(spi, id))
 }
 
 statement!(
@@ -348,12 +353,7 @@ pub fn complete(spi: &Session, id: &str, place: Option<Tid>) -> Changed {
             ]
         })
     };
-    match change_at(id, place, change) {
-        heap::Updated::To(place) => Changed::Yes(Some(place)),
-        heap::Updated::Held => Changed::Held,
-        heap::Updated::Nothing if spi.run(&COMPLETE, &[Arg::Text(id)]).count == 1 => Changed::Yes(None),
-        heap::Updated::Nothing => Changed::No,
-    }
+    changed(change_at(id, place, change), || spi.run(&COMPLETE, &[Arg::Text(id)]).count == 1)
 }
 
 statement!(
