@@ -13,7 +13,7 @@ use crate::pg::gucs;
 use crate::pg::json::Jsonb;
 use crate::pg::query::{Answer, Query};
 use crate::pg::text::Text;
-use crate::store::fleet::{self, Question, Waits};
+use crate::store::fleet::{self, Question, Scope, Waits};
 
 /// Why nothing was listed.
 #[derive(Debug, thiserror::Error)]
@@ -81,25 +81,49 @@ fn list(
         None => Sort::NEWEST,
         Some(text) => Sort::parse(text).ok_or_else(|| FleetError::Sort(text.to_owned()))?,
     };
-    let filter = read(filter)?;
-    filter.check(sort)?;
+    let filter = read(filter, sort)?;
     let cursor = |text| Cursor::parse(text, &sort.to_string(), 1).ok_or(FleetError::Cursor(NAME));
     let after = after.map(cursor).transpose()?;
-    let (scope, texts) = (scope::of_fleet(needs(&filter))?, scope::of_texts());
-    let question = Question {
-        wanted_role: role(filter.wanted.role.as_deref())?,
-        unwanted_role: role(filter.unwanted.role.as_deref())?,
-        filter: &filter,
-        sort,
-        after: after.as_ref(),
-        scope: &scope,
-        texts: &texts,
-    };
-    Ok(answer(question.page(limit))?)
+    let asked = Asked::of(filter)?;
+    Ok(answer(asked.question(sort, after.as_ref()).page(limit))?)
 }
 
-fn read(filter: Option<Jsonb>) -> Result<Filter, FilterError> {
-    filter.map_or_else(|| Ok(Filter::default()), |filter| Filter::parse(&filter.0))
+fn read(filter: Option<Jsonb>, sort: Sort) -> Result<Filter, FilterError> {
+    let filter = filter.map_or_else(|| Ok(Filter::default()), |filter| Filter::parse(&filter.0))?;
+    filter.check(sort).map(|()| filter)
+}
+
+/// A filter, and what it means to the current user.
+struct Asked {
+    filter: Filter,
+    wanted_role: Option<Oid>,
+    unwanted_role: Option<Oid>,
+    scope: Scope,
+    texts: Scope,
+}
+
+impl Asked {
+    fn of(filter: Filter) -> Result<Asked, FleetError> {
+        Ok(Asked {
+            scope: scope::of_fleet(needs(&filter))?,
+            texts: scope::of_texts(),
+            wanted_role: role(filter.wanted.role.as_deref())?,
+            unwanted_role: role(filter.unwanted.role.as_deref())?,
+            filter,
+        })
+    }
+
+    fn question<'a>(&'a self, sort: Sort, after: Option<&'a Cursor>) -> Question<'a> {
+        Question {
+            filter: &self.filter,
+            wanted_role: self.wanted_role,
+            unwanted_role: self.unwanted_role,
+            sort,
+            after,
+            scope: &self.scope,
+            texts: &self.texts,
+        }
+    }
 }
 
 /// What a filter must be allowed to look at.
@@ -120,19 +144,8 @@ fn fleet_count(filter: Option<Jsonb>, at_most: Option<i64>) -> Result<Answer, Er
 
 fn count(filter: Option<Jsonb>, at_most: Option<i64>) -> Result<Answer, FleetError> {
     let at_most = at_most.filter(|most| *most >= 1).ok_or(FleetError::LimitTooSmall("at_most"))?;
-    let filter = read(filter)?;
-    filter.check(Sort::NEWEST)?;
-    let (scope, texts) = (scope::of_fleet(needs(&filter))?, scope::of_texts());
-    let question = Question {
-        wanted_role: role(filter.wanted.role.as_deref())?,
-        unwanted_role: role(filter.unwanted.role.as_deref())?,
-        filter: &filter,
-        sort: Sort::NEWEST,
-        after: None,
-        scope: &scope,
-        texts: &texts,
-    };
-    Ok(answer(question.count(at_most))?)
+    let asked = Asked::of(read(filter, Sort::NEWEST)?)?;
+    Ok(answer(asked.question(Sort::NEWEST, None).count(at_most))?)
 }
 
 #[pg_extern]
