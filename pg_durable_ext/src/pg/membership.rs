@@ -9,6 +9,7 @@ use pgrx::pgrx_sql_entity_graph::metadata::{
     ArgumentError, ReturnsError, ReturnsRef, SqlMappingRef, SqlTranslatable, TypeOrigin,
 };
 
+use super::query::oid_array;
 use super::{catalog, role};
 
 /// The current user and the roles whose rights it has without SET ROLE, as an `oid[]`.
@@ -99,26 +100,9 @@ unsafe extern "C-unwind" fn forget(_: pg_sys::Datum, _: i32, _: u32) {
 // SAFETY: an array of oids is made, as the SQL declares.
 unsafe impl BoxRet for Roles {
     unsafe fn box_into<'fcx>(self, fcinfo: &mut FcInfo<'fcx>) -> pgrx::datum::Datum<'fcx> {
-        let (mut length, mut lower) = (0, 1);
-        let array = KNOWN.with_borrow_mut(|(_, roles)| {
-            length = roles.len() as i32;
-            // SAFETY: one dimension of oids, whose length, alignment and passing are given.
-            unsafe {
-                pg_sys::construct_md_array(
-                    roles.as_mut_ptr(),
-                    std::ptr::null_mut(),
-                    1,
-                    &mut length,
-                    &mut lower,
-                    pg_sys::OIDOID,
-                    size_of::<pg_sys::Oid>() as i32,
-                    true,
-                    b'i' as core::ffi::c_char,
-                )
-            }
-        });
+        let array = KNOWN.with_borrow_mut(|(_, roles)| oid_array(roles));
         // SAFETY: a new array, which is returned as the caller promises.
-        unsafe { fcinfo.return_raw_datum(pg_sys::Datum::from(array)) }
+        unsafe { fcinfo.return_raw_datum(array) }
     }
 }
 

@@ -47,7 +47,10 @@ fn typed(value: &Value) -> (pg_sys::Oid, pg_sys::Datum) {
         Value::Int8(value) => (pg_sys::INT8OID, datum(Arg::Int8(*value))),
         Value::Int4(value) => (pg_sys::INT4OID, datum(Arg::Int4(*value))),
         Value::Oid(value) => (pg_sys::OIDOID, datum(Arg::Oid(*value))),
-        Value::Oids(values) => (pg_sys::OIDARRAYOID, (oids(values), false)),
+        Value::Oids(values) => {
+            let mut values: Vec<_> = values.iter().map(|oid| pg_sys::Datum::from(*oid)).collect();
+            (pg_sys::OIDARRAYOID, (oid_array(&mut values), false))
+        }
         Value::Text(value) => (pg_sys::TEXTOID, datum(Arg::Text(value))),
         Value::Jsonb(value) => (pg_sys::JSONBOID, datum(Arg::Jsonb(value))),
         Value::Timestamp(value) => (pg_sys::TIMESTAMPTZOID, datum(Arg::Timestamp(*value))),
@@ -55,13 +58,13 @@ fn typed(value: &Value) -> (pg_sys::Oid, pg_sys::Datum) {
     (type_oid, datum)
 }
 
-fn oids(values: &[pg_sys::Oid]) -> pg_sys::Datum {
-    let mut datums: Vec<_> = values.iter().map(|oid| pg_sys::Datum::from(*oid)).collect();
+/// A new `oid[]`.
+pub(super) fn oid_array(oids: &mut [pg_sys::Datum]) -> pg_sys::Datum {
     // SAFETY: elements of type oid, with its length, alignment and passing.
     unsafe {
         pg_sys::Datum::from(pg_sys::construct_array(
-            datums.as_mut_ptr(),
-            datums.len() as i32,
+            oids.as_mut_ptr(),
+            oids.len() as i32,
             pg_sys::OIDOID,
             size_of::<pg_sys::Oid>() as i32,
             true,
