@@ -77,9 +77,9 @@ impl Backlog {
         match self.looks.entry(role).or_insert(Look::Over { until: now }) {
             Look::Wanted { .. } => {}
             Look::Reading { again, .. } => *again = true,
-            look @ Look::Over { .. } => {
-                let Look::Over { until } = *look else { return };
-                *look = Look::Wanted { since: now, at: until };
+            Look::Over { until } => {
+                let at = *until;
+                self.looks.insert(role, Look::Wanted { since: now, at });
             }
         }
     }

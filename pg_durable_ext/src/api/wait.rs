@@ -128,7 +128,7 @@ fn await_any(ids: &[String], timeout_secs: f64) -> Result<Vec<(String, String)>,
             let ended = board.waiters.ended_since(database, seen);
             seen = board.waiters.ended_count();
             drop(board);
-            if waiter.looks_itself()
+            if waiter.looks_itself
                 || ended.is_none_or(|ended| ended.iter().any(|number| wanted.contains(number)))
             {
                 break;
@@ -202,14 +202,10 @@ impl Waiter {
         Waiter { looks_itself: waiter.is_none() || catalog::is_standby() }
     }
 
-    fn looks_itself(&self) -> bool {
-        self.looks_itself
-    }
-
     /// Waits until woken; false when the time is over.
     fn wait_until(&self, deadline: Instant) -> bool {
         let Some(left) = deadline.checked_duration_since(Instant::now()) else { return false };
-        let most = if self.looks_itself() { left.min(LOOK_EVERY) } else { left };
+        let most = if self.looks_itself { left.min(LOOK_EVERY) } else { left };
         latch::wait(Some(most));
         latch::check_interrupts();
         true

@@ -54,11 +54,18 @@ unsafe impl<'fcx> ArgAbi<'fcx> for Text {
     }
 }
 
+impl Text {
+    /// A new value of the server's.
+    fn datum(&self) -> pg_sys::Datum {
+        let text = encoding::from_utf8(&self.0);
+        // SAFETY: copies the C string.
+        unsafe { pg_sys::Datum::from(pg_sys::cstring_to_text(text.as_ptr())) }
+    }
+}
+
 impl IntoDatum for Text {
     fn into_datum(self) -> Option<pg_sys::Datum> {
-        let text = encoding::from_utf8(&self.0);
-        // SAFETY: copies the C string into a new text value.
-        Some(unsafe { pg_sys::Datum::from(pg_sys::cstring_to_text(text.as_ptr())) })
+        Some(self.datum())
     }
 
     fn type_oid() -> pg_sys::Oid {
@@ -70,7 +77,7 @@ impl IntoDatum for Text {
 unsafe impl BoxRet for Text {
     unsafe fn box_into<'fcx>(self, fcinfo: &mut FcInfo<'fcx>) -> pgrx::datum::Datum<'fcx> {
         // SAFETY: a new text value, which is returned as the caller promises.
-        unsafe { fcinfo.return_raw_datum(self.into_datum().unwrap_or(pg_sys::Datum::null())) }
+        unsafe { fcinfo.return_raw_datum(self.datum()) }
     }
 }
 
