@@ -26,25 +26,37 @@ fn assert_said(server: &TestServer, admin: &Session, wall: &str, text: &str) {
     assert_eq!(admin.value("SELECT walls_met >= 1 FROM df.metrics()"), "t");
 }
 
+/// Each of so many roles starts something, all with one commit.
+fn start_of_each(admin: &Session, roles: usize, starts: &str) {
+    admin.run(&format!(
+        "DO $$ BEGIN FOR n IN 1..{roles} LOOP
+             EXECUTE format('SET LOCAL ROLE r%s', n);
+             PERFORM {starts};
+         END LOOP; END $$"
+    ));
+}
+
+/// Waits until a question has this answer: longer than for one workflow.
+#[track_caller]
+fn wait_for_answer(admin: &Session, question: &str, expected: &str) {
+    let end = Instant::now() + Duration::from_secs(60);
+    while admin.value(question) != expected {
+        assert!(Instant::now() < end, "{} instead of {expected}: {question}", admin.value(question));
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+const COMPLETED: &str = "SELECT count(*) FROM df.instances WHERE status = 'completed'";
+
 #[test]
 fn more_roles_than_there_are_queues_have_turns() {
     const ROLES: usize = 300;
     let server = town::start(town::builder(), &["postgres"], ROLES);
     let admin = open(&server, "postgres", "postgres");
     // All at the same moment.
-    admin.run(&format!(
-        "DO $$ BEGIN FOR n IN 1..{ROLES} LOOP
-             EXECUTE format('SET LOCAL ROLE r%s', n);
-             PERFORM df.start('SELECT 1'), df.start('SELECT 2');
-         END LOOP; END $$"
-    ));
+    start_of_each(&admin, ROLES, "df.start('SELECT 1'), df.start('SELECT 2')");
     assert_said(&server, &admin, "queues", "too many roles have work at once");
-    let end = Instant::now() + Duration::from_secs(60);
-    let completed = "SELECT count(*) FROM df.instances WHERE status = 'completed'";
-    while admin.value(completed) != (2 * ROLES).to_string() {
-        assert!(Instant::now() < end, "{} completed", admin.value(completed));
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    wait_for_answer(&admin, COMPLETED, &(2 * ROLES).to_string());
     // Once, for all of them.
     assert_eq!(server.log().matches("pg_durable: too many roles have work at once").count(), 1);
 }
@@ -57,22 +69,12 @@ fn a_role_that_is_dropped_while_its_work_is_in_the_tables_has_it_fail() {
     admin.run("ALTER SYSTEM SET pg_durable.enabled = off");
     admin.run("SELECT pg_reload_conf()");
     admin.until("(SELECT note LIKE 'held: switched off%' FROM df.workers() WHERE kind = 'scheduler')");
-    admin.run(&format!(
-        "DO $$ BEGIN FOR n IN 1..{ROLES} LOOP
-             EXECUTE format('SET LOCAL ROLE r%s', n);
-             PERFORM df.start('SELECT 1');
-         END LOOP; END $$"
-    ));
+    start_of_each(&admin, ROLES, "df.start('SELECT 1')");
     admin.run(&format!("DROP OWNED BY r{ROLES}; DROP ROLE r{ROLES}"));
     admin.run("ALTER SYSTEM RESET pg_durable.enabled");
     admin.run("SELECT pg_reload_conf()");
-    let end = Instant::now() + Duration::from_secs(60);
     let ended = "SELECT string_agg(format('%s %s', status, n), ', ' ORDER BY status) FROM (SELECT status, count(*) AS n FROM df.instances GROUP BY status) AS s";
-    let expected = format!("completed {}, failed 1", ROLES - 1);
-    while admin.value(ended) != expected {
-        assert!(Instant::now() < end, "{}", admin.value(ended));
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    wait_for_answer(&admin, ended, &format!("completed {}, failed 1", ROLES - 1));
 }
 
 #[test]
@@ -81,20 +83,10 @@ fn of_more_roles_whose_work_waits_than_can_be_noted_it_is_said_that_there_are_mo
     let server = town::start(town::builder(), &["postgres"], ROLES);
     let admin = open(&server, "postgres", "postgres");
     admin.run("REVOKE CONNECT ON DATABASE postgres FROM PUBLIC");
-    admin.run(&format!(
-        "DO $$ BEGIN FOR n IN 1..{ROLES} LOOP
-             EXECUTE format('SET LOCAL ROLE r%s', n);
-             PERFORM df.start('SELECT 1');
-         END LOOP; END $$"
-    ));
+    start_of_each(&admin, ROLES, "df.start('SELECT 1')");
     assert_said(&server, &admin, "hindrances", "the work of too many roles waits");
     admin.run("GRANT CONNECT ON DATABASE postgres TO PUBLIC");
-    let end = Instant::now() + Duration::from_secs(60);
-    let completed = "SELECT count(*) FROM df.instances WHERE status = 'completed'";
-    while admin.value(completed) != ROLES.to_string() {
-        assert!(Instant::now() < end, "{} completed", admin.value(completed));
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    wait_for_answer(&admin, COMPLETED, &ROLES.to_string());
 }
 
 #[test]
