@@ -82,7 +82,10 @@ CREATE TABLE df.instances (
     trace_context   text,
     CONSTRAINT instances_pkey PRIMARY KEY (id),
     CONSTRAINT instances_status_chk
-        CHECK (status IN ('pending', 'running', 'completed', 'failed', 'cancelled'))
+        CHECK (status IN ('pending', 'running', 'completed', 'failed', 'cancelled')),
+    -- What has no end is found by idx_instances_unfinished.
+    CONSTRAINT instances_completed_at_chk
+        CHECK ((completed_at IS NULL) = (status IN ('pending', 'running')))
 ) WITH (fillfactor = 70);
 
 -- Every one costs each start, and each change of a status: the partial ones for those that they hold. There is none by

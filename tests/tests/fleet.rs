@@ -306,6 +306,9 @@ fn partial_indexes_hold_what_their_conditions_say() {
     }
     user.run("SELECT df.cancel(id) FROM df.instances WHERE label = 'sleeps' AND id < '00000009'");
     admin.until("SELECT count(*) = 0 FROM df.instances WHERE status = 'pending'");
+    // By its end is found what has none: nobody may give one to what goes on.
+    let error = admin.error("UPDATE df.instances SET completed_at = now() WHERE status = 'running'");
+    assert_eq!(error.sqlstate, "23514", "{error}");
     let partial = admin
         .rows(
             "SELECT c.relname, pg_get_expr(x.indpred, x.indrelid), a.attname

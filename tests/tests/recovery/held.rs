@@ -181,5 +181,9 @@ fn the_checks_of_the_tables_are_those_that_the_engine_knows() {
     let (_server, admin, _session) = server();
     let checks = "SELECT string_agg(conname, ' ' ORDER BY conname) FROM pg_constraint
                   WHERE contype = 'c' AND conrelid IN ('df.instances'::regclass, 'df.nodes'::regclass)";
-    assert_eq!(admin.value(checks), "instances_status_chk", "what is added here belongs into heap.rs too");
+    assert_eq!(
+        admin.value(checks),
+        "instances_completed_at_chk instances_status_chk",
+        "what is added here belongs into heap.rs too"
+    );
 }

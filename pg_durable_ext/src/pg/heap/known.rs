@@ -84,7 +84,7 @@ unsafe extern "C-unwind" fn on_change(_arg: pg_sys::Datum, changed: pg_sys::Oid)
 }
 
 /// The checks that this version brings itself: what it writes meets them.
-const OWN_CHECKS: [&CStr; 1] = [c"instances_status_chk"];
+const OWN_CHECKS: [&CStr; 2] = [c"instances_status_chk", c"instances_completed_at_chk"];
 /// The triggers that it brings: they are for what others do to instances that have ended.
 const OWN_TRIGGERS: [&CStr; 4] = [c"tally_insert", c"tally_update", c"tally_delete", c"tally_truncate"];
 
