@@ -298,8 +298,12 @@ fn partial_indexes_hold_what_their_conditions_say() {
     admin.run("CREATE INDEX dba_failed ON df.instances (id) WHERE failed_node IS NOT NULL");
     admin.run("CREATE INDEX dba_running ON df.instances (id) WHERE status = 'running'");
     admin.run("CREATE UNIQUE INDEX dba_unique ON df.instances (id) WHERE completed_at IS NULL");
+    // Rows of nodes are written several at once, and these differ.
+    admin.run("CREATE INDEX dba_named ON df.nodes (id) WHERE result_name IS NOT NULL");
+    admin.run("CREATE INDEX dba_unnamed ON df.nodes (id) WHERE result_name IS NULL");
     for _ in 0..5 {
         user.flow("'SELECT 1'");
+        user.flow("('SELECT 1' |=> 'a') ~> 'SELECT 2' ~> ('SELECT 3' |=> 'b') ~> 'SELECT 4'");
         user.end_of(&user.start("'SELECT 1 / 0'"));
         user.run("SELECT df.start(df.sleep(600), label => 'sleeps')");
         user.run("SELECT df.start('SELECT 1', idempotency_key => 'once')");
@@ -311,31 +315,32 @@ fn partial_indexes_hold_what_their_conditions_say() {
     assert_eq!(error.sqlstate, "23514", "{error}");
     let partial = admin
         .rows(
-            "SELECT c.relname, pg_get_expr(x.indpred, x.indrelid), a.attname
+            "SELECT c.relname, pg_get_expr(x.indpred, x.indrelid), a.attname, x.indrelid::regclass
              FROM pg_index AS x JOIN pg_class AS c ON c.oid = x.indexrelid JOIN pg_am AS m ON m.oid = c.relam
                   JOIN pg_attribute AS a ON a.attrelid = x.indrelid AND a.attnum = x.indkey[0]
-             WHERE x.indrelid = 'df.instances'::regclass AND x.indpred IS NOT NULL AND m.amname = 'btree'",
+             WHERE x.indrelid IN ('df.instances'::regclass, 'df.nodes'::regclass) AND x.indpred IS NOT NULL
+                 AND m.amname = 'btree'",
         )
         .expect("the indexes are listed");
-    assert!(partial.len() >= 10, "{partial:?}");
+    assert!(partial.len() >= 12, "{partial:?}");
     for index in partial {
-        let [name, condition, column] =
-            <[Option<String>; 3]>::try_from(index).expect("three columns").map(Option::unwrap_or_default);
+        let [name, condition, column, table] =
+            <[Option<String>; 4]>::try_from(index).expect("four columns").map(Option::unwrap_or_default);
         // Nothing but this index can answer, or nothing but the table: the others are gone in this transaction.
         let counted = admin.rows(&format!(
             "BEGIN;
              DO $$ DECLARE other regclass; BEGIN
-                 FOR other IN SELECT indexrelid FROM pg_index WHERE indrelid = 'df.instances'::regclass
+                 FOR other IN SELECT indexrelid FROM pg_index WHERE indrelid = '{table}'::regclass
                      AND indexrelid <> 'df.{name}'::regclass AND NOT indisprimary
                  LOOP EXECUTE 'DROP INDEX ' || other; END LOOP;
              END $$;
              SET LOCAL enable_seqscan = off;
              CREATE TEMP TABLE by_index ON COMMIT DROP AS
-                 SELECT count({column}) FROM df.instances WHERE {condition} AND {column} IS NOT NULL;
+                 SELECT count({column}) FROM {table} WHERE {condition} AND {column} IS NOT NULL;
              SET LOCAL enable_seqscan = on; SET LOCAL enable_indexscan = off;
              SET LOCAL enable_indexonlyscan = off; SET LOCAL enable_bitmapscan = off;
              CREATE TEMP TABLE by_table ON COMMIT DROP AS
-                 SELECT count({column}) FROM df.instances WHERE {condition} AND {column} IS NOT NULL;
+                 SELECT count({column}) FROM {table} WHERE {condition} AND {column} IS NOT NULL;
              SELECT (SELECT * FROM by_index), (SELECT * FROM by_table)"
         ));
         let counted = counted.expect("they are counted").remove(0);
