@@ -5,8 +5,8 @@
 //! do. What has to be stored for a restart to come to the same answer collects in
 //! [`take_writes`](Progress::take_writes), and the caller commits it together with the leaf's effect.
 //!
-//! The walk is in this file. What the rows say is in `states`, which names the branches see in `names`, and which
-//! branches may be given up in `branches`; each keeps its own to itself.
+//! The walk is in this file. What the rows say is in `states`, which names the branches see in `names`, which branches may
+//! be given up in `branches`, and what belongs to those that were in `passes`; each keeps its own to itself.
 //!
 //! # What is stored and what is derived
 //! A leaf's outcome is stored. Of the inner nodes only LOOP (which generation it is in) and RACE (who won) hold
@@ -37,6 +37,7 @@
 mod branches;
 mod kept;
 mod names;
+mod passes;
 mod row;
 mod states;
 
@@ -48,6 +49,7 @@ use branches::Branches;
 pub use kept::Kept;
 pub use names::Bindings;
 use names::Names;
+pub use passes::{GivenUp, Position};
 pub use row::{StateError, StateRow};
 use states::States;
 pub use states::{Fence, Held, NodeState, Own};
@@ -145,6 +147,7 @@ pub struct Progress {
     loop_min_interval: Instant,
     throttled: Vec<NodeId>,
     abandoned: Vec<NodeId>,
+    given_up: Vec<GivenUp>,
     /// What each branch does next, as far as the last walk came by.
     frontier: Vec<(NodeId, Next)>,
 }
@@ -179,6 +182,7 @@ impl Progress {
             loop_min_interval,
             throttled,
             abandoned: Vec::new(),
+            given_up: Vec::new(),
             frontier: Vec::new(),
         }
     }
@@ -312,6 +316,7 @@ impl Progress {
         self.bind(leaf, self.graph.branch(leaf));
         let (inner, branch) = (self.graph.branch(leaf), self.graph.branch(outer));
         if inner != branch {
+            self.give_up_by_break(leaf, outer);
             self.decide_races_by_break(leaf, outer);
             self.names.go_on_with(inner, outer, branch);
             self.abandoned.push(outer);
@@ -674,7 +679,9 @@ impl Progress {
         let root = branches[winner];
         self.names.go_on_with(root, node, outer);
         self.states.complete_race(node, winner, self.states.outcome(root));
-        self.abandoned.extend(branches.iter().copied().filter(|&other| other != root));
+        let others = branches.iter().copied().filter(|&other| other != root);
+        self.give_up(node, others.clone());
+        self.abandoned.extend(others);
     }
 
     /// A BREAK out of a branch of a RACE decides it, lest another branch win as well: whoever comes second is refused.

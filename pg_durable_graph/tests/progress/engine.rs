@@ -8,6 +8,7 @@ use pg_durable_graph::progress::{Instant, Next, Progress, ProgressError};
 use pg_durable_graph::{Failure, Graph, NodeId, NodeStatus, Outcome};
 
 use crate::leaf::{self, Executed};
+use crate::mailbox::Consumption;
 use crate::random::Random;
 use crate::table::{End, Refused, Table, Transaction};
 
@@ -424,6 +425,7 @@ impl Engine {
                 }
                 self.transact(|engine, transaction| {
                     transaction.effect = effect;
+                    transaction.consumes = Some(Consumption::by(engine.progress(slot), leaf));
                     let next = engine.progress(slot).complete(leaf, leaf::waited(leaf, nth), now);
                     engine.settle(slot, branch, next, transaction)
                 })
@@ -484,6 +486,18 @@ impl Engine {
     }
 
     fn settle(
+        &mut self,
+        slot: usize,
+        branch: NodeId,
+        next: Result<Next, ProgressError>,
+        transaction: &mut Transaction,
+    ) -> After {
+        let after = self.walk_on(slot, branch, next, transaction);
+        transaction.gives_up = self.progress(slot).take_given_up();
+        after
+    }
+
+    fn walk_on(
         &mut self,
         slot: usize,
         branch: NodeId,

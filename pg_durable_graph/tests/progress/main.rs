@@ -5,6 +5,7 @@ mod failing;
 mod graphs;
 mod guards;
 mod leaf;
+mod mailbox;
 mod random;
 mod sequential;
 mod table;

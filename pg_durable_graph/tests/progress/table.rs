@@ -4,10 +4,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use pg_durable_graph::kind::NodeKind;
-use pg_durable_graph::progress::{Fence, Instant, NodeState, Own, StateRow};
+use pg_durable_graph::progress::{Fence, GivenUp, Instant, NodeState, Own, StateRow};
 use pg_durable_graph::{Failure, Graph, NodeId, NodeStatus, Outcome};
 
 use crate::leaf::Executed;
+use crate::mailbox::{Consumption, Mailbox};
 
 #[derive(Clone)]
 pub struct Table {
@@ -19,6 +20,7 @@ pub struct Table {
     pub now: Instant,
     /// How often each node came to its end in each generation.
     ends: HashMap<(NodeId, i64), usize>,
+    pub mailbox: Mailbox,
 }
 
 /// How an instance has ended.
@@ -34,6 +36,10 @@ pub struct Transaction {
     pub writes: Vec<(NodeId, NodeState)>,
     pub effect: Option<Executed>,
     pub end: Option<End>,
+    /// A signal is consumed.
+    pub consumes: Option<Consumption>,
+    /// Branches whose signals are to be had again.
+    pub gives_up: Vec<GivenUp>,
 }
 
 /// Somebody else was faster.
@@ -43,7 +49,15 @@ pub struct Refused;
 impl Table {
     pub fn new(graph: Arc<Graph>) -> Table {
         let rows = vec![NodeState::default().to_row(); graph.len()];
-        Table { graph, rows, log: Vec::new(), end: None, now: 0, ends: HashMap::new() }
+        Table {
+            graph,
+            rows,
+            log: Vec::new(),
+            end: None,
+            now: 0,
+            ends: HashMap::new(),
+            mailbox: Mailbox::default(),
+        }
     }
 
     /// The rows as a process reads them: nothing is shared with those who wrote them.
@@ -80,8 +94,20 @@ impl Table {
             }
             rows.insert(*node, new.clone());
         }
+        if let Some(consumption) = &transaction.consumes
+            && consumption.guards.iter().any(|guard| self.is_over(*guard))
+        {
+            return Err(Refused);
+        }
         if let Some(End::Failed(node, _)) = &transaction.end {
             self.assert_counts(*node);
+        }
+        self.mailbox.consume(transaction.consumes);
+        self.mailbox.give_back(&self.graph, &transaction.gives_up);
+        for (node, new) in &transaction.writes {
+            if let (NodeKind::Race(race), Own::Winner(winner)) = (self.graph.kind(*node), new.own) {
+                self.mailbox.note_decision(&self.graph, *node, race.branches[winner]);
+            }
         }
         for (node, new) in transaction.writes {
             if new.status.is_terminal() {
@@ -97,6 +123,12 @@ impl Table {
     /// The generation that a node belongs to as the rows have it.
     fn generation(&self, node: NodeId) -> i64 {
         self.graph.enclosing_loop(node).map_or(0, |outer| self.read(outer).own.count())
+    }
+
+    /// Whether a RACE or LOOP is over that was seen in this generation.
+    fn is_over(&self, (node, generation): (NodeId, i64)) -> bool {
+        let row = self.read(node);
+        row.generation > generation || row.generation == generation && row.status == NodeStatus::Completed
     }
 
     /// No RACE around a node has been won by another branch, and no LOOP around it is over, or in another generation

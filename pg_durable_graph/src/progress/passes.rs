@@ -1,0 +1,88 @@
+//! Which pass through the loops around it a node belongs to, and what of it is given up with a branch.
+//!
+//! A signal that was consumed in a branch which is then given up is to be had again. Whether a consumption belongs to what
+//! was given up is a question of the pass that it happened in: the branch may have won the RACE of an earlier generation,
+//! and what it consumed then stays consumed.
+
+use super::Progress;
+use crate::kind::NodeKind;
+use crate::node_id::NodeId;
+
+/// A branch that was given up, in one pass of the loops around its JOIN or RACE.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GivenUp {
+    /// The branch.
+    pub root: NodeId,
+    /// The generations of the loops around its JOIN or RACE, from the outside.
+    pub passes: Vec<i64>,
+}
+
+/// Where a node stands while it is carried out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Position {
+    /// The generations of the loops around the node, from the outside.
+    pub passes: Vec<i64>,
+    /// How many of these loops lie around, or are, the outermost RACE or LOOP whose end may give the node up: what was done
+    /// in an earlier pass of theirs is settled. `None` where nothing may.
+    pub open_from: Option<usize>,
+}
+
+impl Progress {
+    /// Where a node stands.
+    pub fn position(&self, node: NodeId) -> Position {
+        let loops_of = |at: NodeId| match self.graph.kind(at) {
+            NodeKind::Loop(_) => self.loops(at).count() + 1,
+            NodeKind::Leaf(_)
+            | NodeKind::Then(_)
+            | NodeKind::If(_)
+            | NodeKind::Join(_)
+            | NodeKind::Race(_) => self.loops(at).count(),
+        };
+        let open_from = self.branches.guards(node).into_iter().map(loops_of).min();
+        Position { passes: self.passes(node), open_from }
+    }
+
+    /// The branches that were given up since the last call: what they have consumed is to be had again.
+    pub fn take_given_up(&mut self) -> Vec<GivenUp> {
+        std::mem::take(&mut self.given_up)
+    }
+
+    pub(super) fn passes(&self, node: NodeId) -> Vec<i64> {
+        let inside_out = std::iter::once(node).chain(self.loops(node));
+        let mut passes: Vec<i64> = inside_out
+            .filter(|&at| self.graph.enclosing_loop(at).is_some())
+            .map(|at| self.generation(at))
+            .collect();
+        passes.reverse();
+        passes
+    }
+
+    /// The loops around a node, from the inside.
+    fn loops(&self, node: NodeId) -> impl Iterator<Item = NodeId> {
+        std::iter::successors(self.graph.enclosing_loop(node), |&at| self.graph.enclosing_loop(at))
+    }
+
+    pub(super) fn give_up(&mut self, node: NodeId, roots: impl IntoIterator<Item = NodeId>) {
+        let passes = self.passes(node);
+        let given_up = roots.into_iter().map(|root| GivenUp { root, passes: passes.clone() });
+        self.given_up.extend(given_up);
+    }
+
+    /// A BREAK gives up the other branches of the JOINs and RACEs that it leaves, but for those of a JOIN that have completed,
+    /// as far as this process knows.
+    pub(super) fn give_up_by_break(&mut self, leaf: NodeId, outer: NodeId) {
+        let graph = self.graph.clone();
+        let mut branch = graph.branch(leaf);
+        while let Some(parent) = graph.parent(branch).filter(|&parent| outer < parent) {
+            let others: Vec<NodeId> = match graph.kind(parent) {
+                NodeKind::Race(race) => race.branches.clone(),
+                NodeKind::Join(join) => {
+                    join.branches.iter().copied().filter(|&root| !self.is_completed(root)).collect()
+                }
+                NodeKind::Leaf(_) | NodeKind::Then(_) | NodeKind::If(_) | NodeKind::Loop(_) => Vec::new(),
+            };
+            self.give_up(parent, others.into_iter().filter(|&root| root != branch));
+            branch = graph.branch(parent);
+        }
+    }
+}
