@@ -395,11 +395,21 @@ where
 /// Whether the table has so many blocks. A place is remembered beyond the transaction in which it was seen, and the table
 /// may have been written anew meanwhile: what is at the place then is looked at, but it has to be there.
 ///
-/// Callers hold a lock on the relation, so that it does not shrink from now on.
+/// Callers hold a lock on the relation, so that it does not shrink from now on. Whoever made it shorter before sent word
+/// first, which was heard when the lock was taken: the length that is still remembered of the last question is one that the
+/// table has at least, and saves the system call.
 unsafe fn has_block(relation: pg_sys::Relation, place: Tid) -> bool {
-    // SAFETY: an open relation.
+    const MAIN: pg_sys::ForkNumber::Type = pg_sys::ForkNumber::MAIN_FORKNUM;
+    // SAFETY: an open relation, and what it has of its files, where it has that.
     unsafe {
-        place.block() < pg_sys::RelationGetNumberOfBlocksInFork(relation, pg_sys::ForkNumber::MAIN_FORKNUM)
+        let files = (*relation).rd_smgr;
+        let remembered = if files.is_null() {
+            pg_sys::InvalidBlockNumber
+        } else {
+            (*files).smgr_cached_nblocks[MAIN as usize]
+        };
+        remembered != pg_sys::InvalidBlockNumber && place.block() < remembered
+            || place.block() < pg_sys::RelationGetNumberOfBlocksInFork(relation, MAIN)
     }
 }
 
