@@ -50,7 +50,15 @@ pub(crate) fn refuse_embedded(
     member: &'static str,
     query: &str,
 ) -> Result<(), Problem> {
-    let object = object(node_type, query)?;
+    refuse_members(node_type, member, &object(node_type, query)?)
+}
+
+/// Refuses what a config has beside the members that its kind has taken out of it.
+pub(crate) fn refuse_members(
+    node_type: &'static str,
+    member: &'static str,
+    object: &Map<String, Value>,
+) -> Result<(), Problem> {
     if object.contains_key(member) {
         return Err(Problem::Embedded { member, node_type });
     }

@@ -145,7 +145,12 @@ impl Fragment {
 
     /// All branches at once, and the first one wins.
     pub fn race(branches: &[Fragment]) -> Result<Fragment, GraphError> {
-        Fragment::branches(branches, "RACE", |branches| Race { branches })
+        Fragment::branches(branches, "RACE", |branches| Race { branches, tagged: false })
+    }
+
+    /// All branches at once, and the first one wins; the result tells which.
+    pub fn race_tagged(branches: &[Fragment]) -> Result<Fragment, GraphError> {
+        Fragment::branches(branches, "RACE", |branches| Race { branches, tagged: true })
     }
 
     fn branches<K: Into<NodeKind>>(

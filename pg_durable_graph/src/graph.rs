@@ -100,6 +100,20 @@ impl Graph {
         self.loops[id.index()]
     }
 
+    /// The names of other signals that the RACE waits for of which this SIGNAL is a branch: they are taken in the order in
+    /// which they were sent.
+    pub fn rival_signals(&self, signal: NodeId) -> Vec<&str> {
+        let name_of = |at: NodeId| {
+            let wait = self.kind(at).leaf().and_then(Leaf::wait).filter(|wait| wait.is_for_signal())?;
+            wait.words().1
+        };
+        let NodeKind::Race(race) = self.parent(signal).map_or(self.kind(signal), |at| self.kind(at)) else {
+            return Vec::new();
+        };
+        let own = name_of(signal);
+        race.branches.iter().filter_map(|&root| name_of(root)).filter(|&name| Some(name) != own).collect()
+    }
+
     /// Whether `inner` is `outer` or lies below it.
     pub fn is_within(&self, inner: NodeId, outer: NodeId) -> bool {
         outer <= inner && inner.0 < self.ends[outer.index()]
@@ -243,7 +257,7 @@ impl Graph {
         if branches.len() < 2 {
             return Err(Problem::TooFewBranches("RACE").into());
         }
-        Ok(Graph::join_under(branches, |ids| NodeKind::Race(Race { branches: ids.to_vec() })))
+        Ok(Graph::join_under(branches, |ids| NodeKind::Race(Race { branches: ids.to_vec(), tagged: false })))
     }
 
     /// `then` or `otherwise`, by the truth of what `condition` leaves.

@@ -19,6 +19,9 @@ pub const TEXT_MAX: usize = 32 * 1024 * 1024;
 /// The largest document that comes with a start or a signal, in bytes of JSON.
 pub const DOCUMENT_MAX: usize = 16 * 1024 * 1024;
 
+/// The longest idempotency key of a signal, in bytes.
+pub const SIGNAL_KEY_MAX: usize = 1000;
+
 /// The longest text that a step may become when its variables and references are put in, in bytes.
 pub const EXPANDED_MAX: usize = 256 * 1024 * 1024;
 

@@ -57,7 +57,7 @@ pub use states::{Fence, Held, NodeState, Own};
 use crate::failure::Failure;
 use crate::graph::Graph;
 pub use crate::instant::Instant;
-use crate::kind::{Condition, NodeKind};
+use crate::kind::{Condition, NodeKind, Race};
 use crate::node_id::NodeId;
 use crate::outcome::Outcome;
 use crate::status::NodeStatus;
@@ -381,7 +381,7 @@ impl Progress {
         match self.graph.kind(parent).clone() {
             NodeKind::Race(race) => {
                 let winner = race.branches.iter().position(|&root| root == branch).unwrap_or_default();
-                self.decide_race(parent, winner, &race.branches, outer);
+                self.decide_race(parent, winner, &race, outer);
             }
             NodeKind::Join(join) => {
                 if !join.branches.iter().all(|&root| self.is_completed(root)) {
@@ -488,7 +488,7 @@ impl Progress {
             },
             NodeKind::Race(race) => match self.winner(node) {
                 Some(winner) => self.walk_winner(node, race.branches[winner], branch, now)?,
-                None => self.walk_until_won(node, &race.branches, branch, now)?,
+                None => self.walk_until_won(node, race, branch, now)?,
             },
         })
     }
@@ -542,23 +542,23 @@ impl Progress {
     fn walk_until_won(
         &mut self,
         node: NodeId,
-        branches: &[NodeId],
+        race: &Race,
         branch: NodeId,
         now: Instant,
     ) -> Result<Entered, ProgressError> {
         let (passed, mut failed) = (self.frontier.len(), None);
-        for (number, &root) in branches.iter().enumerate() {
+        for (number, &root) in race.branches.iter().enumerate() {
             match self.walk_to_frontier(root, now)? {
                 Next::BranchCompleted(_) => {
                     self.frontier.truncate(passed);
-                    self.decide_race(node, number, branches, branch);
+                    self.decide_race(node, number, race, branch);
                     return Ok(Entered::At(At::Completed(node)));
                 }
                 next @ Next::Failed { .. } => failed = failed.or(Some(next)),
                 Next::Run(_) | Next::Pause { .. } | Next::Spawn { .. } | Next::Finished(_) => {}
             }
         }
-        Ok(Entered::Next(failed.unwrap_or_else(|| Next::Spawn { node, branches: branches.to_vec() })))
+        Ok(Entered::Next(failed.unwrap_or_else(|| Next::Spawn { node, branches: race.branches.clone() })))
     }
 
     /// The branch of a JOIN or RACE in which a BREAK has completed a loop around all of it.
@@ -675,11 +675,11 @@ impl Progress {
         self.states.derive_completed(node, Arc::new(Outcome::plain(Value::Array(results))));
     }
 
-    fn decide_race(&mut self, node: NodeId, winner: usize, branches: &[NodeId], outer: NodeId) {
-        let root = branches[winner];
+    fn decide_race(&mut self, node: NodeId, winner: usize, race: &Race, outer: NodeId) {
+        let root = race.branches[winner];
         self.names.go_on_with(root, node, outer);
-        self.states.complete_race(node, winner, self.states.outcome(root));
-        let others = branches.iter().copied().filter(|&other| other != root);
+        self.states.complete_race(node, winner, race.won_by(winner, self.states.outcome(root)));
+        let others = race.branches.iter().copied().filter(|&other| other != root);
         self.give_up(node, others.clone());
         self.abandoned.extend(others);
     }

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use serde::Deserialize;
+use serde_json::{Map, Value};
 
 use crate::config::push_json_string;
 use crate::error::Problem;
@@ -141,21 +142,31 @@ impl Graph {
     }
 }
 
+/// What `query` holds in a row: what it says in the wire form, behind the ids of children that have no column.
 fn stored_query<'a>(kind: &'a NodeKind, children: &Children<'_>) -> Option<Cow<'a, str>> {
+    let query = kind.query();
+    if children.condition.is_none() && children.extra.is_empty() {
+        return query;
+    }
+    let mut out = String::from("{");
     if let Some(condition) = children.condition {
-        return Some(Cow::Owned(format!(r#"{{"condition_node":"{condition}"}}"#)));
+        out.push_str(r#""condition_node":"#);
+        push_json_string(&mut out, &condition.to_string());
     }
-    if children.extra.is_empty() {
-        return kind.query();
-    }
-    let mut out = String::from(r#"{"extra_nodes":["#);
     for (nth, child) in children.extra.iter().enumerate() {
-        if nth > 0 {
-            out.push(',');
-        }
+        out.push_str(if nth == 0 { r#""extra_nodes":["# } else { "," });
         push_json_string(&mut out, &child.to_string());
     }
-    out.push_str("]}");
+    if !children.extra.is_empty() {
+        out.push(']');
+    }
+    match query.as_deref().and_then(|query| query.strip_prefix('{')) {
+        Some(members) => {
+            out.push(',');
+            out.push_str(members);
+        }
+        None => out.push('}'),
+    }
     Some(Cow::Owned(out))
 }
 
@@ -166,6 +177,9 @@ struct Ids<'a> {
     condition_node: Option<&'a str>,
     #[serde(borrow, default)]
     extra_nodes: Vec<&'a str>,
+    /// What the kind says itself.
+    #[serde(flatten)]
+    own: Map<String, Value>,
 }
 
 fn node_of(row: StoredNode<'_>) -> Result<Node, StoredError> {
@@ -201,9 +215,7 @@ fn inner_of(row: StoredNode<'_>, kind: &InnerRow) -> Result<NodeKind, StoredErro
     let node_id = |text: &str| NodeId::parse(text).ok_or_else(|| bad(format!("'{text}' is not a node id")));
     let condition = ids.condition_node.map(node_id).transpose()?;
     let extra = ids.extra_nodes.into_iter().map(node_id).collect::<Result<Vec<_>, _>>()?;
-    // Where there are ids, they are all that `query` holds.
-    let has_ids = condition.is_some() || !extra.is_empty();
-    let query = row.query.as_deref().filter(|_| !has_ids).map(str::to_owned);
+    let query = (!ids.own.is_empty()).then(|| Value::Object(ids.own).to_string());
     let has_query = query.is_some();
     let members = Members { left: row.left_node, right: row.right_node, condition, extra, query };
     (kind.read)(members).map_err(|problem| match problem {
@@ -239,6 +251,8 @@ mod tests {
             Fragment::join(&[sql("1"), sql("2")]).unwrap(),
             Fragment::join(&[sql("1"), sql("2"), sql("3"), sql("4")]).unwrap(),
             Fragment::race(&[sql("1"), sql("2"), Fragment::leaf(Signal::new("go", None).unwrap())]).unwrap(),
+            Fragment::race_tagged(&[sql("1"), sql("2")]).unwrap(),
+            Fragment::race_tagged(&[sql("1"), sql("2"), sql("3")]).unwrap(),
             Fragment::leaf(WaitSchedule::new("@daily", Some("Europe/Berlin".to_owned())).unwrap()),
             Fragment::leaf(Sql::bound("SELECT $1", vec![serde_json::json!({"a": [1]})]).unwrap()),
         ];
@@ -265,13 +279,15 @@ mod tests {
         assert_eq!(
             queries,
             [
-                r#"IF {"condition_node":"0000000b"}"#,
+                r#"IF {"condition_node":"0000000d"}"#,
                 r#"IF {"condition_type":"result_has_rows","result_name":"one"}"#,
                 "LOOP NULL",
-                r#"LOOP {"condition_node":"00000015"}"#,
+                r#"LOOP {"condition_node":"00000017"}"#,
                 "JOIN NULL",
-                r#"JOIN {"extra_nodes":["0000001c","0000001d"]}"#,
-                r#"RACE {"extra_nodes":["00000021"]}"#,
+                r#"JOIN {"extra_nodes":["0000001e","0000001f"]}"#,
+                r#"RACE {"extra_nodes":["00000023"]}"#,
+                r#"RACE {"tagged":true}"#,
+                r#"RACE {"extra_nodes":["0000002a"],"tagged":true}"#,
             ]
         );
     }

@@ -176,17 +176,31 @@ COMMENT ON COLUMN df.nodes.attempt IS
 COMMENT ON COLUMN df.nodes.next_attempt_at IS 'When it is tried again.';
 COMMENT ON COLUMN df.nodes.status_details IS 'Which generation the state belongs to.';
 
--- Signals wait here until a node consumes them.
+-- Signals wait here until a node consumes them. What was consumed stays until it cannot be given back any more: once no
+-- RACE around the consumer is undecided, a loop's go with its next pass, and the others with the instance.
 CREATE TABLE df.signals (
-    id          bigint GENERATED ALWAYS AS IDENTITY,
-    instance_id varchar(16) NOT NULL,
-    name        text NOT NULL,
-    payload     jsonb,
-    sent_by     df.role NOT NULL,
-    sent_at     timestamptz NOT NULL DEFAULT now(),
-    CONSTRAINT signals_pkey PRIMARY KEY (instance_id, name, id)
+    id                  bigint GENERATED ALWAYS AS IDENTITY,
+    instance_id         varchar(16) NOT NULL,
+    name                text NOT NULL,
+    payload             jsonb,
+    sent_by             df.role NOT NULL,
+    sent_at             timestamptz NOT NULL DEFAULT now(),
+    idempotency_key     text,
+    consumed_by         varchar(16),
+    consumed_generation bigint,
+    consumed_in         bigint[],
+    CONSTRAINT signals_pkey PRIMARY KEY (instance_id, id)
 );
-COMMENT ON TABLE df.signals IS 'Signals that were sent and not consumed yet.';
+CREATE INDEX idx_signals_unconsumed ON df.signals (instance_id, name, id) WHERE consumed_by IS NULL;
+CREATE INDEX idx_signals_consumed ON df.signals (instance_id, consumed_by) WHERE consumed_by IS NOT NULL;
+CREATE UNIQUE INDEX idx_signals_idempotency_key ON df.signals (instance_id, name, idempotency_key)
+    WHERE idempotency_key IS NOT NULL;
+COMMENT ON TABLE df.signals IS 'Signals that were sent. Roles see those that were not consumed yet.';
+COMMENT ON COLUMN df.signals.id IS 'The order in which signals are consumed.';
+COMMENT ON COLUMN df.signals.idempotency_key IS 'A second signal of this name and key is not stored.';
+COMMENT ON COLUMN df.signals.consumed_by IS 'The node that has consumed it, unless the node''s branch has lost a RACE.';
+COMMENT ON COLUMN df.signals.consumed_generation IS 'The generation of that node.';
+COMMENT ON COLUMN df.signals.consumed_in IS 'The generations of all loops around that node, from the outside.';
 
 CREATE TABLE df.vars (
     name  text NOT NULL,
@@ -217,7 +231,7 @@ CREATE POLICY instances_user_isolation ON df.instances FOR SELECT
 CREATE POLICY nodes_user_isolation ON df.nodes FOR SELECT
     USING (submitted_by = ANY (df._roles()));
 CREATE POLICY signals_user_isolation ON df.signals FOR SELECT
-    USING (EXISTS (SELECT FROM df.instances AS i WHERE i.id = signals.instance_id));
+    USING (consumed_by IS NULL AND EXISTS (SELECT FROM df.instances AS i WHERE i.id = signals.instance_id));
 CREATE POLICY vars_user_isolation ON df.vars
     USING (owner = quote_ident(current_user)::regrole)
     WITH CHECK (owner = quote_ident(current_user)::regrole);

@@ -75,6 +75,11 @@ CREATE FUNCTION df.race(VARIADIC branches text[]) RETURNS text
     STRICT LANGUAGE c AS 'MODULE_PATHNAME', 'graph_race_many_wrapper';
 COMMENT ON FUNCTION df.race(text[]) IS 'All at once; the first to complete wins, the others are cancelled.';
 
+CREATE FUNCTION df.race_tagged(VARIADIC branches text[]) RETURNS text
+    STRICT LANGUAGE c AS 'MODULE_PATHNAME', 'graph_race_tagged_wrapper';
+COMMENT ON FUNCTION df.race_tagged(text[]) IS
+    'As df.race, and the result tells who has won: {"branch": n, "result": ...}, counted from 1.';
+
 CREATE FUNCTION df.wait_for_signal(name text, timeout_seconds integer DEFAULT NULL) RETURNS text
     LANGUAGE c AS 'MODULE_PATHNAME', 'graph_wait_for_signal_wrapper';
 COMMENT ON FUNCTION df.wait_for_signal(text, integer) IS

@@ -47,10 +47,15 @@ CREATE FUNCTION df.cancel(instance_id text, reason text DEFAULT 'Cancelled by us
     STRICT LANGUAGE c AS 'MODULE_PATHNAME', 'instance_cancel_wrapper';
 COMMENT ON FUNCTION df.cancel(text, text) IS 'Cancels an instance and interrupts what it is running.';
 
-CREATE FUNCTION df.signal(instance_id text, signal_name text, signal_data text DEFAULT '{}') RETURNS text
-    STRICT LANGUAGE c AS 'MODULE_PATHNAME', 'signal_send_wrapper';
-COMMENT ON FUNCTION df.signal(text, text, text) IS
-    'Sends a signal with the calling transaction; it is kept until a step consumes it.';
+CREATE FUNCTION df.signal(
+    instance_id     text,
+    signal_name     text,
+    signal_data     text DEFAULT '{}',
+    idempotency_key text DEFAULT NULL
+) RETURNS text
+    LANGUAGE c AS 'MODULE_PATHNAME', 'signal_send_wrapper';
+COMMENT ON FUNCTION df.signal(text, text, text, text) IS
+    'Sends a signal with the calling transaction; it is kept until a step consumes it. A second one of the same name under the same key is not stored.';
 
 CREATE FUNCTION df.await_instance(instance_id text, timeout_seconds integer DEFAULT 30) RETURNS text
     STRICT LANGUAGE c AS 'MODULE_PATHNAME', 'instance_await_wrapper';

@@ -9,6 +9,7 @@ mod recovery {
     mod conflict;
     mod cpu;
     mod death;
+    mod events;
     mod fairness;
     mod fence;
     mod flat;

@@ -219,6 +219,13 @@ fn graph_race_many(branches: Array<&str>) -> Result<Text, ErrorReport> {
     race(&not_null(&branches)?.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
+#[pg_extern]
+fn graph_race_tagged(branches: Array<&str>) -> Result<Text, ErrorReport> {
+    let branches = not_null(&branches)?;
+    let branches: Vec<_> = branches.iter().map(String::as_str).collect();
+    Ok(give(Fragment::race_tagged(&pieces(&branches)?).map_err(BuildError::from)?))
+}
+
 fn join(branches: &[&str]) -> Result<Text, ErrorReport> {
     Ok(give(Fragment::join(&pieces(branches)?).map_err(BuildError::from)?))
 }

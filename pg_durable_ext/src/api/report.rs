@@ -272,7 +272,8 @@ impl From<LimitTooSmall> for ErrorReport {
 impl From<SignalError> for ErrorReport {
     fn from(error: SignalError) -> ErrorReport {
         match &error {
-            SignalError::EmptyInstanceId | SignalError::EmptyName => {
+            SignalError::Null(_) => report(Code::ERRCODE_NULL_VALUE_NOT_ALLOWED, &error),
+            SignalError::EmptyInstanceId | SignalError::EmptyName | SignalError::KeyTooLong => {
                 report(Code::ERRCODE_INVALID_PARAMETER_VALUE, &error)
             }
             SignalError::TooLarge => report(Code::ERRCODE_PROGRAM_LIMIT_EXCEEDED, &error)

@@ -131,6 +131,13 @@ impl<'a> Shapes<'a> {
                 known.or_else(|| leaf.sample().map(Shape::Document)).unwrap_or(Shape::Open)
             }
             NodeKind::If(choice) => self.common(&[choice.then, choice.otherwise]),
+            NodeKind::Race(race) if race.tagged => {
+                let result = match self.common(&race.branches) {
+                    Shape::Document(result) => result,
+                    Shape::Rows { .. } | Shape::Open => Value::Null,
+                };
+                Shape::Document(json!({"branch": 1, "result": result}))
+            }
             NodeKind::Race(race) => self.common(&race.branches),
             NodeKind::Join(_) => Shape::Document(json!([])),
             NodeKind::Loop(_) if self.graph.has_break(node) => Shape::Open,

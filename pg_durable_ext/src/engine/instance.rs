@@ -14,12 +14,13 @@ use super::committing;
 use super::flush::Flush;
 use super::standing::Standing;
 use super::stop::Stop;
+use super::wake;
 use crate::pg::gucs::{self, Durability};
 use crate::pg::spi::{Session, Tid};
-use crate::pg::{catalog, clock, xact};
+use crate::pg::{catalog, clock, role, xact};
 use crate::store::instances::Changed;
 use crate::store::nodes::Written;
-use crate::store::{self, EngineError, instances, nodes, waits};
+use crate::store::{self, EngineError, instances, nodes, signals, waits};
 
 /// See the module.
 pub struct Instance {
@@ -116,7 +117,7 @@ impl Instance {
     /// Loads an instance in the current transaction, whoever's it is unless a role is named. `places` are those of its nodes
     /// when this process had it last, or nothing.
     pub fn load_of(number: InstanceNumber, role: Option<Oid>, load: u32, places: &[Option<Tid>]) -> Loaded {
-        let id = super::wake::instance_id(number);
+        let id = wake::instance_id(number);
         let Some(row) = instances::get(&id) else { return Loaded::Gone };
         let is_unfinished = row.status == "pending" || row.status == "running";
         if !is_unfinished || role.is_some_and(|role| role != row.submitted_by) {
@@ -276,6 +277,7 @@ impl Instance {
         if self.has_listed_waits {
             self.end_abandoned_waits(spi);
         }
+        self.give_back_signals(spi);
         let is_end = matches!(after, After::Next { next: Next::Finished(_) | Next::Failed { .. }, .. });
         if std::mem::take(&mut self.has_written) && self.is_pending && !is_end {
             let changed = instances::mark_running_at(spi, &self.id, self.place);
@@ -390,6 +392,28 @@ impl Instance {
                     let generation = is_known.then(|| self.progress.generation(node));
                     waits::end(spi, &self.id, node, generation);
                 }
+            }
+        }
+    }
+
+    /// Gives back what branches have consumed that are given up now: it may be what another branch waits for.
+    fn give_back_signals(&mut self, spi: &Session) {
+        let graph = self.progress.graph().clone();
+        let mut is_locked = false;
+        for branch in self.progress.take_given_up() {
+            let consumes =
+                |kind: &NodeKind| kind.leaf().and_then(Leaf::wait).is_some_and(|wait| wait.is_for_signal());
+            let consumers = graph.iter().filter(|(_, node)| consumes(&node.kind)).map(|(node, _)| node);
+            let consumers: Vec<NodeId> =
+                consumers.filter(|&node| graph.is_within(node, branch.root)).collect();
+            if consumers.is_empty() {
+                continue;
+            }
+            if !std::mem::replace(&mut is_locked, true) {
+                xact::lock_branches(self.number, true);
+            }
+            if signals::give_back(spi, &self.id, &consumers, &branch) {
+                wake::after_signal(role::authenticated_user(), self.number);
             }
         }
     }

@@ -256,15 +256,28 @@ fn lock_commit(transaction: pg_sys::TransactionId, only_look: bool) -> bool {
     }
 }
 
-/// The lock that says that this transaction commits: among the advisory locks, in a class that no SQL function reaches.
+/// The lock that says that this transaction commits.
 fn commit_of(transaction: pg_sys::TransactionId) -> pg_sys::LOCKTAG {
-    const CLASS: u16 = 0xD0;
+    lock_tag(0xD0, u32::from(transaction), 0)
+}
+
+/// Keeps others from giving up branches of this instance until the transaction ends, or (`exclusively`) from consuming
+/// signals in branches that may be given up. Waits; a PostgreSQL error unwinds.
+pub fn lock_branches(instance: u64, exclusively: bool) {
+    let mode = if exclusively { pg_sys::ExclusiveLock } else { pg_sys::ShareLock };
+    let tag = lock_tag(0xD1, (instance >> 32) as u32, instance as u32);
+    // SAFETY: a transaction is in progress; the lock is released at its end, whatever the end is.
+    unsafe { pg_sys::LockAcquire(&tag, mode as pg_sys::LOCKMODE, false, false) };
+}
+
+/// A lock of ours in this database: among the advisory locks, in a class that no SQL function reaches.
+fn lock_tag(class: u16, high: u32, low: u32) -> pg_sys::LOCKTAG {
     pg_sys::LOCKTAG {
         // SAFETY: reads a variable of this process.
         locktag_field1: unsafe { pg_sys::MyDatabaseId }.to_u32(),
-        locktag_field2: u32::from(transaction),
-        locktag_field3: 0,
-        locktag_field4: CLASS,
+        locktag_field2: high,
+        locktag_field3: low,
+        locktag_field4: class,
         locktag_type: pg_sys::LockTagType::LOCKTAG_ADVISORY as u8,
         locktag_lockmethodid: pg_sys::USER_LOCKMETHOD as u8,
     }
