@@ -254,10 +254,19 @@ impl Graph {
 
     /// All branches at once, and the first one wins.
     pub fn race(branches: Vec<Graph>) -> Result<Graph, GraphError> {
+        Graph::race_of(branches, false)
+    }
+
+    /// All branches at once, and the first one wins; the result tells which.
+    pub fn race_tagged(branches: Vec<Graph>) -> Result<Graph, GraphError> {
+        Graph::race_of(branches, true)
+    }
+
+    fn race_of(branches: Vec<Graph>, tagged: bool) -> Result<Graph, GraphError> {
         if branches.len() < 2 {
             return Err(Problem::TooFewBranches("RACE").into());
         }
-        Ok(Graph::join_under(branches, |ids| NodeKind::Race(Race { branches: ids.to_vec(), tagged: false })))
+        Ok(Graph::join_under(branches, |ids| NodeKind::Race(Race { branches: ids.to_vec(), tagged })))
     }
 
     /// `then` or `otherwise`, by the truth of what `condition` leaves.

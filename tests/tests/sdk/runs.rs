@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use pg_durable_sdk::{
-    CancelError, ResultError, RunError, SignalError, StartError, Status, Workflow, signal, sql,
+    CancelError, ResultError, RunError, SignalError, StartError, Status, Workflow, on, signal, sql,
 };
 
 use super::kit::run;
@@ -39,6 +39,16 @@ fn the_builder_makes_the_graph_that_the_operators_make() {
             (Workflow::new().fan_out([sql("a"), sql("b")]), "'a' & 'b'"),
             (Workflow::new().fan_out([sql("a"), sql("b"), sql("c")]), "df.join3('a', 'b', 'c')"),
             (Workflow::new().race([sql("a"), sql("b")]), "'a' | 'b'"),
+            (Workflow::new().race_tagged([sql("a"), sql("b")]), "df.race_tagged('a', 'b')"),
+            (
+                Workflow::new().select([
+                    on(signal("a"), sql("x")),
+                    on(signal("b"), sql("y")),
+                    on(Workflow::new().sleep(Duration::from_secs(9)), sql("z")),
+                ]),
+                "df.as(df.race_tagged(df.wait_for_signal('a'), df.wait_for_signal('b'), df.sleep(9)), 'selected')
+                 ~> ('SELECT $selected.branch = 1' ?> 'x' !> ('SELECT $selected.branch = 2' ?> 'y' !> 'z'))",
+            ),
             (Workflow::new().branch(sql("a"), sql("b"), sql("c")), "'a' ?> 'b' !> 'c'"),
             (Workflow::new().repeat_while(sql("a"), sql("b")), "df.loop('a', 'b')"),
             (Workflow::new().repeat(Workflow::new().break_with("7")), "@> df.break('7')"),
@@ -53,6 +63,32 @@ fn the_builder_makes_the_graph_that_the_operators_make() {
             let graph = workflow.graph().expect("it is right").to_json();
             assert_eq!(graph, session.value(&format!("SELECT {expression}")), "{expression}");
         }
+    });
+}
+
+#[test]
+fn a_select_handles_the_signals_in_the_order_sent() {
+    run("sdk_select", async |client, session| {
+        session.run("CREATE TABLE handled (at serial, what text)");
+        let add = |what: &str| {
+            sql(format!("INSERT INTO handled (what) SELECT '{what} ' || ($selected.result.data)::text"))
+        };
+        let workflow = Workflow::new().repeat(Workflow::new().select([
+            on(signal("added"), add("added")),
+            on(signal("removed"), add("removed")),
+            on(signal("checked out"), Workflow::new().break_with("$selected.result.data")),
+            on(Workflow::new().sleep(Duration::from_secs(600)), Workflow::new().break_with("too late")),
+        ]));
+        let run = workflow.start(&client).await.expect("it starts");
+        for (name, item) in [("removed", 1), ("added", 2), ("added", 3), ("removed", 4), ("checked out", 5)] {
+            run.signal(name, &item).await.expect("it is sent");
+        }
+        let total: i64 = run.result().await.expect("it completes").read().expect("a number");
+        assert_eq!(total, 5);
+        assert_eq!(
+            session.value("SELECT string_agg(what, ', ' ORDER BY at) FROM handled"),
+            "removed 1, added 2, added 3, removed 4"
+        );
     });
 }
 
