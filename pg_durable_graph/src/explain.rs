@@ -202,8 +202,7 @@ mod tests {
             ],
         );
         let sequence = Fragment::then(&sql("a"), &Fragment::then(&sql("b"), &sql("c")));
-        let race =
-            Fragment::race(&[sequence, Fragment::leaf(Sleep { duration: Duration::from_secs(30) })]).unwrap();
+        let race = Fragment::race(&[sequence, Fragment::leaf(Sleep::new(Duration::from_secs(30)))]).unwrap();
         check(
             &Fragment::repeat(&race.named("r").unwrap(), Some(&sql("w"))),
             &[

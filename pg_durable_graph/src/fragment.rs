@@ -259,10 +259,7 @@ mod tests {
             Fragment::then(&a, &b),
             &format!(r#"{{"node_type":"THEN","left_node":{ja},"right_node":{jb}}}"#),
         );
-        check(
-            Fragment::leaf(Sleep { duration: Duration::from_secs(60) }),
-            r#"{"node_type":"SLEEP","query":"60"}"#,
-        );
+        check(Fragment::leaf(Sleep::new(Duration::from_secs(60))), r#"{"node_type":"SLEEP","query":"60"}"#);
         check(
             Fragment::leaf(WaitSchedule::new("*/5 * * * *", None).unwrap()),
             r#"{"node_type":"WAIT_SCHEDULE","query":"{\"cron_expr\":\"*/5 * * * *\"}"}"#,
@@ -301,7 +298,7 @@ mod tests {
             &format!(r#"{{"node_type":"RACE","left_node":{ja},"right_node":{jb}}}"#),
         );
         check(
-            Fragment::leaf(Signal::new("go", Some(Duration::from_millis(1500))).unwrap()),
+            Fragment::leaf(Signal::new("go", Some(Duration::from_millis(1500).into())).unwrap()),
             r#"{"node_type":"SIGNAL","query":"{\"signal_name\":\"go\",\"timeout_seconds\":1.5}"}"#,
         );
     }
@@ -349,8 +346,9 @@ mod tests {
 
     #[test]
     fn bad_operands_are_refused() {
-        let signal =
-            |name: &str, timeout| Signal::new(name, timeout).map(Fragment::leaf).map_err(GraphError::from);
+        let signal = |name: &str, timeout: Option<Duration>| {
+            Signal::new(name, timeout.map(Into::into)).map(Fragment::leaf).map_err(GraphError::from)
+        };
         for (result, message) in [
             (
                 Fragment::coerce(r#"{"node_type":"SQL","query":1}"#),

@@ -38,7 +38,7 @@ mod tests {
             )
             .named("x")
             .unwrap(),
-            Graph::leaf(Sleep { duration: Duration::from_millis(1500) }),
+            Graph::leaf(Sleep::new(Duration::from_millis(1500))),
         );
         let spliced = {
             let sql = Fragment::sql;
@@ -50,7 +50,7 @@ mod tests {
                 )
                 .named("x")
                 .unwrap(),
-                &Fragment::leaf(Sleep { duration: Duration::from_millis(1500) }),
+                &Fragment::leaf(Sleep::new(Duration::from_millis(1500))),
             )
         };
         assert_eq!(built.to_json(), spliced.as_str());

@@ -240,11 +240,7 @@ mod tests {
         let sql = Fragment::sql;
         let steps = [
             sql("SELECT 1").named("one").unwrap(),
-            Fragment::if_else(
-                &sql("c"),
-                &sql("t"),
-                &Fragment::leaf(Sleep { duration: Duration::from_millis(500) }),
-            ),
+            Fragment::if_else(&sql("c"), &sql("t"), &Fragment::leaf(Sleep::new(Duration::from_millis(500)))),
             Fragment::if_rows("one", &sql("t"), &sql("e")),
             Fragment::repeat(&Fragment::leaf(Break { value: Some("v".to_owned()) }), None),
             Fragment::repeat(&sql("body"), Some(&sql("while"))),

@@ -5,11 +5,11 @@ use pg_durable_graph::kind;
 use std::time::Duration;
 
 /// A wait for a signal; made by [`signal`].
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 #[must_use]
 pub struct Signal {
     name: String,
-    timeout: Option<Duration>,
+    timeout: Option<kind::Span>,
     result_name: Option<String>,
 }
 
@@ -39,7 +39,14 @@ pub fn signal(name: impl Into<String>) -> Signal {
 impl Signal {
     /// Waits no longer than this, counted from when the wait is reached; kept to the microsecond.
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = Some(timeout);
+        self.timeout = Some(kind::Span::Fixed(timeout));
+        self
+    }
+
+    /// Waits no longer than the text says when the wait is reached, read as by
+    /// [`Workflow::sleep_for`](crate::Workflow::sleep_for).
+    pub fn timeout_for(mut self, span: impl Into<String>) -> Self {
+        self.timeout = Some(kind::Span::For(span.into()));
         self
     }
 

@@ -29,6 +29,16 @@ CREATE FUNCTION df.sleep(duration interval) RETURNS text
     STRICT LANGUAGE c AS 'MODULE_PATHNAME', 'graph_sleep_interval_wrapper';
 COMMENT ON FUNCTION df.sleep(interval) IS 'Waits for this long; a month counts as 30 days and a day as 24 hours.';
 
+CREATE FUNCTION df.sleep_for(value text) RETURNS text
+    STRICT LANGUAGE c AS 'MODULE_PATHNAME', 'graph_sleep_for_wrapper';
+COMMENT ON FUNCTION df.sleep_for(text) IS
+    'Waits for as long as this text says when the wait is reached: seconds, or an interval, with references such as $due.wait.';
+
+CREATE FUNCTION df.sleep_until(value text) RETURNS text
+    STRICT LANGUAGE c AS 'MODULE_PATHNAME', 'graph_sleep_until_wrapper';
+COMMENT ON FUNCTION df.sleep_until(text) IS
+    'Waits until the time that this text says when the wait is reached, with references such as $due.at.';
+
 CREATE FUNCTION df.wait_for_schedule(cron_expr text) RETURNS text
     STRICT LANGUAGE c AS 'MODULE_PATHNAME', 'graph_wait_for_schedule_wrapper';
 COMMENT ON FUNCTION df.wait_for_schedule(text) IS 'Waits for the next tick of a cron expression, in UTC.';

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use pg_durable_graph::kind::{Break, Leaf, Signal, Sleep, Sql, WaitSchedule};
+use pg_durable_graph::kind::{Break, Leaf, Signal, Sleep, Span, Sql, WaitSchedule};
 use pg_durable_graph::limits::SPAN_MAX;
 use pg_durable_graph::{Fragment, GraphError, Problem, fragment, limits};
 use pgrx::pg_sys::panic::ErrorReport;
@@ -130,6 +130,21 @@ fn graph_sleep_interval(duration: Interval) -> Result<Text, ErrorReport> {
     sleep(Duration::from_micros(u64::try_from(micros).unwrap_or(u64::MAX)))
 }
 
+#[pg_extern]
+fn graph_sleep_for(value: Text) -> Result<Text, ErrorReport> {
+    sleep_by_text(value, Span::For)
+}
+
+#[pg_extern]
+fn graph_sleep_until(value: Text) -> Result<Text, ErrorReport> {
+    sleep_by_text(value, Span::Until)
+}
+
+fn sleep_by_text(value: Text, span: fn(String) -> Span) -> Result<Text, ErrorReport> {
+    check_length(value.len())?;
+    leaf(Sleep::by_text(span(value.0)))
+}
+
 /// An interval in microseconds; a month counts as 30 days and a day as 24 hours.
 pub fn micros(duration: &Interval) -> i128 {
     i128::from(duration.months()) * 30 * 86_400_000_000
@@ -141,7 +156,7 @@ fn sleep(duration: Duration) -> Result<Text, ErrorReport> {
     if duration > SPAN_MAX {
         return Err(BuildError::SleepTooLong.into());
     }
-    leaf(Ok(Sleep { duration }))
+    leaf(Ok(Sleep::new(duration)))
 }
 
 #[pg_extern]
@@ -247,5 +262,5 @@ fn graph_wait_for_signal(name: Option<Text>, timeout_seconds: Option<i32>) -> Re
         Some(secs) => Some(Duration::from_secs(secs as u64)),
         None => None,
     };
-    leaf(Signal::new(name.0, timeout))
+    leaf(Signal::new(name.0, timeout.map(Span::Fixed)))
 }

@@ -294,10 +294,20 @@ impl Instance {
         }
         let graph = self.progress.graph().clone();
         let Some(wait) = graph.kind(leaf).leaf().and_then(Leaf::wait) else { return Ok(()) };
+        if wait.given().is_some() {
+            return Ok(());
+        }
         let wake_at = wait.until(clock::now())?;
         self.progress.arm(leaf, wake_at);
         self.armed = Some(leaf);
         Ok(())
+    }
+
+    /// Arms the timer of a wait that is reached now, and whose end a text has said.
+    pub fn begin_given_wait(&mut self, spi: &Session, leaf: NodeId, wake_at: i64) -> Result<(), Stop> {
+        self.progress.arm(leaf, Some(wake_at));
+        self.armed = Some(leaf);
+        self.write_branch(spi, self.progress.graph().branch(leaf))
     }
 
     /// Writes what has changed in a branch.

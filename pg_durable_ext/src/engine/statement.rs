@@ -6,11 +6,12 @@ use std::collections::HashMap;
 use pg_durable_graph::limits::EXPANDED_MAX;
 use pg_durable_graph::progress::Bindings;
 use pg_durable_graph::template::{self, Context, INPUT, Piece, ReferenceError, Resolved, Source, Template};
-use pg_durable_graph::vars::TooLong;
-use pg_durable_graph::{Column, Failure};
+use pg_durable_graph::vars::{self, TooLong};
+use pg_durable_graph::{Column, Failure, NodeId};
 use pgrx::pg_sys;
 use serde_json::Value;
 
+use super::instance::Instance;
 use crate::pg::inference::{Parameter, Typing};
 use crate::pg::portal::{self, Script, ScriptResult};
 use crate::pg::probe::{self, Probe};
@@ -34,6 +35,15 @@ impl<'a> Values<'a> {
         let result = self.bindings.and_then(|bindings| bindings.get(name)).map(|found| Source::Result(found));
         result.or_else(|| self.input.filter(|_| name == INPUT).map(Source::Input))
     }
+}
+
+/// A text that is no SQL with its variables and references put in, as a node sees them.
+pub fn expand(instance: &Instance, node: NodeId, text: &str) -> Result<String, Failure> {
+    let text = vars::substitute(text, |name| instance.var(name).map(Into::into))?;
+    let values = Values { bindings: instance.bindings(node), input: instance.input(), params: &[] };
+    let lookup = |name: &str| values.get(name);
+    let template = Template::parse_text(&text, |name| lookup(name).is_some());
+    Ok(template::render_text(&template, lookup)?)
 }
 
 /// Plans a text with references, and does not run it. See [`probe::probe`].

@@ -5,13 +5,15 @@ mod facts;
 mod schedule;
 mod signal;
 mod sleep;
+mod span;
 mod sql;
 
 pub use end::Break;
-pub use facts::{Delivery, Text, Wait};
+pub use facts::{Delivery, Given, Text, Wait};
 pub use schedule::WaitSchedule;
 pub use signal::Signal;
 pub use sleep::Sleep;
+pub use span::Span;
 pub use sql::Sql;
 
 use std::borrow::Cow;
@@ -204,7 +206,7 @@ mod tests {
         };
         check(leaf("SLEEP", "60"), "timer", Ok(Some(150 * SECOND)));
         check(leaf("SLEEP", "0.5"), "timer", Ok(Some(90 * SECOND + 500_000)));
-        check(Sleep { duration: Duration::MAX }.into(), "timer", Ok(Some(i64::MAX)));
+        check(Sleep::new(Duration::MAX).into(), "timer", Ok(Some(i64::MAX)));
         // Two thousand began with a minute and a half ago.
         check(
             leaf("WAIT_SCHEDULE", r#"{"cron_expr":"* * * * *"}"#),
@@ -227,7 +229,8 @@ mod tests {
             "schedule soon",
             Err("Invalid cron expression 'soon': expected 5 fields, or 6 with a year, found 1"),
         );
-        let signal = |timeout| Leaf::from(Signal::new("go", timeout).unwrap());
+        let signal =
+            |timeout: Option<Duration>| Leaf::from(Signal::new("go", timeout.map(Span::Fixed)).unwrap());
         check(signal(None), "signal go", Ok(None));
         check(signal(Some(Duration::from_secs(30))), "signal go", Ok(Some(120 * SECOND)));
         assert!(leaf("SQL", "SELECT 1").wait().is_none() && leaf("BREAK", "{}").wait().is_none());
@@ -235,7 +238,7 @@ mod tests {
 
     #[test]
     fn samples_look_like_outcomes() {
-        let sleep = |duration| Sleep { duration };
+        let sleep = |duration: Duration| Sleep::new(duration);
         let long = sleep(Duration::from_millis(1500));
         let signal = Signal::new("go", None).unwrap();
         for (outcome, expected) in [

@@ -296,9 +296,10 @@ fn a_loop_is_held_back_by_the_clock_that_is_handed_in() {
 
 #[test]
 fn only_a_wait_of_some_length_lets_an_endless_loop_go_on() {
-    let sleep = |seconds| Graph::leaf(Sleep { duration: Duration::from_secs(seconds) });
-    let signal =
-        |timeout: Option<u64>| Graph::leaf(Signal::new("go", timeout.map(Duration::from_secs)).unwrap());
+    let sleep = |seconds| Graph::leaf(Sleep::new(Duration::from_secs(seconds)));
+    let signal = |timeout: Option<u64>| {
+        Graph::leaf(Signal::new("go", timeout.map(Duration::from_secs).map(Into::into)).unwrap())
+    };
     for (wait, is_held_back) in
         [(sleep(0), true), (sleep(1), false), (signal(Some(1)), false), (signal(None), false)]
     {

@@ -2,14 +2,12 @@
 
 use pg_durable_graph::NodeId;
 use pg_durable_graph::kind::Break;
-use pg_durable_graph::template::{self, Template};
-use pg_durable_graph::vars;
 use serde_json::Value;
 
 use crate::engine::checkpoint;
 use crate::engine::flush::Flush;
 use crate::engine::instance::{After, Instance};
-use crate::engine::statement::Values;
+use crate::engine::statement;
 use crate::engine::stop::Stop;
 use crate::pg::clock;
 
@@ -18,13 +16,8 @@ pub fn carry_out(instance: &mut Instance, leaf: NodeId, end: &Break) -> Result<A
     let value = match &end.value {
         None => Value::Null,
         Some(text) => {
-            let text = vars::substitute(text, |name| instance.var(name).map(Into::into))
-                .map_err(|error| Stop::Failed { node: leaf, failure: error.into() })?;
-            let values = Values { bindings: instance.bindings(leaf), input: instance.input(), params: &[] };
-            let lookup = |name: &str| values.get(name);
-            let template = Template::parse_text(&text, |name| lookup(name).is_some());
-            let text = template::render_text(&template, lookup)
-                .map_err(|error| Stop::Failed { node: leaf, failure: error.into() })?;
+            let text = statement::expand(instance, leaf, text)
+                .map_err(|failure| Stop::Failed { node: leaf, failure })?;
             serde_json::from_str(&text).unwrap_or(Value::String(text))
         }
     };

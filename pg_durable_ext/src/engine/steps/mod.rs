@@ -1,6 +1,7 @@
 //! Carrying out one leaf: the table of steps, one row and one file a kind.
 
 mod end;
+mod given;
 mod schedule;
 mod signal;
 mod sleep;
@@ -22,6 +23,7 @@ pub fn carry_out(
     is_abandoned: impl Fn() -> bool,
     now: i64,
 ) -> Result<After, Stop> {
+    given::arm(instance, node, leaf)?;
     match leaf {
         Leaf::Sql(sql) => sql::carry_out(instance, node, sql, standing, is_abandoned),
         Leaf::Break(end) => end::carry_out(instance, node, end),

@@ -103,13 +103,28 @@ pub trait Wait {
         false
     }
 
+    /// The text that says when it ends by itself, to be looked up when it is reached; it says so in place of
+    /// [`until`](Self::until).
+    fn given(&self) -> Option<Given<'_>> {
+        None
+    }
+
     /// When a wait that is reached `now` ends by itself; `None` waits for ever.
     fn until(&self, now: Instant) -> Result<Option<Instant>, Problem>;
 
-    /// Whether it ends by itself at once, which is no wait for who would spin.
+    /// Whether it ends, or may end, by itself at once, which is no wait for who would spin.
     fn is_empty(&self) -> bool {
         false
     }
+}
+
+/// A text with references that says how long a wait takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Given<'a> {
+    /// Seconds, or an interval.
+    For(&'a str),
+    /// A point in time.
+    Until(&'a str),
 }
 
 /// A text of a leaf.

@@ -1,11 +1,11 @@
 //! SIGNAL: waits for a named message.
 
 use std::borrow::Cow;
-use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::facts::{Facts, Wait};
+use super::facts::{Facts, Given, Text, Wait};
+use super::span::{Span, not_blank};
 use crate::config;
 use crate::error::Problem;
 use crate::instant::Instant;
@@ -19,21 +19,14 @@ pub struct Signal {
     /// Never empty.
     pub name: String,
     /// How long to wait; `None` waits for ever.
-    pub timeout: Option<Duration>,
+    pub timeout: Option<Span>,
 }
 
 impl Signal {
     /// Makes a wait that is complete: it has a name, and a timeout that is not over before it begins.
-    pub fn new(name: impl Into<String>, timeout: Option<Duration>) -> Result<Signal, Problem> {
-        let name = name.into();
-        if name.is_empty() {
-            return Err(Problem::EmptySignalName);
-        }
-        match timeout {
-            Some(timeout) if timeout.as_micros() == 0 => Err(Problem::TimeoutNotPositive),
-            Some(timeout) if timeout > SPAN_MAX => Err(Problem::TimeoutTooLong),
-            Some(_) | None => Ok(Signal { name, timeout }),
-        }
+    pub fn new(name: impl Into<String>, timeout: Option<Span>) -> Result<Signal, Problem> {
+        let signal = Signal { name: name.into(), timeout };
+        signal.check().map(|()| signal)
     }
 
     /// What the wait leaves behind when the signal has come.
@@ -57,15 +50,17 @@ impl Facts for Signal {
         let timeout = match object.get("timeout_seconds") {
             None | Some(Value::Null) => None,
             Some(Value::Number(number)) => {
-                Some(seconds::parse(&number.to_string()).map_err(|bad| match bad {
+                let timeout = seconds::parse(&number.to_string()).map_err(|bad| match bad {
                     Bad::Negative => Problem::TimeoutNotPositive,
                     Bad::TooLong => Problem::TimeoutTooLong,
                     Bad::TooFine => not_number("finer than a microsecond"),
                     Bad::NotNumber => not_number("that is not a plain decimal number"),
-                })?)
+                })?;
+                Some(Span::Fixed(timeout))
             }
-            Some(Value::Bool(_) | Value::String(_) | Value::Array(_) | Value::Object(_)) => {
-                return Err(not_number("that is not a number"));
+            Some(Value::String(text)) => Some(Span::For(text.clone())),
+            Some(Value::Bool(_) | Value::Array(_) | Value::Object(_)) => {
+                return Err(not_number("that is neither a number nor a text"));
             }
         };
         Signal::new(config::text("SIGNAL", &object, "signal_name")?, timeout)
@@ -75,20 +70,44 @@ impl Facts for Signal {
         let mut out = String::from(r#"{"signal_name":"#);
         config::push_json_string(&mut out, &self.name);
         out.push_str(r#","timeout_seconds":"#);
-        out.push_str(&self.timeout.map_or_else(|| "null".to_owned(), seconds::print));
+        match &self.timeout {
+            None => out.push_str("null"),
+            Some(Span::Fixed(timeout)) => out.push_str(&seconds::print(*timeout)),
+            Some(Span::For(text) | Span::Until(text)) => config::push_json_string(&mut out, text),
+        }
         out.push('}');
         out.into()
     }
 
     fn label(&self) -> String {
-        match self.timeout {
-            Some(timeout) => format!("SIGNAL '{}' ({}s)", self.name, seconds::print(timeout)),
+        match &self.timeout {
+            Some(timeout) => format!("SIGNAL '{}' ({})", self.name, timeout.label()),
             None => format!("SIGNAL '{}'", self.name),
         }
     }
 
     fn check(&self) -> Result<(), Problem> {
-        Signal::new(&self.name, self.timeout).map(|_| ())
+        if self.name.is_empty() {
+            return Err(Problem::EmptySignalName);
+        }
+        match &self.timeout {
+            Some(Span::Fixed(timeout)) if timeout.as_micros() == 0 => Err(Problem::TimeoutNotPositive),
+            Some(Span::Fixed(timeout)) if *timeout > SPAN_MAX => Err(Problem::TimeoutTooLong),
+            Some(Span::Fixed(_)) | None => Ok(()),
+            Some(Span::For(text)) => not_blank("SIGNAL", text.clone()).map(|_| ()),
+            Some(Span::Until(_)) => {
+                let reason = "has a timeout that is a point in time".to_owned();
+                Err(Problem::Config { node_type: "SIGNAL", reason })
+            }
+        }
+    }
+
+    fn texts(&self) -> Vec<Text<'_>> {
+        self.timeout.as_ref().and_then(Span::texts).into_iter().collect()
+    }
+
+    fn texts_mut(&mut self) -> Vec<&mut String> {
+        self.timeout.as_mut().and_then(Span::texts_mut).into_iter().collect()
     }
 
     fn wait(&self) -> Option<&dyn Wait> {
@@ -109,9 +128,12 @@ impl Wait for Signal {
         true
     }
 
+    fn given(&self) -> Option<Given<'_>> {
+        self.timeout.as_ref().and_then(Span::given)
+    }
+
     fn until(&self, now: Instant) -> Result<Option<Instant>, Problem> {
-        let micros = |timeout: Duration| i64::try_from(timeout.as_micros()).unwrap_or(i64::MAX);
-        Ok(self.timeout.map(|timeout| now.saturating_add(micros(timeout))))
+        Ok(self.timeout.as_ref().and_then(|timeout| timeout.until(now)))
     }
 }
 
@@ -125,6 +147,7 @@ mod tests {
             (r#"{"signal_name":"go","timeout_seconds":null}"#, "SIGNAL 'go'"),
             (r#"{"signal_name":"go","timeout_seconds":30}"#, "SIGNAL 'go' (30s)"),
             (r#"{"signal_name":"go","timeout_seconds":0.25}"#, "SIGNAL 'go' (0.25s)"),
+            (r#"{"signal_name":"go","timeout_seconds":"$a.wait"}"#, "SIGNAL 'go' ($a.wait)"),
         ] {
             let node = Signal::from_query(query).unwrap();
             assert_eq!(node.query(), query);
@@ -144,8 +167,8 @@ mod tests {
                 "query in SIGNAL has a timeout_seconds that is not a plain decimal number",
             ),
             (
-                r#"{"signal_name":"go","timeout_seconds":"1"}"#,
-                "query in SIGNAL has a timeout_seconds that is not a number",
+                r#"{"signal_name":"go","timeout_seconds":[1]}"#,
+                "query in SIGNAL has a timeout_seconds that is neither a number nor a text",
             ),
             ("go", "query in SIGNAL must be valid JSON config: expected value at line 1 column 1"),
             ("1", "query in SIGNAL must be a JSON config object"),

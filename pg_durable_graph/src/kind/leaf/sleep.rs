@@ -5,31 +5,51 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::facts::{Facts, Wait};
+use super::facts::{Facts, Given, Text, Wait};
+use super::span::{Span, not_blank};
+use crate::config;
 use crate::error::Problem;
 use crate::instant::Instant;
 use crate::limits::SPAN_MAX;
 use crate::outcome::Outcome;
 use crate::seconds::{self, Bad};
 
-/// Waits for `duration`, counted from when it is reached.
+/// Waits for so long, counted from when it is reached.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sleep {
-    /// Kept to the microsecond.
-    pub duration: Duration,
+    /// How long.
+    pub span: Span,
 }
 
 impl Sleep {
-    /// What the sleep leaves behind when it is over.
+    /// A sleep of this length.
+    pub fn new(duration: Duration) -> Sleep {
+        Sleep { span: Span::Fixed(duration) }
+    }
+
+    /// A sleep whose length, or end, a text says.
+    pub fn by_text(span: Span) -> Result<Sleep, Problem> {
+        let sleep = Sleep { span };
+        sleep.check().map(|()| sleep)
+    }
+
+    /// What the sleep leaves behind when it is over. Of one whose length a text gave it does not tell how long it was.
     pub fn outcome(&self) -> Outcome {
-        let seconds = self.duration.as_secs_f64();
-        let seconds = if seconds.fract() == 0.0 { json!(seconds as u64) } else { json!(seconds) };
+        let seconds = match &self.span {
+            Span::Fixed(duration) if duration.subsec_nanos() == 0 => json!(duration.as_secs()),
+            Span::Fixed(duration) => json!(duration.as_secs_f64()),
+            Span::For(_) | Span::Until(_) => Value::Null,
+        };
         Outcome::plain(json!({"slept": true, "seconds": seconds}))
     }
 }
 
 impl Facts for Sleep {
     fn from_query(query: &str) -> Result<Sleep, Problem> {
+        if query.trim_start().starts_with('{') {
+            let object = config::object("SLEEP", query)?;
+            return Span::from_object("SLEEP", object).map(|span| Sleep { span });
+        }
         let config = |reason: &str| Problem::Config { node_type: "SLEEP", reason: reason.to_owned() };
         let duration = seconds::parse(query).map_err(|bad| match bad {
             Bad::Negative => Problem::NegativeSleep,
@@ -37,19 +57,33 @@ impl Facts for Sleep {
             Bad::TooFine => config("must not be finer than a microsecond"),
             Bad::NotNumber => config("must be a number of seconds"),
         })?;
-        Ok(Sleep { duration })
+        Ok(Sleep::new(duration))
     }
 
     fn query(&self) -> Cow<'_, str> {
-        seconds::print(self.duration).into()
+        let mut out = String::new();
+        self.span.push_object(&mut out);
+        out.into()
     }
 
     fn label(&self) -> String {
-        format!("SLEEP {}s", seconds::print(self.duration))
+        format!("SLEEP {}", self.span.label())
     }
 
     fn check(&self) -> Result<(), Problem> {
-        if self.duration <= SPAN_MAX { Ok(()) } else { Err(Problem::SleepTooLong) }
+        match &self.span {
+            Span::Fixed(duration) if *duration > SPAN_MAX => Err(Problem::SleepTooLong),
+            Span::Fixed(_) => Ok(()),
+            Span::For(text) | Span::Until(text) => not_blank("SLEEP", text.clone()).map(|_| ()),
+        }
+    }
+
+    fn texts(&self) -> Vec<Text<'_>> {
+        self.span.texts().into_iter().collect()
+    }
+
+    fn texts_mut(&mut self) -> Vec<&mut String> {
+        self.span.texts_mut().into_iter().collect()
     }
 
     fn wait(&self) -> Option<&dyn Wait> {
@@ -57,7 +91,7 @@ impl Facts for Sleep {
     }
 
     fn sample(&self) -> Option<Value> {
-        Some(Sleep { duration: Duration::from_secs(1) }.outcome().value)
+        Some(Sleep::new(Duration::from_secs(1)).outcome().value)
     }
 }
 
@@ -70,13 +104,20 @@ impl Wait for Sleep {
         false
     }
 
+    fn given(&self) -> Option<Given<'_>> {
+        self.span.given()
+    }
+
     fn until(&self, now: Instant) -> Result<Option<Instant>, Problem> {
-        let micros = i64::try_from(self.duration.as_micros()).unwrap_or(i64::MAX);
-        Ok(Some(now.saturating_add(micros)))
+        Ok(self.span.until(now))
     }
 
     fn is_empty(&self) -> bool {
-        self.duration.is_zero()
+        match &self.span {
+            Span::Fixed(duration) => duration.is_zero(),
+            // What the text says may be nothing.
+            Span::For(_) | Span::Until(_) => true,
+        }
     }
 }
 
@@ -86,7 +127,13 @@ mod tests {
 
     #[test]
     fn sleeps_survive_the_round_trip() {
-        for (query, label) in [("60", "SLEEP 60s"), ("0.5", "SLEEP 0.5s"), ("0", "SLEEP 0s")] {
+        for (query, label) in [
+            ("60", "SLEEP 60s"),
+            ("0.5", "SLEEP 0.5s"),
+            ("0", "SLEEP 0s"),
+            (r#"{"for":"$a.wait"}"#, "SLEEP $a.wait"),
+            (r#"{"until":"$a.due"}"#, "SLEEP until $a.due"),
+        ] {
             let node = Sleep::from_query(query).unwrap();
             assert_eq!(node.query(), query);
             assert_eq!(node.label(), label);
@@ -98,6 +145,10 @@ mod tests {
         for (query, message) in [
             ("-5", "Sleep duration must be non-negative"),
             ("soon", "query in SLEEP must be a number of seconds"),
+            (r#"{"for":" "}"#, "query in SLEEP has an empty text for a span"),
+            (r#"{"for":1}"#, "query in SLEEP has a for that is not a string"),
+            (r#"{"for":"1","until":"2"}"#, "query in SLEEP must have either for or until"),
+            (r#"{"until":"2","as":""}"#, "query in SLEEP has the unknown member 'as'"),
             ("4000000000", "Sleep duration must not exceed 100 years"),
         ] {
             assert_eq!(Sleep::from_query(query).unwrap_err().to_string(), message);
