@@ -314,6 +314,16 @@ impl Graph {
         self
     }
 
+    /// The same without the values that are bound beside its texts, which may be others each time that it is made.
+    pub fn without_params(mut self) -> Graph {
+        for node in &mut self.nodes {
+            if let NodeKind::Leaf(leaf) = &mut node.kind {
+                leaf.clear_params();
+            }
+        }
+        self
+    }
+
     fn join_under(children: Vec<Graph>, kind: impl FnOnce(&[NodeId]) -> NodeKind) -> Graph {
         let mut next = 1;
         let ids: Vec<NodeId> = children

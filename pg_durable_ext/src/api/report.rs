@@ -125,6 +125,11 @@ impl From<StartError> for ErrorReport {
             StartError::InputTooDeep => report(Code::ERRCODE_PROGRAM_LIMIT_EXCEEDED).set_hint(
                 "Pass the innermost part as text, or keep the document in a table and pass its key.",
             ),
+            StartError::OtherWorkflow { difference, .. } => {
+                let report = report(Code::ERRCODE_INVALID_PARAMETER_VALUE)
+                    .set_hint("Use a key of its own for each thing that is to happen once.");
+                if difference.is_empty() { report } else { report.set_detail(difference) }
+            }
             StartError::OneSnapshot => of_one_snapshot(&error),
         }
     }

@@ -1,7 +1,7 @@
 //! Starting an instance with the current transaction.
 
 use pg_durable_graph::limits::DOCUMENT_MAX;
-use pg_durable_graph::{Graph, brackets};
+use pg_durable_graph::{Graph, brackets, difference};
 use pgrx::pg_sys::Oid;
 use serde_json::Value;
 
@@ -67,6 +67,14 @@ pub enum StartError {
     InputTooLarge,
     #[error("the input holds a number that is too large")]
     InputNumber,
+    #[error("idempotency key '{key}' has started {known}, not {asked}")]
+    OtherWorkflow {
+        key: String,
+        known: String,
+        asked: String,
+        /// What the graphs differ in, where both have no name.
+        difference: String,
+    },
     /// Another session has used the idempotency key, and this transaction cannot see for what.
     #[error("waiting is in vain in a transaction that sees one snapshot only")]
     OneSnapshot,
@@ -118,9 +126,9 @@ pub fn start(start: &Start<'_>, actor: &Actor<'_>) -> Result<String, StartError>
     let _owner = store::as_owner();
     let spi = Session::open();
     if let Some(key) = start.idempotency_key
-        && let Some(id) = instances::id_of_key(submitter, key)
+        && let Some(known) = instances::of_key(submitter, key)
     {
-        return Ok(id);
+        return same_workflow(known, key, start, actor);
     }
     quota::check(&spi, submitter)?;
     let number = pg_durable_board::instance_number(instances::next_number());
@@ -139,9 +147,43 @@ pub fn start(start: &Start<'_>, actor: &Actor<'_>) -> Result<String, StartError>
     if !instances::insert(&spi, &new) {
         // Another session has used the key since the look above; its row is visible now that it has committed.
         let key = start.idempotency_key.unwrap_or_default();
-        return instances::id_of_key(submitter, key).ok_or(StartError::OneSnapshot);
+        let known = instances::of_key(submitter, key).ok_or(StartError::OneSnapshot)?;
+        return same_workflow(known, key, start, actor);
     }
     nodes::insert(&spi, &id, submitter, database, start.graph);
     wake::after_start(submitter, number);
     Ok(id)
+}
+
+/// The id of what the key has started, if that is what is asked for: a workflow of the same name or, without names, a graph
+/// that differs in its bound values at most. What was started is still there to be compared.
+fn same_workflow(
+    known: instances::Keyed,
+    key: &str,
+    start: &Start<'_>,
+    actor: &Actor<'_>,
+) -> Result<String, StartError> {
+    let asked = actor.workflow.map(|(name, _)| name);
+    let difference = match (known.workflow.as_deref(), asked) {
+        (None, None) => match nodes::load(&known.id, &[]) {
+            Ok(Some(nodes)) => {
+                let started = Graph::clone(&nodes.graph).without_params();
+                difference::of_graphs(&started, &start.graph.clone().without_params())
+            }
+            // Rows that nobody can read any more say nothing.
+            Ok(None) | Err(_) => None,
+        },
+        (started, asked) if started == asked => None,
+        (_, _) => Some(String::new()),
+    };
+    let workflow = |name: &str| format!("workflow '{name}'");
+    match difference {
+        None => Ok(known.id),
+        Some(difference) => Err(StartError::OtherWorkflow {
+            key: key.to_owned(),
+            known: known.workflow.as_deref().map_or_else(|| "another graph".to_owned(), workflow),
+            asked: asked.map_or_else(|| "this one".to_owned(), workflow),
+            difference,
+        }),
+    }
 }

@@ -142,15 +142,22 @@ pub fn insert(spi: &Session, new: &NewInstance<'_>) -> bool {
 }
 
 static KEYS: heap::Table =
-    heap::Table { name: c"instances", columns: &[c"submitted_by", c"idempotency_key", c"id"] };
+    heap::Table { name: c"instances", columns: &[c"submitted_by", c"idempotency_key", c"id", c"workflow"] };
+
+/// An instance that was started under an idempotency key.
+pub struct Keyed {
+    pub id: String,
+    /// The registered workflow that it runs.
+    pub workflow: Option<String>,
+}
 
 /// The instance that a role has started under an idempotency key.
-pub fn id_of_key(role: Oid, key: &str) -> Option<String> {
-    let mut id = None;
+pub fn of_key(role: Oid, key: &str) -> Option<Keyed> {
+    let mut keyed = None;
     heap::find(&KEYS, c"idx_instances_idempotency_key", &[(0, Arg::Oid(role)), (1, Arg::Text(key))], |row| {
-        id = Some(row.text(2));
+        keyed = Some(Keyed { id: row.text(2), workflow: row.optional_text(3) });
     });
-    id
+    keyed
 }
 
 statement!(

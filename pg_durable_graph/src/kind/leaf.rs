@@ -99,6 +99,12 @@ impl Leaf {
         self.check().map(|()| self)
     }
 
+    pub(crate) fn clear_params(&mut self) {
+        if let Some(params) = self.facts_mut().params_mut() {
+            params.clear();
+        }
+    }
+
     /// Takes the values that were stored beside `query`.
     pub(crate) fn with_stored_params(mut self, params: Vec<Value>) -> Leaf {
         if let Some(place) = self.facts_mut().params_mut() {
