@@ -13,6 +13,7 @@ CREATE TABLE df.workflow_versions (
     graph         text NOT NULL,
     input_schema  jsonb,
     output_schema jsonb,
+    signals       jsonb,
     run_as        text NOT NULL,
     durability    text,
     database      text,
@@ -24,6 +25,7 @@ CREATE TABLE df.workflow_versions (
     CONSTRAINT workflow_versions_run_as_chk CHECK (run_as IN ('caller', 'owner'))
 );
 COMMENT ON TABLE df.workflow_versions IS 'What df.register() was given. A version never changes, but for its description.';
+COMMENT ON COLUMN df.workflow_versions.signals IS 'The JSON Schemas of signals'' data, by the signals'' names.';
 
 CREATE TABLE df.workflow_grants (
     name       text NOT NULL,
@@ -44,7 +46,7 @@ ALTER TABLE df.workflow_versions ENABLE ROW LEVEL SECURITY;
 ALTER TABLE df.workflow_grants ENABLE ROW LEVEL SECURITY;
 
 CREATE VIEW df.workflows WITH (security_barrier) AS
-    SELECT v.name, v.version, n.owner, v.run_as, v.input_schema, v.output_schema, v.graph, v.durability, v.database,
+    SELECT v.name, v.version, n.owner, v.run_as, v.input_schema, v.output_schema, v.signals, v.graph, v.durability, v.database,
            v.description, v.registered_by, v.registered_at
     FROM df.workflow_names AS n JOIN df.workflow_versions AS v USING (name)
     WHERE pg_has_role(n.owner, 'USAGE')
@@ -64,10 +66,11 @@ CREATE FUNCTION df.register(
     run_as text DEFAULT 'caller',
     durability text DEFAULT NULL,
     database text DEFAULT NULL,
-    description text DEFAULT NULL
+    description text DEFAULT NULL,
+    signals jsonb DEFAULT NULL
 ) RETURNS integer
     LANGUAGE c AS 'MODULE_PATHNAME', 'workflow_register_wrapper';
-COMMENT ON FUNCTION df.register(text, text, integer, jsonb, jsonb, text, text, text, text) IS
+COMMENT ON FUNCTION df.register(text, text, integer, jsonb, jsonb, text, text, text, text, jsonb) IS
     'Registers a graph under a name and returns its version; the same once more changes nothing.';
 
 CREATE FUNCTION df.check(graph text, input_schema jsonb DEFAULT NULL)

@@ -12,7 +12,7 @@ CREATE FUNCTION df._levels()
             ('usage', 'EXECUTE', 'FUNCTION', 'df.cancel(text, text)', false),
             ('usage', 'EXECUTE', 'FUNCTION', 'df.signal(text, text, text, text)', false),
             ('usage', 'EXECUTE', 'FUNCTION',
-             'df.register(text, text, integer, jsonb, jsonb, text, text, text, text)', false),
+             'df.register(text, text, integer, jsonb, jsonb, text, text, text, text, jsonb)', false),
             ('usage', 'EXECUTE', 'FUNCTION', 'df.unregister(text, integer)', false),
             ('usage', 'EXECUTE', 'FUNCTION', 'df.grant_run(text, text)', false),
             ('usage', 'EXECUTE', 'FUNCTION', 'df.revoke_run(text, text)', false),

@@ -43,6 +43,10 @@ pub enum WorkflowError {
     RunAs(String),
     #[error("{argument} is not a JSON Schema that can be used")]
     Schema { argument: &'static str, violation: Violation },
+    #[error("signals must be an object: the name of each signal, and the JSON Schema of its data")]
+    Signals,
+    #[error("the schema of signal '{name}' is not a JSON Schema that can be used")]
+    SignalSchema { name: String, violation: Violation },
     #[error("workflow \"{name}\" belongs to {owner}")]
     NotOwner { name: String, owner: String },
     #[error("version {version} of workflow \"{name}\" is registered with another definition")]
@@ -84,6 +88,7 @@ fn workflow_register(
     durability: Option<&str>,
     database: Option<Text>,
     description: Option<Text>,
+    signals: Option<Jsonb>,
 ) -> Result<i32, ErrorReport> {
     let name = argument::given(name.as_deref(), "name")?;
     let text = argument::given(graph.as_deref(), "graph")?;
@@ -96,6 +101,7 @@ fn workflow_register(
         graph: graph.to_json(),
         input_schema: input_schema.map(|schema| checked_schema("input_schema", schema)).transpose()?,
         output_schema: output_schema.map(|schema| checked_schema("output_schema", schema)).transpose()?,
+        signals: signals.map(checked_signals).transpose()?,
         run_as: match run_as.unwrap_or("caller").to_ascii_lowercase() {
             known if known == "caller" || known == "owner" => known,
             other => return Err(WorkflowError::RunAs(other).into()),
@@ -165,6 +171,18 @@ fn checked_schema(argument: &'static str, schema: Jsonb) -> Result<String, Workf
     check_schema(argument, &schema.0).map(|()| schema.0)
 }
 
+/// The schemas of signals by their names.
+fn checked_signals(signals: Jsonb) -> Result<String, WorkflowError> {
+    let Ok(Value::Object(schemas)) = serde_json::from_str(&signals.0) else {
+        return Err(WorkflowError::Signals);
+    };
+    for (name, schema) in schemas {
+        schema::check(&schema.to_string())
+            .map_err(|violation| WorkflowError::SignalSchema { name, violation })?;
+    }
+    Ok(signals.0)
+}
+
 /// Refuses what is no JSON Schema.
 pub fn check_schema(argument: &'static str, schema: &str) -> Result<(), WorkflowError> {
     schema::check(schema).map_err(|violation| WorkflowError::Schema { argument, violation })
@@ -179,6 +197,7 @@ fn difference_to(known: &Workflow, graph: &Graph, new: &Definition) -> Result<Op
     for (what, old, new) in [
         ("input_schema", &old.input_schema, &new.input_schema),
         ("output_schema", &old.output_schema, &new.output_schema),
+        ("signals", &old.signals, &new.signals),
     ] {
         let pretty = |schema: &Option<String>| {
             let value: Value = schema.as_deref().and_then(|text| serde_json::from_str(text).ok())?;

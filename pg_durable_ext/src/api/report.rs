@@ -17,6 +17,7 @@ use super::maintenance::MaintenanceError;
 use super::not_a_step::NotAStep;
 use super::outcome::LimitTooSmall;
 use super::registry::WorkflowError;
+use super::schema::Violation;
 use super::scope::NotReadable;
 use super::signal::SignalError;
 use super::variable::InWorkflow;
@@ -199,12 +200,14 @@ impl From<WorkflowError> for ErrorReport {
             WorkflowError::Unknown { .. } => report(Code::ERRCODE_UNDEFINED_OBJECT).set_hint(
                 "SELECT name, version FROM df.workflows shows what you may run. Its owner lets you run it with df.grant_run().",
             ),
+            WorkflowError::Signals => report(Code::ERRCODE_INVALID_PARAMETER_VALUE)
+                .set_hint("Write {\"approval\": {\"type\": \"object\"}}."),
+            WorkflowError::SignalSchema { violation, .. } => {
+                report(Code::ERRCODE_INVALID_PARAMETER_VALUE).set_detail(violation.to_string())
+            }
             WorkflowError::InputViolates { name, version, violations, more } => {
-                let mut lines: Vec<_> = violations.iter().map(ToString::to_string).collect();
-                if more > 0 {
-                    lines.push(format!("and {more} more"));
-                }
-                report(Code::ERRCODE_INVALID_PARAMETER_VALUE).set_detail(lines.join("\n")).set_hint(format!(
+                let lines = violation_lines(&violations, more);
+                report(Code::ERRCODE_INVALID_PARAMETER_VALUE).set_detail(lines).set_hint(format!(
                     "What it takes is in df.workflows: SELECT input_schema FROM df.workflows WHERE name = '{name}' AND version = {version}.",
                 ))
             }
@@ -274,12 +277,31 @@ impl From<LimitTooSmall> for ErrorReport {
     }
 }
 
+/// What a document violates, a line each.
+fn violation_lines(violations: &[Violation], more: usize) -> String {
+    let mut lines: Vec<_> = violations.iter().map(ToString::to_string).collect();
+    if more > 0 {
+        lines.push(format!("and {more} more"));
+    }
+    lines.join("\n")
+}
+
 impl From<SignalError> for ErrorReport {
     fn from(error: SignalError) -> ErrorReport {
         match &error {
             SignalError::Null(_) => report(Code::ERRCODE_NULL_VALUE_NOT_ALLOWED, &error),
             SignalError::EmptyInstanceId | SignalError::EmptyName | SignalError::KeyTooLong => {
                 report(Code::ERRCODE_INVALID_PARAMETER_VALUE, &error)
+            }
+            SignalError::Violates { violations, more, .. } => {
+                report(Code::ERRCODE_INVALID_PARAMETER_VALUE, &error)
+                    .set_detail(violation_lines(violations, *more))
+                    .set_hint("What it takes is in df.workflows, in the column signals.")
+            }
+            SignalError::TooMuchWork { .. } => report(Code::ERRCODE_PROGRAM_LIMIT_EXCEEDED, &error)
+                .set_hint("References of the schema branch: have it say at one place what a member must be."),
+            SignalError::Schema { violation, .. } => {
+                report(Code::ERRCODE_INVALID_PARAMETER_VALUE, &error).set_detail(violation.to_string())
             }
             SignalError::TooLarge => report(Code::ERRCODE_PROGRAM_LIMIT_EXCEEDED, &error)
                 .set_hint("Keep the document in a table and send its key."),

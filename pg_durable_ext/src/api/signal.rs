@@ -3,14 +3,16 @@
 use pg_durable_graph::limits::{DOCUMENT_MAX, SIGNAL_KEY_MAX};
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
+use serde_json::Value;
 
+use super::schema::{self, Misfit, Violation};
 use super::visible::{self, NotFound};
 use crate::engine::wake;
 use crate::pg::role;
 use crate::pg::spi::Session;
 use crate::pg::text::Text;
 use crate::store::signals::{self, NewSignal};
-use crate::store::{self, instances};
+use crate::store::{self, instances, workflows};
 
 /// Why a signal was not sent.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +25,12 @@ pub enum SignalError {
     EmptyName,
     #[error("the signal's data are larger than {} MB", DOCUMENT_MAX / (1024 * 1024))]
     TooLarge,
+    #[error("the data of signal '{name}' do not fit its schema")]
+    Violates { name: String, violations: Vec<Violation>, more: usize },
+    #[error("whether the data fit the schema of signal '{name}' would be too much work to find out")]
+    TooMuchWork { name: String },
+    #[error("the schema of signal '{name}' cannot be used")]
+    Schema { name: String, violation: Violation },
     #[error("the idempotency key is longer than {SIGNAL_KEY_MAX} bytes")]
     KeyTooLong,
     #[error("instance {id} is already {status}")]
@@ -50,9 +58,9 @@ fn signal_send(
     // What is no JSON is a JSON string, and NULL is JSON's null.
     let payload = match signal_data {
         Some(data) if data.len() > DOCUMENT_MAX => return Err(SignalError::TooLarge.into()),
-        Some(data) => match serde_json::from_str::<serde_json::Value>(&data) {
+        Some(data) => match serde_json::from_str::<Value>(&data) {
             Ok(value) => value.to_string(),
-            Err(_) => serde_json::Value::from(data.0).to_string(),
+            Err(_) => Value::from(data.0).to_string(),
         },
         None => "null".to_owned(),
     };
@@ -63,6 +71,9 @@ fn signal_send(
     let status = instances::get(&instance_id).ok_or_else(|| NotFound(instance_id.to_string()))?.status;
     if !matches!(status.as_str(), "pending" | "running") {
         return Err(SignalError::Terminal { id: instance_id.to_string(), status }.into());
+    }
+    if let Some(schema) = workflows::signal_schema(&spi, &instance_id, &signal_name) {
+        check_payload(&signal_name, &schema, &payload)?;
     }
     let new = NewSignal {
         instance: &instance_id,
@@ -75,4 +86,15 @@ fn signal_send(
         wake::after_signal(submitter, number);
     }
     Ok("OK")
+}
+
+/// Refuses data that the workflow could not use, so that whoever signals cannot fail it.
+fn check_payload(name: &str, schema: &str, payload: &str) -> Result<(), SignalError> {
+    let payload: Value = serde_json::from_str(payload).unwrap_or_default();
+    let name = name.to_owned();
+    schema::fits(schema, &payload).map_err(|misfit| match misfit {
+        Misfit::Violates { violations, more } => SignalError::Violates { name, violations, more },
+        Misfit::TooMuchWork => SignalError::TooMuchWork { name },
+        Misfit::Schema(violation) => SignalError::Schema { name, violation },
+    })
 }

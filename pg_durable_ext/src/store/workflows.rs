@@ -21,6 +21,8 @@ pub struct Definition {
     pub input_schema: Option<String>,
     /// JSON.
     pub output_schema: Option<String>,
+    /// The schemas of signals by their names, JSON.
+    pub signals: Option<String>,
     /// `caller` or `owner`.
     pub run_as: String,
     pub durability: Option<String>,
@@ -70,7 +72,8 @@ pub fn lock(spi: &Session, name: &str) -> Option<Oid> {
 
 statement!(
     GET,
-    c"SELECT v.version, v.graph, v.input_schema, v.output_schema, v.run_as, v.durability, v.database, v.description
+    c"SELECT v.version, v.graph, v.input_schema, v.output_schema, v.run_as, v.durability, v.database, v.description,
+             v.signals
       FROM df.workflow_versions AS v
       WHERE v.name OPERATOR(pg_catalog.=) $1 AND ($2 IS NULL OR v.version OPERATOR(pg_catalog.=) $2)
       ORDER BY v.version DESC LIMIT 1",
@@ -86,6 +89,7 @@ pub fn get(spi: &Session, name: &str, version: Option<i32>) -> Option<Workflow> 
             graph: rows.string(0, 2),
             input_schema: rows.text(0, 3),
             output_schema: rows.text(0, 4),
+            signals: rows.text(0, 9),
             run_as: rows.string(0, 5),
             durability: rows.text(0, 6),
             database: rows.text(0, 7),
@@ -95,11 +99,28 @@ pub fn get(spi: &Session, name: &str, version: Option<i32>) -> Option<Workflow> 
 }
 
 statement!(
+    SIGNAL_SCHEMA,
+    c"SELECT v.signals OPERATOR(pg_catalog.->) $2
+      FROM df.instances AS i
+           JOIN df.workflow_versions AS v
+               ON v.name OPERATOR(pg_catalog.=) i.workflow AND v.version OPERATOR(pg_catalog.=) i.version
+      WHERE i.id OPERATOR(pg_catalog.=) $1::pg_catalog.varchar",
+    [TEXTOID, TEXTOID]
+);
+
+/// What the workflow that an instance runs says of the data of this signal, as JSON.
+pub fn signal_schema(spi: &Session, instance: &str, signal: &str) -> Option<String> {
+    let rows = spi.run(&SIGNAL_SCHEMA, &[Arg::Text(instance), Arg::Text(signal)]);
+    if rows.count > 0 { rows.text(0, 1) } else { None }
+}
+
+statement!(
     INSERT,
     c"INSERT INTO df.workflow_versions
-          (name, version, graph, input_schema, output_schema, run_as, durability, database, description, registered_by)
-      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10::pg_catalog.regrole)",
-    [TEXTOID, INT4OID, TEXTOID, JSONBOID, JSONBOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, OIDOID]
+          (name, version, graph, input_schema, output_schema, run_as, durability, database, description, registered_by,
+           signals)
+      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10::pg_catalog.regrole, $11)",
+    [TEXTOID, INT4OID, TEXTOID, JSONBOID, JSONBOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, OIDOID, JSONBOID]
 );
 
 /// Registers a version, under a name that the transaction has locked.
@@ -118,6 +139,7 @@ pub fn insert(spi: &Session, name: &str, workflow: &Workflow, role: Oid) {
             Arg::text(definition.database.as_deref()),
             Arg::text(workflow.description.as_deref()),
             Arg::Oid(role),
+            Arg::jsonb(definition.signals.as_deref()),
         ],
     );
 }
