@@ -115,6 +115,8 @@ pub use pg_durable_sdk_macros::sql;
 /// | `{hold}`, `{hold.id}` | `$hold`, `$hold.id`; with `?` where the type is an `Option`, so that it may be NULL |
 /// | `{hold.id}` of `hold: Option<Hold>` | `$hold.id?`: NULL where there is no row |
 /// | `{holds.*}` of `holds: Vec<Hold>` | `$holds.*`: the rows, as a table named `holds` |
+/// | `{ids}` of an input `ids: Vec<i64>` | the list as an array: `= ANY({ids})`, `FROM unnest({ids}) id` |
+/// | `{items}` of another list in the input or a signal | the list as it is: `FROM jsonb_to_recordset({items}) AS x(sku text, qty int)` |
 /// | `{LIMIT}` of a constant | a parameter |
 /// | `let a: Approval = signal("approval").await?;` | SIGNAL; `{a.by}` is `$a.data.by` |
 /// | `let a: Option<Approval> = signal("approval").timeout(hours(24)).await?;` | SIGNAL with a time-out |
@@ -148,6 +150,16 @@ pub use pg_durable_sdk_macros::sql;
 /// What it cannot check, because it becomes known when SQL runs: that a row has the columns of its type, and of
 /// their types. A `let hold: Hold` without a row fails the workflow where `{hold.id}` is used. Fields are
 /// captured by their names in Rust, so a `#[serde(rename)]` of a captured field leads nowhere.
+///
+/// # Where a value goes, its fields go
+///
+/// Out of a loop, an `if`, a branch or the workflow: `{x.id}` is the field, whatever gave `x` its value. Where all ways
+/// give rows, `x` has their columns. A value that comes out of JSON (a signal, a part of the input, a field of a
+/// document) is selected as `{"value": …}`, and `{x.id}` is `$x.value.value.id`; a row that another way gives to the
+/// same name is made such a document, too. Numbers, texts and booleans are columns in any case.
+///
+/// A `Vec` of rows is captured as a table, `{rows.*}`, and a `Vec` inside of a document as one value, `{list}`. A name
+/// takes one or the other.
 ///
 /// # Differences from Rust
 ///

@@ -3,6 +3,9 @@
 #[allow(dead_code, reason = "what the workflows are run with is for the integration tests")]
 mod constructs;
 
+#[allow(dead_code, reason = "what the workflows are run with is for the integration tests")]
+mod matrix;
+
 use constructs::constructs;
 
 #[test]
@@ -101,4 +104,38 @@ fn a_result_is_captured_by_what_leaves_it() {
         .step(sql("SELECT $first.data.approved::boolean AND $own.data.approved?::boolean AND $count = 1"));
     assert_eq!(either().explain(), built.explain());
     assert!(either().graph().is_ok());
+}
+
+#[test]
+fn fields_follow_a_value_into_every_graph() {
+    let drawn = matrix::cells().into_iter().map(|cell| {
+        let (source, way) = (cell.source, cell.way);
+        let graph = cell.workflow.graph().unwrap_or_else(|error| panic!("{source}, {way}: {error}"));
+        let mut lines = vec![format!("{source}, {way}")];
+        draw(&serde_json::to_value(graph).expect("a graph is JSON"), 1, &mut lines);
+        lines.join("\n")
+    });
+    insta::assert_snapshot!("matrix", drawn.collect::<Vec<_>>().join("\n\n"));
+}
+
+/// A line for each node but THEN, with all of its text.
+fn draw(node: &serde_json::Value, depth: usize, lines: &mut Vec<String>) {
+    let text = |member: &str| node[member].as_str().unwrap_or_default();
+    let inner = match text("node_type") {
+        "THEN" => depth,
+        kind => {
+            let name = if text("result_name").is_empty() { "" } else { " -> " };
+            let line = format!("{}{kind} {}{name}{}", "  ".repeat(depth), text("query"), text("result_name"));
+            lines.push(line.trim_end().to_owned());
+            depth + 1
+        }
+    };
+    for child in ["condition_node", "left_node", "right_node"] {
+        if node[child].is_object() {
+            draw(&node[child], inner, lines);
+        }
+    }
+    for child in node["nodes"].as_array().into_iter().flatten() {
+        draw(child, inner, lines);
+    }
 }

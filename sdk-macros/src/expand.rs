@@ -3,7 +3,7 @@
 use crate::{
     args::Args,
     fixed::{Fixed, Method},
-    plan::{Argument, Field, Leaf, Node, Piece, Probe, ProbeStep, Reference},
+    plan::{Argument, Field, Form, Given, Kept, Leaf, Node, Piece, Probe, ProbeStep, Reference},
     signature::Signature,
 };
 use proc_macro2::TokenStream;
@@ -24,7 +24,8 @@ pub fn workflow(args: &Args, signature: &Signature, plan: &Node, mirror: &TokenS
             #[allow(unused_imports, unused_qualifications, clippy::all, clippy::pedantic, clippy::nursery)]
             fn __graph() -> ::pg_durable_sdk::Workflow<#output> {
                 use ::pg_durable_sdk::__private::{
-                    AnyFields as _, AnyType as _, NullableType as _, ReadFields as _, SchemaFields as _, SqlType as _,
+                    AnyFields as _, AnyType as _, ListType as _, NullableType as _, ReadFields as _, SchemaFields as _,
+                    SqlType as _,
                 };
                 // Always the same, and asked for by every start.
                 static WORKFLOW: ::std::sync::OnceLock<::pg_durable_sdk::Workflow<#output>> =
@@ -55,6 +56,7 @@ fn node(node: &Node) -> TokenStream {
             let (step, name) = (self::leaf(leaf), optional(leaf.name.as_ref()));
             quote!(#p::leaf(#step, #name))
         }
+        Node::Given(given) => self::given(given),
         Node::Nothing => quote!(#p::nothing()),
         Node::Sequence(nodes) => {
             let nodes = list(nodes);
@@ -91,9 +93,18 @@ fn leaf(leaf: &Leaf) -> TokenStream {
     let word = format_ident!("{word}");
     let step = match argument {
         Argument::Text(pieces) => {
-            let empty = quote!(::pg_durable_sdk::__private::Statement::new());
-            let statement = pieces.iter().fold(empty, piece);
+            let statement = statement(pieces);
             quote!(#statement.#word())
+        }
+        Argument::Either { columns, document, kept } => {
+            let columns = statement(columns);
+            match is_document(kept) {
+                None => quote!(#columns.#word()),
+                Some(is_document) => {
+                    let document = statement(document);
+                    quote!((if #is_document { #document } else { #columns }).#word())
+                }
+            }
         }
         Argument::Fixed(argument) => {
             let argument = fixed(argument);
@@ -104,6 +115,40 @@ fn leaf(leaf: &Leaf) -> TokenStream {
         let argument = fixed(argument);
         quote!(#step.#name(#argument))
     })
+}
+
+fn statement(pieces: &[Piece]) -> TokenStream {
+    pieces.iter().fold(quote!(::pg_durable_sdk::__private::Statement::new()), piece)
+}
+
+/// A step whose rows are kept as they are, or once more as a document.
+fn given(given: &Given) -> TokenStream {
+    let Given { step, rows, name, kept } = given;
+    let (step, name) = (leaf(step), optional(name.as_ref()));
+    let plain = quote!(::pg_durable_sdk::__private::leaf(#step, #name));
+    let Some(is_document) = is_document(kept) else { return plain };
+    let Kept { nullable, probe, .. } = kept;
+    let (nullable, is_row) = (is_nullable(*nullable, probe.as_ref()), is_row(probe.as_ref()));
+    quote! {
+        if #is_document {
+            ::pg_durable_sdk::__private::leaf_as_document(#step, #rows, #nullable, #is_row, #name)
+        } else {
+            #plain
+        }
+    }
+}
+
+/// Whether a value is kept as a document, where that is not known to be false: a struct whose fields would be parts of
+/// one column, and what comes out of JSON without an SQL type of its own.
+fn is_document(kept: &Kept) -> Option<TokenStream> {
+    match kept.form.get() {
+        Form::Rows => None,
+        Form::Column => Some(is_row(kept.probe.as_ref())),
+        Form::Json => {
+            let sql_type = sql_type(kept.probe.as_ref());
+            Some(quote!(#sql_type == "jsonb"))
+        }
+    }
 }
 
 fn fixed(argument: &Fixed) -> TokenStream {
@@ -119,7 +164,13 @@ fn fixed(argument: &Fixed) -> TokenStream {
 fn piece(statement: TokenStream, piece: &Piece) -> TokenStream {
     match piece {
         Piece::Text(text) => quote!(#statement.text(#text)),
-        Piece::Reference(Reference { path, nullable, cast, probe }) => {
+        Piece::Reference(Reference { path, nullable, cast: true, is_payload: true, probe }) => {
+            let nullable = is_nullable(*nullable, probe.as_ref());
+            let sql_type = sql_type(probe.as_ref());
+            let is_row = is_row(probe.as_ref());
+            quote!(#statement.payload(#path, #nullable, #is_row, #sql_type))
+        }
+        Piece::Reference(Reference { path, nullable, cast, probe, .. }) => {
             let Some(probe) = probe.as_ref().map(self::probe) else {
                 let cast = optional(cast.then_some("jsonb"));
                 return quote!(#statement.reference(#path, #nullable, #cast));
@@ -129,11 +180,12 @@ fn piece(statement: TokenStream, piece: &Piece) -> TokenStream {
         }
         Piece::Input { nullable, probe } => {
             let nullable = is_nullable(*nullable, probe.as_ref());
-            let sql_type = match probe.as_ref().map(self::probe) {
-                Some(probe) => quote!((&#probe).sql_type()),
-                None => quote!("jsonb"),
+            let sql_type = sql_type(probe.as_ref());
+            let element = match probe.as_ref().map(self::probe) {
+                Some(probe) => quote!((&#probe).element()),
+                None => optional(None::<&str>),
             };
-            quote!(#statement.input(#nullable, #sql_type))
+            quote!(#statement.input(#nullable, #sql_type, #element))
         }
         Piece::Whole { name, nullable, probe } => {
             let (nullable, is_row) = (is_nullable(*nullable, probe.as_ref()), is_row(probe.as_ref()));
@@ -142,6 +194,17 @@ fn piece(statement: TokenStream, piece: &Piece) -> TokenStream {
         Piece::Again { name, nullable, probe } => {
             let (nullable, is_row) = (is_nullable(*nullable, probe.as_ref()), is_row(probe.as_ref()));
             quote!(#statement.again(#name, #nullable, #is_row))
+        }
+        Piece::Document { name, nullable, probe } => {
+            let (nullable, is_row) = (is_nullable(*nullable, probe.as_ref()), is_row(probe.as_ref()));
+            quote!(#statement.document(#name, #nullable, #is_row))
+        }
+        Piece::Kept { name, cast, kept } => {
+            let Kept { nullable, probe, .. } = kept;
+            let nullable = is_nullable(*nullable, probe.as_ref());
+            let is_document = is_document(kept).unwrap_or_else(|| quote!(false));
+            let cast = optional(cast.then_some("jsonb"));
+            quote!(#statement.kept(#name, #nullable, #is_document, #cast))
         }
         Piece::Rows(name) => quote!(#statement.rows(#name)),
         Piece::Field(Field { owner, name }) => {
@@ -162,6 +225,13 @@ fn is_nullable(nullable: bool, probe: Option<&Probe>) -> TokenStream {
     match probe.map(self::probe) {
         Some(probe) => quote!(#nullable | (&#probe).is_nullable()),
         None => quote!(#nullable),
+    }
+}
+
+fn sql_type(probe: Option<&Probe>) -> TokenStream {
+    match probe.map(self::probe) {
+        Some(probe) => quote!((&#probe).sql_type()),
+        None => quote!("jsonb"),
     }
 }
 

@@ -3,6 +3,7 @@
 //! A graph has no `return`: what follows a branch that leaves is moved into the branch that does not. A value
 //! that is chosen on several ways is the result of the last step of each, all under one name.
 
+mod choice;
 mod condition;
 mod found;
 mod leaving;
@@ -13,23 +14,26 @@ use crate::{
     errors::Errors,
     model::{Block, Condition, Else, Expr, If, Let, Pattern, Stmt, Value, ValueKind},
     plan::Node,
-    scope::{Base, Binding, Names, Scope},
+    scope::{Base, Binding, Holds, Names, Scope},
     signature::Signature,
     sql::unraw,
 };
+use choice::Choice;
 use leaving::breaks;
 use proc_macro2::Span;
 use std::cell::Cell;
-use syn::spanned::Spanned as _;
+use syn::{Type, spanned::Spanned as _};
 
 /// Makes the nodes of a body.
 pub fn lower(signature: &Signature, body: &Block, errors: &mut Errors) -> Node {
     let mut scope = Scope::default();
     if let Some(input) = &signature.input {
-        let base = Base::Document { path: "input".to_owned(), is_json: true, timed_out: None };
+        let base = Base::Document { path: "input".to_owned(), holds: Holds::Part, timed_out: None };
         scope.bind(&input.ident, Binding::new(base, Some(&input.ty)));
     }
-    let mut lowering = Lowering { scope, names: Names::new(), errors, loops: Vec::new(), in_branch: false };
+    let output = &signature.output;
+    let mut lowering =
+        Lowering { scope, names: Names::new(), errors, output, loops: Vec::new(), in_branch: false };
     Node::sequence(lowering.block(body, &Dest::Finish, None))
 }
 
@@ -37,6 +41,8 @@ struct Lowering<'e> {
     scope: Scope,
     names: Names,
     errors: &'e mut Errors,
+    /// What the workflow returns.
+    output: &'e Type,
     /// For each loop around here what becomes of the value of a `break`.
     loops: Vec<Dest>,
     /// Whether this is an `async` block.
@@ -48,7 +54,7 @@ struct Lowering<'e> {
 enum Dest {
     Nothing,
     /// It is captured later.
-    Name(String),
+    Name(Choice),
     /// It is the result of the workflow, and wrapped in `Ok`.
     Finish,
     /// It is the result of an `async` block, and wrapped in `Ok`.
@@ -59,9 +65,8 @@ enum Dest {
 #[derive(Clone)]
 enum Wanted {
     No,
-    /// It is that of the race around it.
-    AsResult,
-    AsName(String),
+    /// It is that of a name, or of the race around it.
+    As(Choice),
 }
 
 /// What comes after a block, where that has to be moved into it.
@@ -177,6 +182,7 @@ impl Lowering<'_> {
             return Vec::new();
         }
         let here = std::mem::replace(&mut self.scope, rest.scope.clone());
+        self.scope.settle();
         let nodes = self.run(rest.stmts, rest.tail, rest.end, rest.dest, rest.next);
         self.scope = here;
         nodes
@@ -207,12 +213,14 @@ impl Lowering<'_> {
                     self.errors.at(name.span(), format!("say the type of the value: `let {name}: T = …`"));
                 }
                 let dest = match name {
-                    Some(name) => Dest::Name(self.names.give(&unraw(name))),
+                    Some(name) => {
+                        Dest::Name(Choice::new(Some(self.names.give(&unraw(name))), binding.ty.as_ref()))
+                    }
                     None => Dest::Nothing,
                 };
                 let mut scope = self.scope.clone();
-                if let (Some(name), Dest::Name(given)) = (name, &dest) {
-                    scope.bind(name, Binding::new(Base::Rows(given.clone()), binding.ty.as_ref()));
+                if let (Some(name), Dest::Name(choice)) = (name, &dest) {
+                    scope.bind(name, choice.binding());
                 }
                 let flow = match &binding.value {
                     Expr::If(branch) if branch.leaves() => {
@@ -222,6 +230,7 @@ impl Lowering<'_> {
                     other => self.expr(other, &dest, None),
                 };
                 self.scope = scope;
+                self.scope.settle();
                 flow
             }
             Expr::Value(value) => {
@@ -285,7 +294,7 @@ impl Lowering<'_> {
         let on = |nodes| Flow { nodes, ends: false };
         match (expr, dest) {
             (Expr::Step(step), Dest::Nothing) => on(vec![self.step(step, None)]),
-            (Expr::Step(step), Dest::Name(name)) => on(vec![self.valued_step(step, name)]),
+            (Expr::Step(step), Dest::Name(choice)) => on(vec![self.valued_step(step, choice)]),
             (Expr::Step(step), Dest::Finish | Dest::Branch(_)) => {
                 self.errors.at(
                     step.span,
@@ -306,7 +315,7 @@ impl Lowering<'_> {
                 );
                 on(Vec::new())
             }
-            (Expr::Value(value), Dest::Name(name)) => on(vec![self.select(value, Some(name))]),
+            (Expr::Value(value), Dest::Name(choice)) => on(vec![self.give(value, choice)]),
             (Expr::Value(Value { kind: ValueKind::Unit, .. }), Dest::Nothing) => on(Vec::new()),
             (Expr::Value(value), Dest::Nothing) => {
                 self.errors.at(value.span(), "this value goes nowhere: bind it, or leave it out");

@@ -1,11 +1,14 @@
 //! What the graph is to be: nodes, and how each SQL text is put together when the workflow is built.
 
 use crate::fixed::{Fixed, Method};
+use std::{cell::Cell, rc::Rc};
 use syn::{Expr, Ident, Type};
 
 /// A node and what is below it.
 pub enum Node {
     Leaf(Leaf),
+    /// A step of SQL whose rows are one of several values of a name.
+    Given(Given),
     /// What stands where there is no step.
     Nothing,
     Sequence(Vec<Node>),
@@ -41,6 +44,41 @@ pub struct Leaf {
 pub enum Argument {
     Text(Vec<Piece>),
     Fixed(Fixed),
+    /// One of two texts, by how the value is kept.
+    Either {
+        columns: Vec<Piece>,
+        document: Vec<Piece>,
+        kept: Kept,
+    },
+}
+
+/// A step whose rows are kept as they are, or under a name of their own and then once more, as a document.
+pub struct Given {
+    pub step: Leaf,
+    pub rows: String,
+    pub name: Option<String>,
+    pub kept: Kept,
+}
+
+/// How a value is kept that several ways may give. The type decides where some ways give columns and some a document.
+#[derive(Clone)]
+pub struct Kept {
+    pub form: Rc<Cell<Form>>,
+    /// Whether there may be none, whatever the type says.
+    pub nullable: bool,
+    /// The way to the type, inside of the `Option`.
+    pub probe: Option<Probe>,
+}
+
+/// What the ways to a name give, the most that one of them does.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Form {
+    /// Rows, whose columns are the fields.
+    Rows,
+    /// A column, whose parts would be the fields.
+    Column,
+    /// A part of a JSON document, which has no SQL type.
+    Json,
 }
 
 /// A part of an SQL text.
@@ -64,6 +102,18 @@ pub enum Piece {
         name: String,
         nullable: bool,
         probe: Option<Probe>,
+    },
+    /// A whole statement that gives a name of SQL again, as a document.
+    Document {
+        name: String,
+        nullable: bool,
+        probe: Option<Probe>,
+    },
+    /// All of a name that several ways give a value to.
+    Kept {
+        name: String,
+        cast: bool,
+        kept: Kept,
     },
     /// `$name.*`
     Rows(String),
@@ -90,6 +140,8 @@ pub struct Reference {
     pub nullable: bool,
     /// Whether the value comes from JSON and needs the SQL type that its Rust type has.
     pub cast: bool,
+    /// Whether it is all of a signal's payload, which has the SQL type of what it is.
+    pub is_payload: bool,
     pub probe: Option<Probe>,
 }
 

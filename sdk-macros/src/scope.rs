@@ -1,10 +1,14 @@
 //! Which names are seen where, and what they are called in the graph.
 
 use crate::{
-    plan::{Probe, ProbeStep},
+    plan::{Form, Kept, Probe, ProbeStep},
     sql::unraw,
 };
-use std::collections::{HashMap, HashSet};
+use std::{
+    cell::Cell,
+    collections::{HashMap, HashSet},
+    rc::Rc,
+};
 use syn::{Ident, Type};
 
 /// What a name of the body stands for.
@@ -15,7 +19,7 @@ pub struct Binding {
     pub probe: Option<Probe>,
     /// Whether the type is an `Option` that captures see through.
     pub is_option: bool,
-    /// Whether the type is a `Vec`: all rows.
+    /// Whether the type is a `Vec`.
     pub is_list: bool,
 }
 
@@ -26,12 +30,25 @@ pub enum Base {
     /// A value at the path of a reference: a part of a JSON document, or a column, whose parts would be.
     Document {
         path: String,
-        is_json: bool,
+        holds: Holds,
         /// Where a signal says that it did not come.
         timed_out: Option<String>,
     },
+    /// The result of a name that several ways give a value to.
+    Kept { name: String, form: Rc<Cell<Form>> },
     /// A wait, which leaves nothing behind.
     Nothing,
+}
+
+/// What a value at a path is to PostgreSQL.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Holds {
+    /// A value of the column's SQL type.
+    Column,
+    /// All that a signal brought: a number, a text or a document.
+    Payload,
+    /// A part of a document, of the SQL type that its place wants.
+    Part,
 }
 
 impl Binding {
@@ -43,6 +60,24 @@ impl Binding {
             is_option: is("Option"),
             is_list: is("Vec"),
         }
+    }
+
+    /// What `Some(name)` binds.
+    pub fn inside(base: Base, probe: Option<Probe>) -> Self {
+        Self { base, probe, is_option: false, is_list: false }
+    }
+
+    /// Whether this is all rows of a result.
+    pub fn is_rows(&self) -> bool {
+        match self.base {
+            Base::Rows(_) => self.is_list,
+            Base::Document { .. } | Base::Kept { .. } | Base::Nothing => false,
+        }
+    }
+
+    /// How a value that goes to this name is kept.
+    pub fn kept(&self, form: Rc<Cell<Form>>) -> Kept {
+        Kept { form, nullable: self.is_option, probe: self.inner_probe() }
     }
 
     /// The probe to where captures begin: behind the `Option`.
@@ -69,6 +104,17 @@ impl Scope {
     /// A later binding of the same name shadows the earlier one.
     pub fn bind(&mut self, name: &Ident, binding: Binding) {
         self.names.insert(unraw(name), binding);
+    }
+
+    /// Once all ways to a name are known: what is never more than rows is captured as rows.
+    pub fn settle(&mut self) {
+        for binding in self.names.values_mut() {
+            if let Base::Kept { name, form } = &binding.base
+                && form.get() == Form::Rows
+            {
+                binding.base = Base::Rows(name.clone());
+            }
+        }
     }
 }
 

@@ -77,7 +77,13 @@ pub fn output(output: &ReturnType) -> Option<&Type> {
 
 /// The `T` of `Wrapper<T>`.
 pub fn argument_of<'a>(ty: &'a Type, wrapper: &str) -> Option<&'a Type> {
-    let Type::Path(path) = ty else { return None };
+    let path = match ty {
+        Type::Path(path) => path,
+        // What a macro of the user's has put together.
+        Type::Group(inner) => return argument_of(&inner.elem, wrapper),
+        Type::Paren(inner) => return argument_of(&inner.elem, wrapper),
+        _ => return None,
+    };
     let last = path.path.segments.last().filter(|segment| segment.ident == wrapper)?;
     let PathArguments::AngleBracketed(arguments) = &last.arguments else { return None };
     match (arguments.args.len(), arguments.args.first()) {

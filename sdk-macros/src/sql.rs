@@ -144,6 +144,9 @@ fn capture(text: &str, span: Span) -> syn::Result<Capture> {
     if let Some(name) = text.trim().strip_suffix(".*") {
         return match LitStr::new(name, span).parse::<Ident>() {
             Ok(name) => Ok(Capture::Rows(name)),
+            Err(_) if parsed(name).is_ok_and(|expr| Place::of(&expr).is_some()) => {
+                fail(list_has_no_rows(name))
+            }
             Err(_) => fail(format!("`{{{text}}}`: the rows of a name are captured, as in `{{orders.*}}`")),
         };
     }
@@ -288,6 +291,14 @@ pub fn statement(tokens: TokenStream) -> syn::Result<TokenStream> {
         use ::pg_durable_sdk::__private::{AnyType as _, CaptureStep as _, CaptureValue as _, NullableType as _};
         #statement.sql()
     }})
+}
+
+/// What is said of `{order.items.*}`.
+pub fn list_has_no_rows(name: &str) -> String {
+    format!(
+        "`{name}` is a list and has no rows: take it apart in SQL, `FROM jsonb_to_recordset({{{name}}}) AS x(id \
+         bigint, …)`, or where it holds plain values, `FROM unnest({{{name}}}::bigint[])`"
+    )
 }
 
 /// The name without `r#`.

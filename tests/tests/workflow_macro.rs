@@ -2,6 +2,8 @@
 
 #[path = "../../pg_durable_sdk/tests/constructs/mod.rs"]
 mod constructs;
+#[path = "../../pg_durable_sdk/tests/matrix/mod.rs"]
+mod matrix;
 
 use constructs::{Construct, constructs};
 use pg_durable_sdk::{Output, Workflow};
@@ -23,18 +25,65 @@ fn workflows_of_the_macro_leave_what_those_of_the_builder_leave() {
     }
 }
 
+#[test]
+fn fields_follow_a_value_wherever_it_goes() {
+    tester(shared(), "macro_matrix");
+    let session = Session::open(shared(), "macro_matrix", "postgres").expect("the role may log in");
+    let schema = schemars::schema_for!(matrix::Input).to_value().to_string();
+    let input = matrix::input();
+    let mut wrong = Vec::new();
+    for cell in matrix::cells() {
+        let name = format!("{}, {}", cell.source, cell.way);
+        let graph = cell.workflow.graph().unwrap_or_else(|error| panic!("{name}: {error}")).to_json();
+        let check =
+            format!("SELECT sqlstate, message FROM df.check({}, {})", literal(&graph), literal(&schema));
+        match session.rows(&check) {
+            Ok(findings) if findings.is_empty() => {}
+            findings => wrong.push(format!("{name}: df.check: {findings:?}")),
+        }
+        match result(&session, &cell.workflow, &input, &matrix::signals()) {
+            Ok(output) => {
+                let found = (cell.read)(&output);
+                if found != cell.result {
+                    wrong.push(format!("{name}: {found}, not {}", cell.result));
+                }
+            }
+            Err(failure) => wrong.push(format!("{name}: {failure}")),
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
 /// The rows that a workflow leaves.
 fn run(session: &Session, construct: &Construct, workflow: &Workflow<Output>) -> Value {
-    let graph = workflow.graph().unwrap_or_else(|error| panic!("{}: {error}", construct.name)).to_json();
-    let input = construct.input.to_string();
+    match result(session, workflow, &construct.input, &construct.signals) {
+        Ok(output) => output.json().get("rows").cloned().unwrap_or_default(),
+        Err(failure) => panic!("{}: {failure}", construct.name),
+    }
+}
+
+/// What a workflow leaves, or why it failed.
+fn result(
+    session: &Session,
+    workflow: &Workflow<Output>,
+    input: &Value,
+    signals: &[(&str, Value)],
+) -> Result<Output, String> {
+    let graph = workflow.graph().map_err(|error| error.to_string())?.to_json();
+    let input = input.to_string();
+    // In one transaction, so that no instance is over before its last signal.
+    session.run("BEGIN");
     let id = session.value(&format!("SELECT df.start({}, input => {})", literal(&graph), literal(&input)));
-    for (name, payload) in &construct.signals {
+    for (name, payload) in signals {
         let payload = payload.to_string();
         session.run(&format!("SELECT df.signal('{id}', {}, {})", literal(name), literal(&payload)));
     }
-    let status = session.value(&format!("SELECT df.await_instance('{id}', 30)"));
-    let failure = || session.value(&format!("SELECT coalesce((SELECT e::text FROM df.error('{id}') e), '')"));
-    assert_eq!(status, "completed", "{}: {}", construct.name, failure());
-    let rows = session.value(&format!("SELECT coalesce(df.result('{id}')::jsonb->'rows', 'null')"));
-    serde_json::from_str(&rows).expect("rows are JSON")
+    session.run("COMMIT");
+    match session.value(&format!("SELECT df.await_instance('{id}', 30)")).as_str() {
+        "completed" => {
+            let result = session.value(&format!("SELECT coalesce(df.result('{id}')::jsonb, 'null')"));
+            Ok(serde_json::from_str(&result).expect("a result is JSON"))
+        }
+        _ => Err(session.value(&format!("SELECT coalesce((SELECT e::text FROM df.error('{id}') e), '')"))),
+    }
 }

@@ -14,9 +14,11 @@ pub mod words;
 pub use capture::{CaptureStep, CaptureValue, Captured};
 pub use mirror::{BodyResult, block, first_of, result};
 pub(crate) use node::with_faults;
-pub use node::{if_else, if_some, join, leaf, leave, nothing, race, repeat, sequence, workflow};
+pub use node::{
+    if_else, if_some, join, leaf, leaf_as_document, leave, nothing, race, repeat, sequence, workflow,
+};
 pub use probe::{
-    AnyFields, AnyType, NullableType, Probe, ReadFields, SchemaFields, SqlType, owner_of, probe, some,
-    type_of,
+    AnyFields, AnyType, ListType, NullableType, Probe, ReadFields, SchemaFields, SqlType, owner_of, probe,
+    some, type_of,
 };
 pub use statement::Statement;

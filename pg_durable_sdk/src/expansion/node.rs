@@ -14,6 +14,18 @@ pub fn leaf(leaf: impl Into<Part>, name: Option<&str>) -> Part {
     leaf.into().named(name.map(str::to_owned))
 }
 
+/// A step whose only row is kept once more, as a document.
+pub fn leaf_as_document(
+    leaf: impl Into<Part>,
+    rows: &str,
+    is_nullable: bool,
+    is_row: bool,
+    name: Option<&str>,
+) -> Part {
+    let document = super::Statement::new().document(rows, is_nullable, is_row).sql();
+    sequence(vec![self::leaf(leaf, Some(rows)), self::leaf(document, name)])
+}
+
 /// What stands where there is no step: a wait of no time.
 pub fn nothing() -> Part {
     super::words::sleep(Duration::ZERO)

@@ -63,6 +63,12 @@ pub trait SqlType {
     fn sql_type(&self) -> &'static str;
 }
 
+/// Lists of what has an SQL type of its own.
+pub trait ListType {
+    /// The SQL type of an element.
+    fn element(&self) -> Option<&'static str>;
+}
+
 /// What is true of every type that is none of the above: found later, behind one more reference.
 pub trait AnyType {
     fn is_nullable(&self) -> bool {
@@ -71,6 +77,10 @@ pub trait AnyType {
 
     fn sql_type(&self) -> &'static str {
         "jsonb"
+    }
+
+    fn element(&self) -> Option<&'static str> {
+        None
     }
 }
 
@@ -122,6 +132,18 @@ macro_rules! sql_types {
                 $sql
             }
         }
+
+        impl ListType for Probe<Vec<$rust>> {
+            fn element(&self) -> Option<&'static str> {
+                Some($sql)
+            }
+        }
+
+        impl ListType for Probe<Option<Vec<$rust>>> {
+            fn element(&self) -> Option<&'static str> {
+                Some($sql)
+            }
+        }
     )+)+};
 }
 
@@ -149,5 +171,8 @@ mod tests {
         assert_eq!(facts!(serde_json::Value), (true, "jsonb"));
         assert_eq!(facts!(Vec<i64>), (false, "jsonb"));
         assert_eq!(facts!(Option<Vec<i64>>), (true, "jsonb"));
+        let list: Probe<Vec<String>> = Probe::new();
+        let other: Probe<Vec<Vec<i64>>> = Probe::new();
+        assert_eq!((list.element(), (&other).element()), (Some("text"), None));
     }
 }

@@ -35,15 +35,38 @@ impl Statement {
         }
     }
 
-    /// All of the input, which is a JSON document even where it is one number or text.
-    pub fn input(self, is_nullable: bool, sql_type: &str) -> Self {
-        match sql_type {
-            "jsonb" => self.reference("input", is_nullable, Some("jsonb")),
-            scalar => {
-                let document = self.text("(").reference("input", is_nullable, Some("jsonb"));
-                document.text(" #>> '{}')::").text(scalar)
+    /// All of a signal's payload as a value of this SQL type. What is no document has an SQL type already.
+    pub fn payload(self, path: &str, is_nullable: bool, is_row: bool, sql_type: &str) -> Self {
+        match (is_row, sql_type) {
+            (false, "jsonb") => {
+                self.text("pg_catalog.to_jsonb(").reference(path, is_nullable, None).text(")")
             }
+            (_, sql_type) => self.reference(path, is_nullable, Some(sql_type)),
         }
+    }
+
+    /// All of the input, which is a JSON document even where it is one number or text, or a list of such.
+    pub fn input(self, is_nullable: bool, sql_type: &str, element: Option<&str>) -> Self {
+        match (sql_type, element) {
+            ("jsonb", None) => self.input_document(is_nullable),
+            ("jsonb", Some(element)) if is_nullable => {
+                // No list is NULL, and not an empty one.
+                let asked = self.text("CASE WHEN ").input_document(true).text(" IS NOT NULL THEN ");
+                asked.input_list(true, element).text(" END")
+            }
+            ("jsonb", Some(element)) => self.input_list(false, element),
+            (scalar, _) => self.text("(").input_document(is_nullable).text(" #>> '{}')::").text(scalar),
+        }
+    }
+
+    fn input_document(self, is_nullable: bool) -> Self {
+        self.reference("input", is_nullable, Some("jsonb"))
+    }
+
+    fn input_list(self, is_nullable: bool, element: &str) -> Self {
+        let list = self.text("ARRAY(SELECT e.value::").text(element);
+        let list = list.text(" FROM pg_catalog.jsonb_array_elements_text(").input_document(is_nullable);
+        list.text(") AS e(value))")
     }
 
     /// Asks that a field has the name in JSON that it has in Rust, where the former are known.
@@ -76,6 +99,24 @@ impl Statement {
             self.text(&format!("SELECT * FROM ${name}.* LIMIT 1"))
         } else {
             self.text("SELECT ").reference(name, is_nullable, None).text(" AS value")
+        }
+    }
+
+    /// The same as a document that has the row or value inside, for names that other ways give documents to.
+    pub fn document(self, name: &str, is_nullable: bool, is_row: bool) -> Self {
+        let statement = self.text("SELECT pg_catalog.jsonb_build_object('value', ");
+        if is_row {
+            statement.text(&format!("pg_catalog.to_jsonb(\"{name}\")) AS value FROM ${name}.* LIMIT 1"))
+        } else {
+            statement.reference(name, is_nullable, None).text(") AS value")
+        }
+    }
+
+    /// All of a name that several ways give a value to: a column, or what is in the document.
+    pub fn kept(self, name: &str, is_nullable: bool, is_document: bool, cast: Option<&str>) -> Self {
+        match is_document {
+            true => self.reference(&format!("{name}.value.value"), is_nullable, cast),
+            false => self.reference(name, is_nullable, None),
         }
     }
 

@@ -528,6 +528,40 @@ fn input_built() -> Workflow {
     )
 }
 
+#[workflow(name = "input list", version = 1)]
+async fn input_list(ids: Vec<i64>) -> Result<Vec<i64>> {
+    let all: i64 = sql!("SELECT count(*) FROM unnest({ids}) i").await?;
+    if sql!("SELECT 2 = ANY({ids}) AND {all} = 2").await? {
+        return Ok(ids);
+    }
+    sql!("SELECT 0").await
+}
+
+fn input_list_built() -> Workflow {
+    const IDS: &str =
+        "ARRAY(SELECT e.value::bigint FROM pg_catalog.jsonb_array_elements_text($input::jsonb) AS e(value))";
+    let values = format!(
+        "SELECT e.value FROM pg_catalog.jsonb_array_elements(pg_catalog.to_jsonb({IDS})) AS e(value)"
+    );
+    new().step(sql(format!("SELECT count(*) FROM unnest({IDS}) i")).named("all")).branch(
+        sql(format!("SELECT 2 = ANY({IDS}) AND $all = 2")),
+        sql(values),
+        sql("SELECT 0"),
+    )
+}
+
+#[workflow(name = "input structs", version = 1)]
+async fn input_structs(holds: Option<Vec<Hold>>) -> Result<Option<Vec<Hold>>> {
+    sql!("SELECT 1 FROM jsonb_to_recordset({holds}) AS x(id bigint, sku text)").await?;
+    Ok(holds)
+}
+
+fn input_structs_built() -> Workflow {
+    new().step(sql("SELECT 1 FROM jsonb_to_recordset($input?::jsonb) AS x(id bigint, sku text)")).step(sql(
+        "SELECT e.value FROM pg_catalog.jsonb_array_elements(pg_catalog.to_jsonb($input?::jsonb)) AS e(value)",
+    ))
+}
+
 /// All of them.
 pub fn constructs() -> Vec<Construct> {
     let approval = json!({"approved": true, "by": "Ann"});
@@ -554,6 +588,13 @@ pub fn constructs() -> Vec<Construct> {
         construct("wait", waits, waits_built()),
         Construct { input: json!("it's"), ..construct("input", input, input_built()) }
             .gives(json!([{"value": "it is it's"}])),
+        Construct { input: json!([1, 2]), ..construct("input_list", input_list, input_list_built()) }
+            .gives(json!([{"value": 1}, {"value": 2}])),
+        Construct {
+            input: json!([{"id": 1, "sku": "x", "note": null}]),
+            ..construct("input_structs", input_structs, input_structs_built())
+        }
+        .gives(json!([{"value": {"id": 1, "sku": "x", "note": null}}])),
         construct("rows", rows, rows_built())
             .gives((1..=3).map(|id| json!({"id": id, "sku": "x", "note": null})).collect()),
     ]

@@ -102,7 +102,16 @@ impl Lowering<'_> {
             (Base::Document { timed_out: Some(timed_out), .. }, true) => {
                 vec![Piece::Text(format!("SELECT NOT ${timed_out}"))]
             }
-            (Base::Rows(_) | Base::Document { .. } | Base::Nothing, _) => {
+            (Base::Kept { name, form }, true) => {
+                let mut kept = found.binding.kept(form.clone());
+                kept.nullable = true;
+                vec![
+                    Piece::Text("SELECT ".to_owned()),
+                    Piece::Kept { name: name.clone(), cast: true, kept },
+                    Piece::Text(" IS NOT NULL".to_owned()),
+                ]
+            }
+            (Base::Rows(_) | Base::Document { .. } | Base::Kept { .. } | Base::Nothing, _) => {
                 let mut pieces = found.fields();
                 pieces.extend([
                     Piece::Text("SELECT ".to_owned()),

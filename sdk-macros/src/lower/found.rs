@@ -3,8 +3,8 @@
 use super::{Lowering, step::is_unused};
 use crate::{
     model::Value,
-    plan::{Field, Piece, Probe, ProbeStep, Reference},
-    scope::{Base, Binding},
+    plan::{Field, Form, Piece, Probe, ProbeStep, Reference},
+    scope::{Base, Binding, Holds},
     sql::{Place, unraw},
 };
 use proc_macro2::Span;
@@ -26,11 +26,13 @@ pub(super) enum Resolved {
 impl Found {
     pub(super) fn path(&self) -> String {
         let base = match &self.binding.base {
-            Base::Rows(name) => name,
-            Base::Document { path, .. } => path,
-            Base::Nothing => "",
+            Base::Rows(name) => name.clone(),
+            Base::Document { path, .. } => path.clone(),
+            // Only a document has fields.
+            Base::Kept { name, .. } => format!("{name}.value.value"),
+            Base::Nothing => String::new(),
         };
-        self.fields.iter().fold(base.to_owned(), |path, field| format!("{path}.{}", unraw(field)))
+        self.fields.iter().fold(base, |path, field| format!("{path}.{}", unraw(field)))
     }
 
     pub(super) fn probe(&self) -> Option<Probe> {
@@ -43,8 +45,37 @@ impl Found {
     pub(super) fn is_json(&self) -> bool {
         match self.binding.base {
             Base::Rows(_) => self.fields.len() > 1,
-            Base::Document { is_json, .. } => is_json || !self.fields.is_empty(),
+            Base::Document { .. } => self.holds() != Holds::Column,
+            Base::Kept { .. } => !self.fields.is_empty(),
             Base::Nothing => false,
+        }
+    }
+
+    /// What is at the end of a path into a document.
+    fn holds(&self) -> Holds {
+        match self.binding.base {
+            Base::Document { holds, .. } if self.fields.is_empty() => holds,
+            Base::Rows(_) if self.fields.len() <= 1 => Holds::Column,
+            Base::Rows(_) | Base::Document { .. } | Base::Kept { .. } | Base::Nothing => Holds::Part,
+        }
+    }
+
+    /// Whether this is all of a result of SQL.
+    pub(super) fn is_result(&self) -> bool {
+        match self.binding.base {
+            Base::Rows(_) => self.fields.is_empty(),
+            Base::Document { .. } | Base::Kept { .. } | Base::Nothing => false,
+        }
+    }
+
+    /// What it gives to a name.
+    pub(super) fn form(&self) -> Form {
+        match (&self.binding.base, self.fields.is_empty()) {
+            (Base::Rows(_), true) => Form::Rows,
+            (Base::Kept { form, .. }, true) => form.get(),
+            (Base::Rows(_) | Base::Document { .. } | Base::Kept { .. } | Base::Nothing, _) => {
+                if self.is_json() { Form::Json } else { Form::Column }
+            }
         }
     }
 
@@ -59,7 +90,10 @@ impl Found {
             (Base::Document { path, .. }, true) if path == "input" => {
                 vec![Piece::Input { nullable: self.binding.is_option, probe: self.binding.inner_probe() }]
             }
-            (Base::Rows(_) | Base::Document { .. } | Base::Nothing, _) => {
+            (Base::Kept { name, form }, true) => {
+                vec![Piece::Kept { name: name.clone(), cast, kept: self.binding.kept(form.clone()) }]
+            }
+            (Base::Rows(_) | Base::Document { .. } | Base::Kept { .. } | Base::Nothing, _) => {
                 let mut pieces = self.fields();
                 pieces.push(Piece::Reference(Reference { cast: cast && self.is_json(), ..self.reference() }));
                 pieces
@@ -79,16 +113,22 @@ impl Found {
     }
 
     pub(super) fn reference(&self) -> Reference {
-        Reference { path: self.path(), nullable: self.binding.is_option, cast: false, probe: self.probe() }
+        Reference {
+            path: self.path(),
+            nullable: self.binding.is_option,
+            cast: false,
+            is_payload: self.holds() == Holds::Payload,
+            probe: self.probe(),
+        }
     }
 
     /// What `Some(name)` binds.
     pub(super) fn inside(&self) -> Binding {
         let is_plain = self.fields.is_empty();
         let base = match &self.binding.base {
-            Base::Rows(name) if is_plain => Base::Rows(name.clone()),
-            Base::Document { .. } | Base::Rows(_) => {
-                Base::Document { path: self.path(), is_json: self.is_json(), timed_out: None }
+            Base::Rows(_) | Base::Kept { .. } if is_plain => self.binding.base.clone(),
+            Base::Document { .. } | Base::Kept { .. } | Base::Rows(_) => {
+                Base::Document { path: self.path(), holds: self.holds(), timed_out: None }
             }
             Base::Nothing => Base::Nothing,
         };
@@ -99,7 +139,7 @@ impl Found {
                 probe
             }),
         };
-        Binding { base, probe, is_option: false, is_list: false }
+        Binding::inside(base, probe)
     }
 }
 
@@ -114,7 +154,7 @@ impl Lowering<'_> {
                 format!("`{name}` says that its result is not used: take the underscore away")
             }
             (Base::Nothing, _) => format!("`{name}` is a wait, which leaves nothing behind"),
-            (_, Some(_)) if binding.is_list => {
+            (_, Some(_)) if binding.is_rows() => {
                 format!("`{name}` is all rows: capture them as a table, `FROM {{{name}.*}}`")
             }
             (_, Some(field)) if binding.probe.is_none() => {

@@ -1,12 +1,12 @@
 //! Steps, and the names that their results get.
 
-use super::{Dest, Lowering, Wanted};
+use super::{Dest, Lowering, Wanted, choice::Choice};
 use crate::{
     model::{Block, Branch, Left, Pattern, Step, StepKind},
-    plan::{Argument, Leaf, Node, Piece},
-    scope::{Base, Binding},
+    plan::{Argument, Form, Given, Leaf, Node, Piece},
+    scope::{Base, Binding, Holds},
     signature::argument_of,
-    sql::{self, Capture, Template, unraw},
+    sql::{self, Capture, Template, list_has_no_rows, unraw},
     word::{self, Document, Leaves, Missing},
 };
 use proc_macro2::Span;
@@ -30,6 +30,7 @@ impl Lowering<'_> {
             (Pattern::Name(name), _) => {
                 let (node, binding) = self.named_step(step, name, ty);
                 self.scope.bind(name, binding);
+                self.scope.settle();
                 node
             }
             (Pattern::Some(_), _) => {
@@ -81,18 +82,19 @@ impl Lowering<'_> {
                         );
                         self.errors.at(name.span(), message);
                     }
-                    let given = self.names.give(&unraw(name));
-                    bound.push((name, Binding::new(Base::Rows(given.clone()), ty)));
-                    self.branch_block(block, Wanted::AsName(given))
+                    let choice = Choice::new(Some(self.names.give(&unraw(name))), ty);
+                    bound.push((name, choice.binding()));
+                    self.branch_block(block, &Wanted::As(choice))
                 }
                 (Branch::Step(step), _) => self.step(step, None),
-                (Branch::Block(block), _) => self.branch_block(block, Wanted::No),
+                (Branch::Block(block), _) => self.branch_block(block, &Wanted::No),
             });
         }
         // Branches do not see each other.
         for (name, binding) in bound {
             self.scope.bind(name, binding);
         }
+        self.scope.settle();
         Node::Join(nodes)
     }
 
@@ -112,10 +114,11 @@ impl Lowering<'_> {
             return (self.step(step, None), Binding::new(Base::Nothing, ty));
         }
         // Looked at first: what it captures may be an earlier result of the same name.
+        let choice = Choice::new(None, ty);
         let mut node = match step.left() {
             Left::Nothing => return (self.step(step, None), Binding::new(Base::Nothing, ty)),
             Left::First(branches) => {
-                Node::Race { branches: self.branches(branches, &Wanted::AsResult), name: None }
+                Node::Race { branches: self.branches(branches, &Wanted::As(choice.clone())), name: None }
             }
             Left::Rows | Left::Document(_) | Left::Each(_) => self.step(step, None),
         };
@@ -128,7 +131,12 @@ impl Lowering<'_> {
         if let Left::First(branches) = step.left() {
             self.check_race(branches);
         }
-        let binding = self.binding_of(step, &given, ty);
+        let binding = match step.left() {
+            Left::First(branches) if document_of_all(branches).is_none() => choice.named(given).binding(),
+            Left::First(_) | Left::Rows | Left::Document(_) | Left::Nothing | Left::Each(_) => {
+                self.binding_of(step, &given, ty)
+            }
+        };
         (node, binding)
     }
 
@@ -168,10 +176,10 @@ impl Lowering<'_> {
         Binding::new(base, ty)
     }
 
-    pub(super) fn branch_block(&mut self, block: &Block, wanted: Wanted) -> Node {
+    pub(super) fn branch_block(&mut self, block: &Block, wanted: &Wanted) -> Node {
         let loops = std::mem::take(&mut self.loops);
         let outer = std::mem::replace(&mut self.in_branch, true);
-        let nodes = self.block(block, &Dest::Branch(wanted), None);
+        let nodes = self.block(block, &Dest::Branch(wanted.clone()), None);
         self.in_branch = outer;
         self.loops = loops;
         Node::sequence(nodes)
@@ -205,8 +213,11 @@ impl Lowering<'_> {
 
     pub(super) fn branches(&mut self, branches: &[Branch], wanted: &Wanted) -> Vec<Node> {
         let nodes = branches.iter().map(|branch| match branch {
-            Branch::Step(step) => self.step(step, None),
-            Branch::Block(block) => self.branch_block(block, wanted.clone()),
+            Branch::Step(step) => match wanted {
+                Wanted::No => self.step(step, None),
+                Wanted::As(choice) => self.given_step(step, choice),
+            },
+            Branch::Block(block) => self.branch_block(block, wanted),
         });
         nodes.collect()
     }
@@ -220,24 +231,34 @@ impl Lowering<'_> {
     }
 
     /// A step that is the value of a way to a name.
-    pub(super) fn valued_step(&mut self, step: &Step, name: &str) -> Node {
+    pub(super) fn valued_step(&mut self, step: &Step, choice: &Choice) -> Node {
         if !matches!(step.left(), Left::Rows) {
             self.errors
                 .at(step.span, "bind this to a name first, and give the name: `let x: T = ….await?; x`");
         }
-        self.step(step, Some(name))
+        self.given_step(step, choice)
+    }
+
+    /// A step whose rows are a value of a choice.
+    fn given_step(&mut self, step: &Step, choice: &Choice) -> Node {
+        match (self.step(step, choice.name()), step.left()) {
+            (Node::Leaf(leaf), Left::Rows) => {
+                choice.offer(Form::Rows, step.span, self.errors);
+                let rows = self.names.give(&format!("{}_row", choice.name().unwrap_or("branch")));
+                let name = choice.name().map(str::to_owned);
+                Node::Given(Given { step: leaf, rows, name, kept: choice.kept() })
+            }
+            (node, _) => node,
+        }
     }
 
     /// `step.await` at the end: its result is that of the whole.
     pub(super) fn outcome(&mut self, step: &Step, dest: &Dest) -> Vec<Node> {
-        let name = match dest {
-            Dest::Branch(Wanted::AsName(name)) => Some(name.as_str()),
-            Dest::Branch(Wanted::No | Wanted::AsResult) | Dest::Finish | Dest::Nothing | Dest::Name(_) => {
-                None
-            }
-        };
         match step.left() {
-            Left::Rows | Left::Nothing => vec![self.step(step, name)],
+            Left::Rows | Left::Nothing => match dest {
+                Dest::Branch(Wanted::As(choice)) | Dest::Name(choice) => vec![self.given_step(step, choice)],
+                Dest::Branch(Wanted::No) | Dest::Finish | Dest::Nothing => vec![self.step(step, None)],
+            },
             Left::Document(_) | Left::Each(_) | Left::First(_) => {
                 self.errors
                     .at(step.span, "bind this to a name first, and give what is wanted of it: `Ok(name)`");
@@ -252,9 +273,17 @@ impl Lowering<'_> {
             Vec::new()
         };
         match capture {
-            Capture::Rows(name) => match self.scope.get(name).map(|binding| &binding.base) {
-                Some(Base::Rows(name)) => vec![Piece::Rows(name.clone())],
-                Some(Base::Document { .. } | Base::Nothing) => {
+            Capture::Rows(name) => match self.scope.get(name).map(|binding| (&binding.base, binding.is_list))
+            {
+                Some((Base::Rows(name), _)) => vec![Piece::Rows(name.clone())],
+                Some((Base::Document { .. } | Base::Kept { .. }, true)) => {
+                    refuse(list_has_no_rows(&name.to_string()))
+                }
+                Some((Base::Document { .. } | Base::Kept { .. }, false)) => refuse(format!(
+                    "`{name}` is one value and has no rows: capture its fields, or take it apart in SQL, `FROM \
+                     jsonb_to_record({{{name}}}) AS x(id bigint, …)`"
+                )),
+                Some((Base::Nothing, _)) => {
                     refuse(format!("`{name}` has no rows: only the result of sql! has"))
                 }
                 None => refuse(format!("`{name}` is not the result of a step that is seen here")),
@@ -264,7 +293,7 @@ impl Lowering<'_> {
                     return vec![Piece::Value { value: place.to_expr(), cast: false }];
                 }
                 let Some(found) = self.resolve(place) else { return Vec::new() };
-                if found.binding.is_list && found.fields.is_empty() {
+                if found.binding.is_rows() && found.fields.is_empty() {
                     let message =
                         format!("`{0}` is all rows: capture them as a table, `FROM {{{0}.*}}`", place.root);
                     self.errors.at(span, message);
@@ -313,7 +342,8 @@ impl Node {
             Node::Leaf(Leaf { name, .. }) | Node::Race { name, .. } => {
                 *name = Some(given.to_owned());
             }
-            Node::Nothing
+            Node::Given(_)
+            | Node::Nothing
             | Node::Sequence(_)
             | Node::Join(_)
             | Node::If { .. }
@@ -341,7 +371,7 @@ fn document_of_all(branches: &[Branch]) -> Option<&'static Document> {
 fn part_of(document: &Document, given: &str, missing: Option<&Missing>) -> Base {
     Base::Document {
         path: format!("{given}.{}", document.member),
-        is_json: true,
+        holds: Holds::Payload,
         timed_out: missing.map(|missing| format!("{given}.{}", missing.told_by)),
     }
 }

@@ -2,11 +2,12 @@
 
 use super::{
     Dest, Lowering, Wanted,
+    choice::{Choice, is_list},
     found::{Found, Resolved},
 };
 use crate::{
     model::{Value, ValueKind},
-    plan::{Field, Leaf, Node, Piece, Probe},
+    plan::{Argument, Field, Form, Leaf, Node, Piece, Probe},
     scope::Base,
     sql::unraw,
 };
@@ -18,15 +19,14 @@ impl Lowering<'_> {
         match (&value.kind, dest) {
             (ValueKind::Unit, _) => Vec::new(),
             (ValueKind::Step(step), _) => self.outcome(step, dest),
-            (_, Dest::Branch(Wanted::AsName(name))) => vec![self.select(value, Some(name))],
+            (_, Dest::Branch(Wanted::As(choice)) | Dest::Name(choice)) => vec![self.give(value, choice)],
             (_, Dest::Branch(Wanted::No)) => {
                 // Nobody asks for it, but it has to be right.
-                self.select(value, None);
+                self.way(value);
                 Vec::new()
             }
-            (_, Dest::Branch(Wanted::AsResult) | Dest::Finish | Dest::Nothing | Dest::Name(_)) => {
-                vec![self.select(value, None)]
-            }
+            (_, Dest::Finish) if is_list(self.output) => vec![self.list(value)],
+            (_, Dest::Finish | Dest::Nothing) => vec![Node::sql(self.way(value).columns, None)],
         }
     }
 
@@ -37,62 +37,127 @@ impl Lowering<'_> {
         };
         let binding = self.scope.get(&place.root).filter(|_| place.fields.is_empty());
         binding.is_some_and(|binding| {
-            !binding.is_list
+            !binding.is_rows()
                 && !binding.is_option
                 && matches!(&binding.base, Base::Rows(name) if name == last)
         })
     }
 
-    /// A step that gives a value.
-    pub(super) fn select(&mut self, value: &Value, name: Option<&str>) -> Node {
-        let text = |text: &str| Piece::Text(text.to_owned());
-        let mut pieces = vec![text("SELECT ")];
-        match &value.kind {
-            ValueKind::Struct { ty, fields } if !fields.is_empty() => {
-                for (nth, (field, value)) in fields.iter().enumerate() {
-                    if nth > 0 {
-                        pieces.push(text(", "));
-                    }
-                    pieces.push(field_of(ty, field));
-                    pieces.extend(self.member(value, false));
-                    pieces.push(Piece::Text(format!(" AS {}", quoted(&unraw(field)))));
-                }
-            }
-            ValueKind::None => pieces.push(text("NULL AS value WHERE false")),
-            ValueKind::Some(inner) => return self.select(inner, name),
-            ValueKind::Place(place) => match self.resolve_or_constant(place, value) {
-                Resolved::Found(found)
-                    if found.fields.is_empty() && matches!(found.binding.base, Base::Rows(_)) =>
-                {
-                    pieces = self.again(&found);
-                }
-                Resolved::Found(found) => {
-                    pieces.extend(self.column(&found));
-                    pieces.push(text(" AS value"));
-                }
-                Resolved::Constant(constant) => pieces.extend([constant, text(" AS value")]),
-                Resolved::Wrong => {}
-            },
+    /// A step that gives a value to a name, or to the race around it.
+    pub(super) fn give(&mut self, value: &Value, choice: &Choice) -> Node {
+        let Way { columns, document, form } = self.way(value);
+        choice.offer(form, value.span(), self.errors);
+        let argument = Argument::Either { columns, document, kept: choice.kept() };
+        Node::Leaf(Leaf {
+            word: "sql",
+            argument,
+            methods: Vec::new(),
+            name: choice.name().map(str::to_owned),
+        })
+    }
+
+    /// A step that gives the rows of a list, which is what the workflow returns.
+    fn list(&mut self, value: &Value) -> Node {
+        let place = match &value.kind {
+            ValueKind::Some(inner) => return self.list(inner),
+            ValueKind::Place(place) => self.scope.get(&place.root).is_some().then_some(place),
             ValueKind::Unit
             | ValueKind::Constant(_)
             | ValueKind::Struct { .. }
             | ValueKind::Tuple(_)
-            | ValueKind::Step(_) => {
-                pieces.extend(self.member(value, false));
-                pieces.push(text(" AS value"));
+            | ValueKind::None
+            | ValueKind::Step(_) => None,
+        };
+        let Some(place) = place else { return Node::sql(self.way(value).columns, None) };
+        let Some(found) = self.resolve(place) else { return Node::Nothing };
+        if found.is_result() {
+            return Node::sql(self.again(&found), None);
+        }
+        let elements = "SELECT e.value FROM pg_catalog.jsonb_array_elements(pg_catalog.to_jsonb(";
+        let mut pieces = vec![Piece::Text(elements.to_owned())];
+        pieces.extend(self.column(&found));
+        pieces.push(Piece::Text(")) AS e(value)".to_owned()));
+        Node::sql(pieces, None)
+    }
+
+    /// Both forms in which a value may be kept.
+    fn way(&mut self, value: &Value) -> Way {
+        let none = || vec![Piece::Text("SELECT NULL AS value WHERE false".to_owned())];
+        match &value.kind {
+            ValueKind::Struct { ty, fields } if !fields.is_empty() => {
+                let columns = self.columns(ty, fields);
+                Way { columns, document: document(self.member(value, true)), form: Form::Rows }
+            }
+            ValueKind::None => Way { columns: none(), document: none(), form: Form::Rows },
+            ValueKind::Some(inner) => self.way(inner),
+            ValueKind::Place(place) => match self.resolve_or_constant(place, value) {
+                Resolved::Found(found) if found.is_result() => {
+                    let document = self.again_as_document(&found);
+                    Way { columns: self.again(&found), document, form: Form::Rows }
+                }
+                Resolved::Found(found) => {
+                    let form = found.form();
+                    Way {
+                        columns: column(self.column(&found)),
+                        document: document(self.column(&found)),
+                        form,
+                    }
+                }
+                Resolved::Constant(constant) => Way {
+                    columns: column(vec![constant]),
+                    document: document(self.member(value, true)),
+                    form: Form::Json,
+                },
+                Resolved::Wrong => Way { columns: Vec::new(), document: Vec::new(), form: Form::Rows },
+            },
+            ValueKind::Constant(constant) => {
+                // What SQL has no literal for is sent as JSON.
+                let form = match constant {
+                    Syntax::Lit(_) | Syntax::Unary(_) => Form::Rows,
+                    _ => Form::Json,
+                };
+                let columns = column(self.member(value, false));
+                Way { columns, document: document(self.member(value, true)), form }
+            }
+            ValueKind::Step(_) => {
+                Way { columns: self.member(value, false), document: Vec::new(), form: Form::Rows }
+            }
+            ValueKind::Unit | ValueKind::Struct { .. } | ValueKind::Tuple(_) => {
+                let columns = column(self.member(value, false));
+                Way { columns, document: document(self.member(value, true)), form: Form::Rows }
             }
         }
-        Node::sql(pieces, name.map(str::to_owned))
+    }
+
+    /// A struct as a row.
+    fn columns(&mut self, ty: &Type, fields: &[(Ident, Value)]) -> Vec<Piece> {
+        let mut pieces = vec![Piece::Text("SELECT ".to_owned())];
+        for (nth, (field, value)) in fields.iter().enumerate() {
+            if nth > 0 {
+                pieces.push(Piece::Text(", ".to_owned()));
+            }
+            pieces.push(field_of(ty, field));
+            pieces.extend(self.member(value, false));
+            pieces.push(Piece::Text(format!(" AS {}", quoted(&unraw(field)))));
+        }
+        pieces
     }
 
     /// All of a named result of SQL once more.
     pub(super) fn again(&mut self, found: &Found) -> Vec<Piece> {
         let Base::Rows(name) = &found.binding.base else { return Vec::new() };
-        if found.binding.is_list {
+        if found.binding.is_rows() {
             return vec![Piece::Text("SELECT * FROM ".to_owned()), Piece::Rows(name.clone())];
         }
         let (name, nullable) = (name.clone(), found.binding.is_option);
         vec![Piece::Again { name, nullable, probe: found.binding.inner_probe() }]
+    }
+
+    /// The same, where other ways give documents.
+    fn again_as_document(&self, found: &Found) -> Vec<Piece> {
+        let Base::Rows(name) = &found.binding.base else { return Vec::new() };
+        let (name, nullable) = (name.clone(), found.binding.is_option);
+        vec![Piece::Document { name, nullable, probe: found.binding.inner_probe() }]
     }
 
     /// A value as one expression of SQL; `in_json` where it becomes a part of a JSON document.
@@ -138,12 +203,37 @@ impl Lowering<'_> {
 
     /// What a place holds, as one expression of SQL.
     pub(super) fn column(&mut self, found: &Found) -> Vec<Piece> {
-        if found.binding.is_list && found.fields.is_empty() {
+        if found.binding.is_rows() && found.fields.is_empty() {
             let message = "these are all rows: aggregate them in SQL, `SELECT json_agg(r) FROM {rows.*} r`";
             self.errors.at(found.span, message);
         }
         found.in_place(true)
     }
+}
+
+/// A value on its way to a name.
+struct Way {
+    /// The statement where the name has rows.
+    columns: Vec<Piece>,
+    /// The statement where the name has a document.
+    document: Vec<Piece>,
+    form: Form,
+}
+
+/// A statement that gives one column.
+fn column(value: Vec<Piece>) -> Vec<Piece> {
+    around("SELECT ", value, " AS value")
+}
+
+/// A statement that gives a document. It has the value inside, since a part of a document takes the SQL type of its
+/// place, and a whole one has its own.
+fn document(value: Vec<Piece>) -> Vec<Piece> {
+    around("SELECT pg_catalog.jsonb_build_object('value', ", value, ") AS value")
+}
+
+fn around(before: &str, value: Vec<Piece>, behind: &str) -> Vec<Piece> {
+    let text = |text: &str| Piece::Text(text.to_owned());
+    std::iter::once(text(before)).chain(value).chain(std::iter::once(text(behind))).collect()
 }
 
 /// A literal as SQL where SQL has the same, else a parameter.
