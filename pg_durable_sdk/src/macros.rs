@@ -37,6 +37,9 @@
 ///
 /// A captured step that has no name gets that of the variable, so both sides of the reference agree.
 ///
+/// In a macro of your own the text may be an argument, as with `format!`. Where this crate has another name in
+/// `Cargo.toml`, or is re-exported by yours, `sql!(crate = durable, "…")` says where it is found.
+///
 /// What cannot be right does not compile: a field that the type lacks, a value that is not `Serialize`, a capture
 /// inside quotes, a comment or a name, a brace that is never closed.
 ///
@@ -100,7 +103,8 @@ pub use pg_durable_sdk_macros::sql;
 ///
 /// The function becomes one without arguments that returns the [`Definition<Order, Receipt>`](crate::Definition),
 /// and stands for the workflow wherever one is started or registered. `name` and `version` (1 unless it says
-/// otherwise) are those under which it is registered. It has one input or none, and returns `Result<T>`, which is
+/// otherwise) are those under which it is registered. `crate = path` says where this crate is found, if not as
+/// `::pg_durable_sdk`. It has one input or none, and returns `Result<T>`, which is
 /// a word of the macro and needs no import; so are all words below.
 ///
 /// # What may be written, and the graph that it becomes

@@ -99,3 +99,66 @@ fn what_json_cannot_hold_is_a_fault() {
     let error = Workflow::new().step(sql!("SELECT {by_pair}")).graph().unwrap_err();
     assert_eq!(error.faults()[0].message, "parameter $1 cannot be sent: key must be a string");
 }
+
+#[test]
+fn macros_of_the_user_hand_their_texts_on() {
+    macro_rules! query {
+        ($text:literal) => {
+            sql!($text)
+        };
+        ($value:ident in $text:literal) => {{
+            let value = 1;
+            (value, sql!($text))
+        }};
+        (own) => {{
+            let own = Hold { id: 8, note: None, place: Place { shelf: None } };
+            sql!("SELECT {own.id}, {own.note}")
+        }};
+    }
+    let (id, value) = (5, 6);
+    check(query!("SELECT {id}, {value}"), "SELECT $1, $2", json!([5, 6]));
+    check(query!(value in "SELECT {value}").1, "SELECT $1", json!([6]));
+    check(query!(own), "SELECT $1, $2", json!([8, null]));
+    let hold: Step<Hold> = query!("SELECT {id}").returns();
+    let workflow = Workflow::new().step(&hold).step(query!("SELECT {hold.id}, {hold.place.shelf}, {hold.*}"));
+    assert_eq!(queries(&workflow)[1].0, "SELECT $hold.id, $hold.place.shelf?, $hold.*");
+}
+
+/// As a crate would have it that re-exports the SDK, or gives it another name.
+mod kit {
+    pub use pg_durable_sdk as durable;
+
+    macro_rules! kit_sql {
+        ($text:literal) => {
+            $crate::kit::durable::sql!(crate = $crate::kit::durable, $text)
+        };
+    }
+
+    macro_rules! kit_workflow {
+        ($name:ident, $text:literal) => {
+            #[$crate::kit::durable::workflow(name = "kit", crate = $crate::kit::durable)]
+            async fn $name() -> Result<i64> {
+                sql!($text).await
+            }
+        };
+    }
+
+    pub(crate) use {kit_sql, kit_workflow};
+}
+
+#[test]
+fn the_sdk_is_found_where_it_is_said_to_be() {
+    use kit::durable;
+
+    #[durable::workflow(name = "renamed", crate = durable)]
+    async fn renamed() -> Result<i64> {
+        sql!("SELECT 1").await
+    }
+    kit::kit_workflow!(of_kit, "SELECT 2");
+
+    let id = 7;
+    check(sql!(crate = durable, "SELECT {id}"), "SELECT $1", json!([7]));
+    check(kit::kit_sql!("SELECT {id}"), "SELECT $1", json!([7]));
+    assert_eq!(queries(renamed().workflow())[0].0, "SELECT 1");
+    assert_eq!(queries(of_kit().workflow())[0].0, "SELECT 2");
+}

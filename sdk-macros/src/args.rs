@@ -1,5 +1,6 @@
 //! The arguments of `#[workflow(name = "…", version = n)]`.
 
+use crate::root::Root;
 use proc_macro2::{Span, TokenStream};
 use syn::{
     Expr, ExprLit, Lit, LitStr, MetaNameValue, Token, parse::Parser as _, punctuated::Punctuated,
@@ -13,19 +14,26 @@ pub struct Args {
 }
 
 impl Args {
-    pub fn parse(tokens: TokenStream) -> syn::Result<Self> {
+    /// Reads them, and where the SDK is found, which even an error has to know.
+    pub fn parse(tokens: TokenStream, root: &mut Root) -> syn::Result<Self> {
         let parser = Punctuated::<MetaNameValue, Token![,]>::parse_terminated;
         let pairs = parser.parse2(tokens).map_err(|error| syn::Error::new(error.span(), EXPECTED))?;
         let mut name = None;
         let mut version = None;
+        let mut path = None;
         for pair in pairs {
             let key = pair.path.get_ident().map(ToString::to_string).unwrap_or_default();
             let twice = match key.as_str() {
                 "name" => name.replace(parse_name(&pair.value)?).is_some(),
                 "version" => version.replace(parse_version(&pair.value)?).is_some(),
+                "crate" => {
+                    *root = Root::parse(&pair.value)?;
+                    path.replace(()).is_some()
+                }
                 _ => {
-                    let message =
-                        format!("unknown argument; the known ones are `name` and `version`: {EXAMPLE}");
+                    let message = format!(
+                        "unknown argument; the known ones are `name`, `version` and `crate`: {EXAMPLE}"
+                    );
                     return Err(syn::Error::new(pair.path.span(), message));
                 }
             };

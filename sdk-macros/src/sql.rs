@@ -1,5 +1,6 @@
 //! `sql!`: text with `{captures}`.
 
+use crate::root::Root;
 use pg_durable_graph::lexer::{Lexer, TokenKind, continues_word};
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
@@ -256,10 +257,39 @@ fn keep_apart(mut pieces: Vec<Piece>) -> Vec<Piece> {
 
 /// Expands `sql!(…)` where it stands for itself, as a step of the builder.
 ///
+/// Says beside it where the expansion is to find the SDK, which even an error has to know.
+pub fn statement(tokens: TokenStream) -> (Root, syn::Result<TokenStream>) {
+    let parser = |input: syn::parse::ParseStream<'_>| {
+        let root = match input.peek(syn::Token![crate]) {
+            true => place_of_sdk(input).map_err(|error| {
+                let message =
+                    "before the text stands where the SDK is: sql!(crate = durable, \"SELECT {order.id}\")";
+                syn::Error::new(error.span(), message)
+            })?,
+            false => Root::default(),
+        };
+        Ok((root, input.parse::<TokenStream>()?))
+    };
+    match parser.parse2(tokens) {
+        Ok((root, text)) => (root, Template::parse(text).map(|template| step(&template))),
+        Err(error) => (Root::default(), Err(error)),
+    }
+}
+
+/// `crate = path,`
+fn place_of_sdk(input: syn::parse::ParseStream<'_>) -> syn::Result<Root> {
+    input.parse::<syn::Token![crate]>()?;
+    input.parse::<syn::Token![=]>()?;
+    let path = input.call(syn::Path::parse_mod_style)?;
+    input.parse::<syn::Token![,]>()?;
+    Ok(Root::at(path))
+}
+
+/// Prints the step.
+///
 /// The macro cannot know whether a name is a value of Rust or a step: `__capture` is a method of both. There are
 /// no variables in the expansion, so that none can take the place of a captured one.
-pub fn statement(tokens: TokenStream) -> syn::Result<TokenStream> {
-    let template = Template::parse(tokens)?;
+fn step(template: &Template) -> TokenStream {
     let empty = quote!(::pg_durable_sdk::__private::Statement::new());
     let statement = template.pieces.iter().fold(empty, |statement, piece| match piece {
         Piece::Text(text) => quote!(#statement.text(#text)),
@@ -270,15 +300,17 @@ pub fn statement(tokens: TokenStream) -> syn::Result<TokenStream> {
         Piece::Capture(Capture::Path(Place { root, fields })) => {
             let name = unraw(root);
             let members = fields.iter().map(unraw);
+            // Both places have to mean one variable, wherever the literal was written.
+            let value = Ident::new("value", Span::mixed_site().located_at(root.span()));
             let way = match fields.as_slice() {
-                [] => quote!(value),
-                fields => quote!(&value #(.#fields)*),
+                [] => quote!(#value),
+                fields => quote!(&#value #(.#fields)*),
             };
             let captured = quote_spanned!(root.span()=> (&::pg_durable_sdk::__private::Captured(&#root)));
             quote_spanned! {root.span()=>
                 #captured.__capture(
-                    #statement, #name, &[#(#members),*], |value| #way,
-                    (&#captured.__type_at(|value| #way)).is_nullable(),
+                    #statement, #name, &[#(#members),*], |#value| #way,
+                    (&#captured.__type_at(|#value| #way)).is_nullable(),
                 )
             }
         }
@@ -286,11 +318,11 @@ pub fn statement(tokens: TokenStream) -> syn::Result<TokenStream> {
             quote_spanned!(template.span=> #statement.value(&(#expr)))
         }
     });
-    Ok(quote! {{
+    quote! {{
         #[allow(unused_imports)]
         use ::pg_durable_sdk::__private::{AnyType as _, CaptureStep as _, CaptureValue as _, NullableType as _};
         #statement.sql()
-    }})
+    }}
 }
 
 /// What is said of `{order.items.*}`.
