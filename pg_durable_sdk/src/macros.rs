@@ -10,6 +10,7 @@
 /// | `{hold}` of a [`Step`](crate::Step) | a reference to its result, `$hold` |
 /// | `{hold.id}` of a [`Step<T>`](crate::Step) | a reference to a column, `$hold.id`; `T` has to have the field |
 /// | `{hold.*}` of a [`Step`](crate::Step) | its rows, as a table named `hold`: `FROM {hold.*}` |
+/// | `{run.id}` of [`run`](crate::run) | the id of the instance that the step belongs to |
 /// | `{{` and `}}` | `{` and `}` |
 ///
 /// PostgreSQL decides the SQL type of a parameter by where it stands, as it does for a client's; `{id}::bigint`
@@ -119,6 +120,7 @@ pub use pg_durable_sdk_macros::sql;
 /// | `{hold}`, `{hold.id}` | `$hold`, `$hold.id`; with `?` where the type is an `Option`, so that it may be NULL |
 /// | `{hold.id}` of `hold: Option<Hold>` | `$hold.id?`: NULL where there is no row |
 /// | `{holds.*}` of `holds: Vec<Hold>` | `$holds.*`: the rows, as a table named `holds` |
+/// | `{run.id}` | the id of the instance, where nothing else is named `run` |
 /// | `{ids}` of an input `ids: Vec<i64>` | the list as an array: `= ANY({ids})`, `FROM unnest({ids}) id` |
 /// | `{items}` of another list in the input or a signal | the list as it is: `FROM jsonb_to_recordset({items}) AS x(sku text, qty int)` |
 /// | `{LIMIT}` of a constant | a parameter |

@@ -82,6 +82,31 @@ fn a_workflow_is_a_definition() {
 }
 
 #[test]
+fn an_instance_knows_its_id() {
+    use pg_durable_sdk::{Workflow, sql, workflow};
+    use serde::Serialize;
+
+    #[derive(Serialize, pg_durable_sdk::JsonSchema)]
+    struct Run {
+        id: i64,
+    }
+
+    #[workflow(name = "own")]
+    async fn own() -> Result<String> {
+        Ok(run.id)
+    }
+    // A name of the body takes its place.
+    #[workflow(name = "other")]
+    async fn other(run: Run) -> Result<i64> {
+        Ok(run.id)
+    }
+
+    let select = |text| Workflow::new().step(sql(text)).explain();
+    assert_eq!(own().explain(), select("SELECT '{sys_instance_id}'::text AS value"));
+    assert_eq!(other().explain(), select("SELECT $input.id::bigint AS value"));
+}
+
+#[test]
 fn a_result_is_captured_by_what_leaves_it() {
     use pg_durable_sdk::{Workflow, signal, sql, workflow};
     use std::time::Duration;

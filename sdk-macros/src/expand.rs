@@ -206,6 +206,7 @@ fn piece(statement: TokenStream, piece: &Piece) -> TokenStream {
             let cast = optional(cast.then_some("jsonb"));
             quote!(#statement.kept(#name, #nullable, #is_document, #cast))
         }
+        Piece::RunId => quote!(#statement.run_id()),
         Piece::Rows(name) => quote!(#statement.rows(#name)),
         Piece::Field(Field { owner, name }) => {
             let owner = self::owner(owner);

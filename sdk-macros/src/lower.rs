@@ -26,7 +26,7 @@ use syn::{Type, spanned::Spanned as _};
 
 /// Makes the nodes of a body.
 pub fn lower(signature: &Signature, body: &Block, errors: &mut Errors) -> Node {
-    let mut scope = Scope::default();
+    let mut scope = Scope::new();
     if let Some(input) = &signature.input {
         let base = Base::Document { path: "input".to_owned(), holds: Holds::Part, timed_out: None };
         scope.bind(&input.ident, Binding::new(base, Some(&input.ty)));

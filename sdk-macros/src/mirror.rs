@@ -18,12 +18,17 @@ pub fn mirror(signature: &Signature, body: &Block) -> TokenStream {
         let (ident, ty) = (&input.ident, &input.ty);
         quote!(#ident: #ty)
     });
+    let run = match &signature.input {
+        Some(input) if input.ident == "run" => None,
+        Some(_) | None => Some(quote!(let run = ::pg_durable_sdk::run();)),
+    };
     let body = block(body);
     quote! {
         #[allow(
             dead_code, unused, unreachable_code, clippy::all, clippy::pedantic, clippy::nursery, clippy::restriction
         )]
         fn __body(#input) -> ::pg_durable_sdk::__private::BodyResult<#output> {
+            #run
             #body
         }
     }

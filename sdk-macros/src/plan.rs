@@ -115,6 +115,8 @@ pub enum Piece {
         cast: bool,
         kept: Kept,
     },
+    /// The id of the instance that runs.
+    RunId,
     /// `$name.*`
     Rows(String),
     /// A value of Rust, which becomes a parameter.

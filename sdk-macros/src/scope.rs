@@ -36,6 +36,8 @@ pub enum Base {
     },
     /// The result of a name that several ways give a value to.
     Kept { name: String, form: Rc<Cell<Form>> },
+    /// The instance that runs.
+    Run,
     /// A wait, which leaves nothing behind.
     Nothing,
 }
@@ -71,7 +73,7 @@ impl Binding {
     pub fn is_rows(&self) -> bool {
         match self.base {
             Base::Rows(_) => self.is_list,
-            Base::Document { .. } | Base::Kept { .. } | Base::Nothing => false,
+            Base::Document { .. } | Base::Kept { .. } | Base::Run | Base::Nothing => false,
         }
     }
 
@@ -91,12 +93,18 @@ impl Binding {
 }
 
 /// The names that are seen at one place.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Scope {
     names: HashMap<String, Binding>,
 }
 
 impl Scope {
+    /// What is seen at the beginning.
+    pub fn new() -> Self {
+        let run = Binding::inside(Base::Run, None);
+        Self { names: HashMap::from([("run".to_owned(), run)]) }
+    }
+
     pub fn get(&self, name: &Ident) -> Option<&Binding> {
         self.names.get(&unraw(name))
     }

@@ -3,7 +3,7 @@
 //! The method of [`CaptureStep`] is found first, since it takes the captured thing by one reference less.
 
 use super::{Probe, Statement};
-use crate::Step;
+use crate::{Step, ThisRun};
 use serde::Serialize;
 
 /// Something between braces.
@@ -60,6 +60,23 @@ impl<T> CaptureStep for Captured<'_, &Step<T>> {
         is_nullable: bool,
     ) -> Statement {
         Captured(*self.0).__capture(statement, variable, members, way, is_nullable)
+    }
+}
+
+/// The captured `run` is the function of that name.
+impl<F: Fn() -> ThisRun> CaptureStep for Captured<'_, F> {
+    type Result = ThisRun;
+
+    fn __capture<B: Serialize>(
+        &self,
+        statement: Statement,
+        _: &str,
+        _: &[&str],
+        _: fn(&ThisRun) -> &B,
+        _: bool,
+    ) -> Statement {
+        // Nothing else of it can be captured.
+        statement.run_id()
     }
 }
 

@@ -35,6 +35,11 @@ impl Statement {
         }
     }
 
+    /// The id of the instance, which is put into the text when the step is run.
+    pub fn run_id(self) -> Self {
+        self.text("'{sys_instance_id}'::text")
+    }
+
     /// All of a signal's payload as a value of this SQL type. What is no document has an SQL type already.
     pub fn payload(self, path: &str, is_nullable: bool, is_row: bool, sql_type: &str) -> Self {
         match (is_row, sql_type) {

@@ -528,6 +528,33 @@ fn input_built() -> Workflow {
     )
 }
 
+#[workflow(name = "run", version = 1)]
+async fn own_id(order: Order) -> Result<Told> {
+    let told: bool =
+        sql!("SELECT EXISTS (SELECT FROM df.instances WHERE id = {run.id} AND {order.qty} = 2)").await?;
+    let run: Told = sql!("SELECT {run.id} ~ '^[0-9a-f]+$' AS id, false AS told").await?;
+    Ok(Told { id: run.id, told })
+}
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+pub struct Told {
+    id: bool,
+    told: bool,
+}
+
+fn own_id_built() -> Workflow {
+    use pg_durable_sdk::run;
+    new()
+        .step(
+            pg_durable_sdk::sql!(
+                "SELECT EXISTS (SELECT FROM df.instances WHERE id = {run.id} AND $input.qty = 2)"
+            )
+            .named("told"),
+        )
+        .step(sql("SELECT '{sys_instance_id}'::text ~ '^[0-9a-f]+$' AS id, false AS told").named("run"))
+        .step(sql("SELECT $run.id AS id, $told AS told"))
+}
+
 #[workflow(name = "input list", version = 1)]
 async fn input_list(ids: Vec<i64>) -> Result<Vec<i64>> {
     let all: i64 = sql!("SELECT count(*) FROM unnest({ids}) i").await?;
@@ -588,6 +615,7 @@ pub fn constructs() -> Vec<Construct> {
         construct("wait", waits, waits_built()),
         Construct { input: json!("it's"), ..construct("input", input, input_built()) }
             .gives(json!([{"value": "it is it's"}])),
+        construct("run", own_id, own_id_built()).gives(json!([{"id": true, "told": true}])),
         Construct { input: json!([1, 2]), ..construct("input_list", input_list, input_list_built()) }
             .gives(json!([{"value": 1}, {"value": 2}])),
         Construct {

@@ -111,7 +111,7 @@ impl Lowering<'_> {
                     Piece::Text(" IS NOT NULL".to_owned()),
                 ]
             }
-            (Base::Rows(_) | Base::Document { .. } | Base::Kept { .. } | Base::Nothing, _) => {
+            (Base::Rows(_) | Base::Document { .. } | Base::Kept { .. } | Base::Run | Base::Nothing, _) => {
                 let mut pieces = found.fields();
                 pieces.extend([
                     Piece::Text("SELECT ".to_owned()),

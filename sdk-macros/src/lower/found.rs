@@ -30,7 +30,7 @@ impl Found {
             Base::Document { path, .. } => path.clone(),
             // Only a document has fields.
             Base::Kept { name, .. } => format!("{name}.value.value"),
-            Base::Nothing => String::new(),
+            Base::Run | Base::Nothing => String::new(),
         };
         self.fields.iter().fold(base, |path, field| format!("{path}.{}", unraw(field)))
     }
@@ -47,7 +47,7 @@ impl Found {
             Base::Rows(_) => self.fields.len() > 1,
             Base::Document { .. } => self.holds() != Holds::Column,
             Base::Kept { .. } => !self.fields.is_empty(),
-            Base::Nothing => false,
+            Base::Run | Base::Nothing => false,
         }
     }
 
@@ -56,6 +56,7 @@ impl Found {
         match self.binding.base {
             Base::Document { holds, .. } if self.fields.is_empty() => holds,
             Base::Rows(_) if self.fields.len() <= 1 => Holds::Column,
+            Base::Run => Holds::Column,
             Base::Rows(_) | Base::Document { .. } | Base::Kept { .. } | Base::Nothing => Holds::Part,
         }
     }
@@ -64,7 +65,7 @@ impl Found {
     pub(super) fn is_result(&self) -> bool {
         match self.binding.base {
             Base::Rows(_) => self.fields.is_empty(),
-            Base::Document { .. } | Base::Kept { .. } | Base::Nothing => false,
+            Base::Document { .. } | Base::Kept { .. } | Base::Run | Base::Nothing => false,
         }
     }
 
@@ -73,8 +74,12 @@ impl Found {
         match (&self.binding.base, self.fields.is_empty()) {
             (Base::Rows(_), true) => Form::Rows,
             (Base::Kept { form, .. }, true) => form.get(),
-            (Base::Rows(_) | Base::Document { .. } | Base::Kept { .. } | Base::Nothing, _) => {
-                if self.is_json() { Form::Json } else { Form::Column }
+            (Base::Rows(_) | Base::Document { .. } | Base::Kept { .. } | Base::Run | Base::Nothing, _) => {
+                if self.is_json() {
+                    Form::Json
+                } else {
+                    Form::Column
+                }
             }
         }
     }
@@ -90,6 +95,7 @@ impl Found {
             (Base::Document { path, .. }, true) if path == "input" => {
                 vec![Piece::Input { nullable: self.binding.is_option, probe: self.binding.inner_probe() }]
             }
+            (Base::Run, _) => vec![Piece::RunId],
             (Base::Kept { name, form }, true) => {
                 vec![Piece::Kept { name: name.clone(), cast, kept: self.binding.kept(form.clone()) }]
             }
@@ -130,6 +136,7 @@ impl Found {
             Base::Document { .. } | Base::Kept { .. } | Base::Rows(_) => {
                 Base::Document { path: self.path(), holds: self.holds(), timed_out: None }
             }
+            Base::Run => Base::Run,
             Base::Nothing => Base::Nothing,
         };
         let probe = match is_plain {
@@ -150,6 +157,9 @@ impl Lowering<'_> {
         let name = &place.root;
         let span = place.fields.last().unwrap_or(name).span();
         let message = match (&binding.base, place.fields.first()) {
+            (Base::Run, _) if !matches!(place.fields.as_slice(), [id] if id == "id") => {
+                "of the running instance there is its id, `{run.id}`".to_owned()
+            }
             (Base::Nothing, _) if is_unused(name) => {
                 format!("`{name}` says that its result is not used: take the underscore away")
             }
@@ -157,6 +167,7 @@ impl Lowering<'_> {
             (_, Some(_)) if binding.is_rows() => {
                 format!("`{name}` is all rows: capture them as a table, `FROM {{{name}.*}}`")
             }
+            (Base::Run, Some(_)) => return Some(Found { binding, fields: place.fields.clone(), span }),
             (_, Some(field)) if binding.probe.is_none() => {
                 format!(
                     "`{name}` has no type that says what `{field}` is: write `let {name}: T = …` or `.returns::<T>()`"

@@ -283,7 +283,7 @@ impl Lowering<'_> {
                     "`{name}` is one value and has no rows: capture its fields, or take it apart in SQL, `FROM \
                      jsonb_to_record({{{name}}}) AS x(id bigint, …)`"
                 )),
-                Some((Base::Nothing, _)) => {
+                Some((Base::Run | Base::Nothing, _)) => {
                     refuse(format!("`{name}` has no rows: only the result of sql! has"))
                 }
                 None => refuse(format!("`{name}` is not the result of a step that is seen here")),
