@@ -151,7 +151,8 @@ pub use pg_durable_sdk_macros::sql;
 ///
 /// The body is compiled a second time as Rust that never runs. So names have the scopes that they have in Rust,
 /// captured fields have to be there and `Serialize`, the value of `Ok(..)` has to fit the return type, and a
-/// moved value cannot be used again, except in captures.
+/// moved value cannot be used again, except in captures. A name that is neither captured nor given on is an unused
+/// variable; with a `_` before it the result has no name in the graph either.
 ///
 /// What it cannot check, because it becomes known when SQL runs: that a row has the columns of its type, and of
 /// their types. A `let hold: Hold` without a row fails the workflow where `{hold.id}` is used. Fields are

@@ -111,6 +111,7 @@ fn a_result_is_captured_by_what_leaves_it() {
     use pg_durable_sdk::{Workflow, signal, sql, workflow};
     use std::time::Duration;
 
+    #[allow(unused_variables, reason = "a wait leaves nothing to use")]
     #[workflow(name = "either")]
     async fn either() -> Result<bool> {
         let first: constructs::Approval = race!(signal("a"), signal("b")).await?;

@@ -60,7 +60,8 @@ fn workflow_or_error(args: TokenStream2, item: TokenStream2, root: &mut Root) ->
     let signature = errors.catch(signature::Signature::parse(&item));
     let body = model::Block::parse(&item.block, &mut errors);
     let Some((args, signature)) = args.zip(signature) else { return Err(errors.into_error()) };
-    let plan = lower::lower(&signature, &body, &mut errors);
+    let (plan, unused) = lower::lower(&signature, &body, &mut errors);
     errors.finish()?;
-    Ok(expand::workflow(&args, &signature, &plan, &mirror::mirror(&signature, &body)))
+    let mirror = mirror::mirror(&signature, &body, &unused);
+    Ok(expand::workflow(&args, &signature, &plan, &mirror))
 }

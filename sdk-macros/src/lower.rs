@@ -22,19 +22,20 @@ use choice::Choice;
 use leaving::breaks;
 use proc_macro2::Span;
 use std::cell::Cell;
-use syn::{Type, spanned::Spanned as _};
+use syn::{Ident, Type, spanned::Spanned as _};
 
-/// Makes the nodes of a body.
-pub fn lower(signature: &Signature, body: &Block, errors: &mut Errors) -> Node {
+/// Makes the nodes of a body, and finds the names in it that are not used.
+pub fn lower(signature: &Signature, body: &Block, errors: &mut Errors) -> (Node, Vec<Ident>) {
     let mut scope = Scope::new();
     if let Some(input) = &signature.input {
         let base = Base::Document { path: "input".to_owned(), holds: Holds::Part, timed_out: None };
-        scope.bind(&input.ident, Binding::new(base, Some(&input.ty)));
+        scope.bind_input(&input.ident, Binding::new(base, Some(&input.ty)));
     }
     let output = &signature.output;
     let mut lowering =
         Lowering { scope, names: Names::new(), errors, output, loops: Vec::new(), in_branch: false };
-    Node::sequence(lowering.block(body, &Dest::Finish, None))
+    let node = Node::sequence(lowering.block(body, &Dest::Finish, None));
+    (node, lowering.scope.unused())
 }
 
 struct Lowering<'e> {

@@ -9,10 +9,10 @@ use crate::{
 };
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
-use syn::{Type, spanned::Spanned as _};
+use syn::{Ident, Type, spanned::Spanned as _};
 
-/// Prints the function.
-pub fn mirror(signature: &Signature, body: &Block) -> TokenStream {
+/// Prints the function, and the names that are bound and not used: the compiler warns of them as of any.
+pub fn mirror(signature: &Signature, body: &Block, unused: &[Ident]) -> TokenStream {
     let output = &signature.output;
     let input = signature.input.as_ref().map(|input| {
         let (ident, ty) = (&input.ident, &input.ty);
@@ -23,6 +23,15 @@ pub fn mirror(signature: &Signature, body: &Block) -> TokenStream {
         Some(_) | None => Some(quote!(let run = ::pg_durable_sdk::run();)),
     };
     let body = block(body);
+    // In the body itself captures are no uses.
+    let warned = (!unused.is_empty()).then(|| {
+        quote! {
+            #[allow(dead_code, clippy::all, clippy::pedantic, clippy::nursery, clippy::restriction)]
+            fn __unused() {
+                #(let #unused: u8 = 0;)*
+            }
+        }
+    });
     quote! {
         #[allow(
             dead_code, unused, unreachable_code, clippy::all, clippy::pedantic, clippy::nursery, clippy::restriction
@@ -31,6 +40,7 @@ pub fn mirror(signature: &Signature, body: &Block) -> TokenStream {
             #run
             #body
         }
+        #warned
     }
 }
 

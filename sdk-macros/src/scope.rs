@@ -5,7 +5,7 @@ use crate::{
     sql::unraw,
 };
 use std::{
-    cell::Cell,
+    cell::{Cell, RefCell},
     collections::{HashMap, HashSet},
     rc::Rc,
 };
@@ -21,6 +21,7 @@ pub struct Binding {
     pub is_option: bool,
     /// Whether the type is a `Vec`.
     pub is_list: bool,
+    is_used: Rc<Cell<bool>>,
 }
 
 #[derive(Clone)]
@@ -61,12 +62,13 @@ impl Binding {
             probe: ty.map(|ty| Probe { root: ty.clone(), steps: Vec::new() }),
             is_option: is("Option"),
             is_list: is("Vec"),
+            is_used: Rc::default(),
         }
     }
 
     /// What `Some(name)` binds.
     pub fn inside(base: Base, probe: Option<Probe>) -> Self {
-        Self { base, probe, is_option: false, is_list: false }
+        Self { base, probe, is_option: false, is_list: false, is_used: Rc::default() }
     }
 
     /// Whether this is all rows of a result.
@@ -92,26 +94,55 @@ impl Binding {
     }
 }
 
+/// Whether a name says of itself that nobody uses it.
+pub fn is_unused(name: &Ident) -> bool {
+    name.to_string().starts_with('_')
+}
+
 /// The names that are seen at one place.
 #[derive(Clone)]
 pub struct Scope {
     names: HashMap<String, Binding>,
+    /// All names that were ever bound, in order.
+    bound: Rc<RefCell<Vec<Bound>>>,
+}
+
+/// A name that was bound, and whether anybody asked for it.
+struct Bound {
+    name: Ident,
+    is_used: Rc<Cell<bool>>,
 }
 
 impl Scope {
     /// What is seen at the beginning.
     pub fn new() -> Self {
         let run = Binding::inside(Base::Run, None);
-        Self { names: HashMap::from([("run".to_owned(), run)]) }
+        Self { names: HashMap::from([("run".to_owned(), run)]), bound: Rc::default() }
     }
 
     pub fn get(&self, name: &Ident) -> Option<&Binding> {
-        self.names.get(&unraw(name))
+        let binding = self.names.get(&unraw(name))?;
+        binding.is_used.set(true);
+        Some(binding)
     }
 
     /// A later binding of the same name shadows the earlier one.
     pub fn bind(&mut self, name: &Ident, binding: Binding) {
+        let is_used = binding.is_used.clone();
+        self.bound.borrow_mut().push(Bound { name: name.clone(), is_used });
         self.names.insert(unraw(name), binding);
+    }
+
+    /// Binds what need not be used.
+    pub fn bind_input(&mut self, name: &Ident, binding: Binding) {
+        self.names.insert(unraw(name), binding);
+    }
+
+    /// The names that nobody asked for, without those that say so themselves.
+    pub fn unused(&self) -> Vec<Ident> {
+        let bound = self.bound.borrow();
+        let unused = bound.iter().filter(|bound| !bound.is_used.get() && !is_unused(&bound.name));
+        unused.map(|bound| bound.name.clone()).collect()
     }
 
     /// Once all ways to a name are known: what is never more than rows is captured as rows.

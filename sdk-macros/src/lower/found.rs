@@ -1,10 +1,10 @@
 //! Places: captured names and their fields, and how SQL refers to them.
 
-use super::{Lowering, step::is_unused};
+use super::Lowering;
 use crate::{
     model::Value,
     plan::{Field, Form, Piece, Probe, ProbeStep, Reference},
-    scope::{Base, Binding, Holds},
+    scope::{Base, Binding, Holds, is_unused},
     sql::{Place, unraw},
 };
 use proc_macro2::Span;

@@ -4,7 +4,7 @@ use super::{Dest, Lowering, Wanted, choice::Choice};
 use crate::{
     model::{Block, Branch, Left, Pattern, Step, StepKind},
     plan::{Argument, Form, Given, Leaf, Node, Piece},
-    scope::{Base, Binding, Holds},
+    scope::{Base, Binding, Holds, is_unused},
     signature::argument_of,
     sql::{self, Capture, Template, list_has_no_rows, unraw},
     word::{self, Document, Leaves, Missing},
@@ -374,9 +374,4 @@ fn part_of(document: &Document, given: &str, missing: Option<&Missing>) -> Base 
         holds: Holds::Payload,
         timed_out: missing.map(|missing| format!("{given}.{}", missing.told_by)),
     }
-}
-
-/// Whether a name says of itself that nobody uses it.
-pub(super) fn is_unused(name: &Ident) -> bool {
-    name.to_string().starts_with('_')
 }
