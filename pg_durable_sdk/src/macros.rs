@@ -104,7 +104,7 @@ pub use pg_durable_sdk_macros::sql;
 ///
 /// The function becomes one without arguments that returns the [`Definition<Order, Receipt>`](crate::Definition),
 /// and stands for the workflow wherever one is started or registered. `name` and `version` (1 unless it says
-/// otherwise) are those under which it is registered. `crate = path` says where this crate is found, if not as
+/// otherwise) are those under which it is registered; the name may be a constant. `crate = path` says where this crate is found, if not as
 /// `::pg_durable_sdk`. It has one input or none, and returns `Result<T>`, which is
 /// a word of the macro and needs no import; so are all words below.
 ///

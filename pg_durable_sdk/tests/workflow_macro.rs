@@ -79,6 +79,23 @@ fn a_workflow_is_a_definition() {
 
     let definition: Definition<(), ()> = nightly();
     assert_eq!((definition.name(), definition.version()), ("nightly", 1));
+
+    mod names {
+        pub const WEEKLY: &str = "weekly";
+    }
+
+    #[workflow(name = names::WEEKLY, version = 2)]
+    async fn weekly() -> Result<()> {
+        Ok(())
+    }
+
+    #[workflow(name = concat!("month", "ly"))]
+    async fn monthly() -> Result<()> {
+        Ok(())
+    }
+
+    assert_eq!((weekly().name(), weekly().version()), ("weekly", 2));
+    assert_eq!(monthly().name(), "monthly");
 }
 
 #[test]

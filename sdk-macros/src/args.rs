@@ -9,8 +9,16 @@ use syn::{
 
 /// What the workflow is called.
 pub struct Args {
-    pub name: LitStr,
+    pub name: Name,
     pub version: u32,
+}
+
+/// The name, as far as it is known here.
+pub enum Name {
+    /// It was looked at.
+    Literal(LitStr),
+    /// The compiler looks at it.
+    Constant(Expr),
 }
 
 impl Args {
@@ -49,9 +57,14 @@ impl Args {
 const EXAMPLE: &str = "#[workflow(name = \"order.fulfil\", version = 1)]";
 const EXPECTED: &str = "a workflow needs the name under which it is registered: #[workflow(name = \"order.fulfil\", version = 1)]";
 
-fn parse_name(value: &Expr) -> syn::Result<LitStr> {
-    let Expr::Lit(ExprLit { lit: Lit::Str(name), .. }) = value else {
-        return Err(syn::Error::new(value.span(), "the name is a string: name = \"order.fulfil\""));
+fn parse_name(value: &Expr) -> syn::Result<Name> {
+    let name = match value {
+        Expr::Lit(ExprLit { lit: Lit::Str(name), .. }) => name,
+        Expr::Path(_) | Expr::Macro(_) => return Ok(Name::Constant(value.clone())),
+        _ => {
+            let message = "the name is a string or a constant: name = \"order.fulfil\"";
+            return Err(syn::Error::new(value.span(), message));
+        }
     };
     let text = name.value();
     if text.is_empty() {
@@ -62,7 +75,7 @@ fn parse_name(value: &Expr) -> syn::Result<LitStr> {
         let message = "this name looks like the id of an instance: add a letter beyond `f`, or a dot";
         return Err(syn::Error::new(name.span(), message));
     }
-    Ok(name.clone())
+    Ok(Name::Literal(name.clone()))
 }
 
 fn parse_version(value: &Expr) -> syn::Result<u32> {

@@ -1,7 +1,7 @@
 //! Prints a workflow: a function that returns its definition.
 
 use crate::{
-    args::Args,
+    args::{Args, Name},
     fixed::{Fixed, Method},
     plan::{Argument, Field, Form, Given, Kept, Leaf, Node, Piece, Probe, ProbeStep, Reference},
     signature::Signature,
@@ -16,6 +16,13 @@ pub fn workflow(args: &Args, signature: &Signature, plan: &Node, mirror: &TokenS
     let Signature { attrs, vis, fn_token, ident, output, .. } = signature;
     let input = input(signature);
     let plan = node(plan);
+    let name = match name {
+        Name::Literal(name) => name.to_token_stream(),
+        // An item is looked at even where nobody calls the function.
+        Name::Constant(name) => quote_spanned! {name.span()=>
+            { const __WORKFLOW_NAME: &str = ::pg_durable_sdk::__private::name(#name); __WORKFLOW_NAME }
+        },
+    };
     quote! {
         #(#attrs)*
         #vis #fn_token #ident() -> ::pg_durable_sdk::Definition<#input, #output> {

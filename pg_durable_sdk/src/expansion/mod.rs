@@ -3,6 +3,7 @@
 #![allow(missing_docs, reason = "hidden, and called by our own macros only")]
 
 mod capture;
+mod definition;
 pub mod duration;
 mod mirror;
 mod node;
@@ -12,6 +13,7 @@ mod statement;
 pub mod words;
 
 pub use capture::{CaptureStep, CaptureValue, Captured};
+pub use definition::name;
 pub use mirror::{BodyResult, block, first_of, result};
 pub(crate) use node::with_faults;
 pub use node::{
