@@ -87,3 +87,27 @@ fn result(
         _ => Err(session.value(&format!("SELECT coalesce((SELECT e::text FROM df.error('{id}') e), '')"))),
     }
 }
+
+#[test]
+fn an_option_hides_no_missing_column_from_check() {
+    use pg_durable_sdk::workflow;
+
+    #[derive(serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+    struct Row {
+        id: i64,
+        note: Option<String>,
+    }
+
+    #[workflow(name = "hidden")]
+    async fn hidden() -> Result<Option<String>> {
+        let row: Row = sql!("SELECT 1::bigint AS id").await?;
+        Ok(row.note)
+    }
+
+    tester(shared(), "macro_hidden");
+    let session = Session::open(shared(), "macro_hidden", "postgres").expect("the role may log in");
+    let graph = hidden().graph().expect("it is right").to_json();
+    let found = session.rows(&format!("SELECT path, message FROM df.check({})", literal(&graph)));
+    let message = "$row.note?: result has no field 'note' (available: id)";
+    assert_eq!(found, Ok(vec![vec![Some("root.right".to_owned()), Some(message.to_owned())]]));
+}

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use pg_durable_graph::kind::Text;
 use pg_durable_graph::progress::Bindings;
-use pg_durable_graph::template::{self, Context, Field, INPUT, Reference, Source, Template};
+use pg_durable_graph::template::{self, Context, Field, INPUT, Reference, ReferenceError, Source, Template};
 use pg_durable_graph::{Failure, Graph, NodeId, vars};
 use serde_json::Value;
 
@@ -90,12 +90,26 @@ struct Samples {
     is_vague: bool,
     /// Some of it stands in text, where the sample may matter.
     is_text: bool,
+    /// Columns that are asked for, with a `?` that would hide that there are none.
+    hidden: Vec<ReferenceError>,
 }
 
 impl Checker<'_> {
     fn step(&mut self, id: NodeId, text: &str, params: &[Value]) -> Result<(), Failure> {
         let text = self.substitute(text)?;
         let samples = self.samples(id, &Template::parse(&text, |name| self.is_known(name)));
+        for error in &samples.hidden {
+            let failure = Failure::from(error.clone());
+            self.findings.push(Finding {
+                path: self.graph.path(id),
+                sqlstate: failure.sqlstate,
+                message: failure.message,
+                hint: Some(format!(
+                    "With a question mark it is NULL in every run. {}",
+                    failure.hint.unwrap_or_default()
+                )),
+            });
+        }
         let values = Values { bindings: Some(&samples.bindings), input: Some(&samples.input), params };
         let defines = Cell::new(self.defines);
         let probed = xact::without_trace(|| statement::probe_text(&text, &values, &defines));
@@ -188,8 +202,13 @@ impl Checker<'_> {
     }
 
     fn samples(&self, at: NodeId, template: &Template) -> Samples {
-        let mut samples =
-            Samples { bindings: HashMap::new(), input: self.input.clone(), is_vague: false, is_text: false };
+        let mut samples = Samples {
+            bindings: HashMap::new(),
+            input: self.input.clone(),
+            is_vague: false,
+            is_text: false,
+            hidden: Vec::new(),
+        };
         let mut outcomes: HashMap<String, pg_durable_graph::Outcome> = HashMap::new();
         for (reference, context) in template.references() {
             samples.is_text |= context != Context::Code;
@@ -198,6 +217,7 @@ impl Checker<'_> {
                 continue;
             }
             let shape = self.shapes.of_name(&reference.name, at);
+            samples.hidden.extend(hidden(reference, &shape));
             let known = shape.sample();
             let outcome = outcomes.entry(reference.name.clone()).or_insert_with(|| known.clone());
             samples.is_vague |= match &shape {
@@ -212,6 +232,18 @@ impl Checker<'_> {
         samples.bindings = outcomes.into_iter().map(|(name, outcome)| (name, Arc::new(outcome))).collect();
         samples
     }
+}
+
+/// Why a `?` makes NULL of a column: there is none of the name, whatever the rows hold.
+fn hidden(reference: &Reference, shape: &Shape) -> Option<ReferenceError> {
+    let Shape::Rows { columns, .. } = shape else { return None };
+    let column = *path_of(reference).first()?;
+    let is_missing = reference.nullable && columns.iter().all(|known| known.name != column);
+    is_missing.then(|| ReferenceError::NoField {
+        reference: reference.clone(),
+        field: column.to_owned(),
+        available: columns.iter().map(|column| column.name.clone()).collect(),
+    })
 }
 
 /// The members that a reference follows.
