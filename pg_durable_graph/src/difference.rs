@@ -1,6 +1,6 @@
 //! What distinguishes two graphs, or two texts, for people to read.
 
-use crate::explain::explain;
+use crate::explain::draw;
 use crate::graph::Graph;
 
 /// The most lines that are shown.
@@ -23,10 +23,7 @@ pub fn of_graphs(old: &Graph, new: &Graph) -> Option<String> {
     if old == new {
         return None;
     }
-    let drawn = |graph: &Graph| {
-        let text = explain(graph, |_| None);
-        text.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n")
-    };
+    let drawn = |graph: &Graph| draw(graph, |_| None);
     // A long text is cut where it is drawn.
     let full =
         |graph: &Graph| graph.to_json().replace(r#"{"node_type""#, "\n{\"node_type\"").trim().to_owned();

@@ -21,9 +21,12 @@ pub struct InstanceHeader<'a> {
     pub output: Option<&'a str>,
 }
 
-/// Draws a graph; `mark` says what to show behind each node, `None` for nothing.
-///
-/// Every line is padded with spaces to the longest one and four more, counted in characters.
+/// Draws a graph; `mark` says what to show behind each node, `None` for nothing. No line depends on how long another is.
+pub fn draw(graph: &Graph, mark: impl Fn(NodeId) -> Option<Mark>) -> String {
+    tree(graph, mark).join("\n")
+}
+
+/// [`draw`] as `df.explain` does, every line padded with spaces to the longest one and four more, counted in characters.
 pub fn explain(graph: &Graph, mark: impl Fn(NodeId) -> Option<Mark>) -> String {
     pad(&tree(graph, mark))
 }

@@ -381,9 +381,10 @@ impl<T> Workflow<T> {
         Ok(graph)
     }
 
-    /// The graph as a tree of text, as `df.explain` draws it; for a workflow with faults, these, line by line.
+    /// The graph as a tree of text, as `df.explain` draws it but without the blanks at the ends of lines; for a workflow with
+    /// faults, these, line by line.
     pub fn explain(&self) -> String {
-        self.drawn(|graph| explain::explain(graph, |_| None))
+        self.drawn(|graph| explain::draw(graph, |_| None))
     }
 
     /// The graph as a Mermaid flowchart; for a workflow with faults, these as comments.
