@@ -38,6 +38,9 @@
 ///
 /// A captured step that has no name gets that of the variable, so both sides of the reference agree.
 ///
+/// A long text may stand in a file, `sql!(include_str!("report.sql"))`, with its captures; the path is relative to the file of
+/// Rust.
+///
 /// In a macro of your own the text may be an argument, as with `format!`. Where this crate has another name in
 /// `Cargo.toml`, or is re-exported by yours, `sql!(crate = durable, "…")` says where it is found.
 ///

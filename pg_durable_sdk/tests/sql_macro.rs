@@ -162,3 +162,22 @@ fn the_sdk_is_found_where_it_is_said_to_be() {
     assert_eq!(queries(renamed().workflow())[0].0, "SELECT 1");
     assert_eq!(queries(of_kit().workflow())[0].0, "SELECT 2");
 }
+
+#[test]
+fn a_text_may_stand_in_a_file() {
+    #[derive(Serialize, pg_durable_sdk::JsonSchema)]
+    struct Order {
+        id: i64,
+    }
+
+    #[pg_durable_sdk::workflow(name = "report")]
+    async fn report(order: Order) -> Result<i64> {
+        let one: i64 = sql!("SELECT 1").await?;
+        sql!(include_str!("sql/report_of_order.sql")).await
+    }
+
+    let shop = 7;
+    let text = "-- The report of a shop.\nINSERT INTO report (shop, document)\nSELECT $1, '{}'::jsonb\nRETURNING id\n";
+    check(sql!(include_str!("sql/report.sql")), text, json!([7]));
+    assert_eq!(queries(report().workflow())[1].0, "SELECT $input.id + $one AS id\n");
+}

@@ -213,6 +213,7 @@ fn piece(statement: TokenStream, piece: &Piece) -> TokenStream {
             let cast = optional(cast.then_some("jsonb"));
             quote!(#statement.kept(#name, #nullable, #is_document, #cast))
         }
+        Piece::File(path) => quote!(#statement.of_file(::core::include_str!(#path))),
         Piece::RunId => quote!(#statement.run_id()),
         Piece::Rows(name) => quote!(#statement.rows(#name)),
         Piece::Field(Field { owner, name }) => {

@@ -11,6 +11,7 @@ mod args;
 mod errors;
 mod expand;
 mod fallback;
+mod file;
 mod fixed;
 mod lower;
 mod mirror;

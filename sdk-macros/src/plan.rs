@@ -2,7 +2,7 @@
 
 use crate::fixed::{Fixed, Method};
 use std::{cell::Cell, rc::Rc};
-use syn::{Expr, Ident, Type};
+use syn::{Expr, Ident, LitStr, Type};
 
 /// A node and what is below it.
 pub enum Node {
@@ -124,6 +124,8 @@ pub enum Piece {
         value: Expr,
         cast: bool,
     },
+    /// No text: the file that the others are from.
+    File(LitStr),
     /// No text: asks that a type has a field of this name in JSON, too.
     Field(Field),
 }

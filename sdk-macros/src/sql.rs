@@ -1,6 +1,6 @@
 //! `sql!`: text with `{captures}`.
 
-use crate::root::Root;
+use crate::{file::File, root::Root};
 use pg_durable_graph::lexer::{Lexer, TokenKind, continues_word};
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
@@ -10,6 +10,8 @@ use syn::{Expr, ExprField, Ident, LitStr, Member, parse::Parser as _};
 pub struct Template {
     pub pieces: Vec<Piece>,
     pub span: Span,
+    /// Where it was read from, if it does not stand there itself.
+    pub file: Option<LitStr>,
 }
 
 /// A part of a [`Template`].
@@ -58,21 +60,28 @@ impl Template {
     /// Reads the tokens between the parentheses of `sql!(…)`.
     pub fn parse(tokens: TokenStream) -> syn::Result<Self> {
         let parser = |input: syn::parse::ParseStream<'_>| {
-            let literal: LitStr = input.parse().map_err(|error| {
-                syn::Error::new(error.span(), "sql! takes one string literal: sql!(\"SELECT {order.id}\")")
-            })?;
+            let file = File::parse(input)?;
+            let literal: LitStr = match &file {
+                Some(file) => file.text(),
+                None => input.parse().map_err(|error| {
+                    syn::Error::new(
+                        error.span(),
+                        "sql! takes one string literal: sql!(\"SELECT {order.id}\")",
+                    )
+                })?,
+            };
             if input.parse::<Option<syn::Token![,]>>()?.is_some() && !input.is_empty() {
                 return Err(
                     input.error("sql! takes no arguments: capture in the text, as in \"… WHERE id = {id}\"")
                 );
             }
-            Ok(literal)
+            Ok((literal, file.map(|file| file.path)))
         };
-        let literal = parser.parse2(tokens)?;
+        let (literal, file) = parser.parse2(tokens)?;
         let span = literal.span();
         let pieces = cut(&literal)?;
         check(&pieces, span)?;
-        Ok(Self { pieces: keep_apart(pieces), span })
+        Ok(Self { pieces: keep_apart(pieces), span, file })
     }
 
     /// Reads those of a step of a body, where results have no names but those of the captures.
@@ -290,7 +299,8 @@ fn place_of_sdk(input: syn::parse::ParseStream<'_>) -> syn::Result<Root> {
 /// The macro cannot know whether a name is a value of Rust or a step: `__capture` is a method of both. There are
 /// no variables in the expansion, so that none can take the place of a captured one.
 fn step(template: &Template) -> TokenStream {
-    let empty = quote!(::pg_durable_sdk::__private::Statement::new());
+    let file = template.file.as_ref().map(|file| quote!(.of_file(::core::include_str!(#file))));
+    let empty = quote!(::pg_durable_sdk::__private::Statement::new() #file);
     let statement = template.pieces.iter().fold(empty, |statement, piece| match piece {
         Piece::Text(text) => quote!(#statement.text(#text)),
         Piece::Capture(Capture::Rows(name)) => {

@@ -227,7 +227,7 @@ impl Lowering<'_> {
             sql::Piece::Text(text) => vec![Piece::Text(text.clone())],
             sql::Piece::Capture(capture) => self.capture(capture, text.span),
         });
-        pieces.collect()
+        text.file.iter().map(|file| Piece::File(file.clone())).chain(pieces).collect()
     }
 
     /// A step that is the value of a way to a name.
