@@ -65,6 +65,8 @@ enum Stage {
     Image,
     /// Tests against real servers
     Integration,
+    /// What is to be published can be
+    Package,
     /// Documentation, warnings denied
     Doc,
 }
@@ -165,6 +167,14 @@ fn perform(
             test.args(["-p", "pg_durable_tests", "-p", "pg_durable_examples", "--"]).args(&options.arguments);
             test.envs(progress.container.clone());
             run_tests(&mut test, &mut progress.counts)
+        }
+        // Whether what is published has all it needs: versions, and files.
+        Stage::Package => {
+            let mut package = cargo("package");
+            for published in ["pg_durable_graph", "pg_durable_sdk_macros", "pg_durable_sdk"] {
+                package.args(["-p", published]);
+            }
+            run_command(package.args(["--offline", "--allow-dirty", "--no-verify", "--quiet"]))
         }
         Stage::Doc => {
             let mut doc = cargo("doc");
