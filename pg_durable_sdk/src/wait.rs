@@ -1,13 +1,16 @@
 //! Waiting for any number of instances over one connection, without polling.
 //!
 //! One task calls `df.await_any` with all instances that somebody waits for, and tells those whose instance
-//! is terminal to look. When another one is to be waited for, it cancels the call from the session of the other
-//! calls and makes it again with the larger set. A call ends after some seconds in any case: it holds a snapshot, for which
-//! vacuum and `CREATE INDEX CONCURRENTLY` wait, and a connection that died silently has to be noticed.
+//! is terminal to look. When another one is to be waited for, it ends the call, by a bell that is rung from the session of
+//! the other calls, and makes it again with the larger set. A call ends after some seconds in any case: it holds a snapshot,
+//! for which vacuum and `CREATE INDEX CONCURRENTLY` wait, and a connection that died silently has to be noticed.
+//!
+//! A pooler may give each transaction another backend. So a call is one transaction, whose settings end with it, and nothing
+//! is known of its process: to cancel a process by its number would hit whoever has it by then.
 
 use crate::{
     InstanceId, ServerError,
-    connection::{Backoff, Session, Sessions},
+    connection::{Backoff, Parameter, Session, Sessions, text},
 };
 use std::{
     collections::HashMap,
@@ -19,6 +22,7 @@ use tokio::{
     time::{Instant, sleep_until, timeout},
 };
 use tokio_postgres::{Row, error::SqlState, types::Type};
+use uuid::Uuid;
 
 /// How long one call of `df.await_any` takes at most.
 const CALL: Duration = Duration::from_secs(5);
@@ -26,12 +30,18 @@ const CALL: Duration = Duration::from_secs(5);
 /// How much later than that its answer may come.
 const GRACE: Duration = Duration::from_secs(30);
 
-/// How long others who want to be waited for are gathered before a call is cancelled for them.
+/// How long others who want to be waited for are gathered before a call is ended for them.
 const GATHER: Duration = Duration::from_millis(1);
 
-/// How long a cancelled call has to end before it is cancelled again: the first request may have come before
-/// the call.
-const CANCEL_AGAIN: Duration = Duration::from_millis(100);
+/// How long a call has to end before its bell is rung again: the first time may have been before the call began to listen.
+const RING_AGAIN: Duration = Duration::from_millis(100);
+
+/// Begins the transaction of a call. It sees what others commit whatever the role's isolation is, and takes its time whatever
+/// the role's limits are; not every version of the server has all of these.
+const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; \
+    SELECT pg_catalog.set_config(name, '0', true) \
+    FROM pg_catalog.unnest(ARRAY['statement_timeout', 'transaction_timeout', 'idle_in_transaction_session_timeout']) AS l (name) \
+    WHERE pg_catalog.current_setting(name, true) IS NOT NULL";
 
 /// The waiting side of a client; its task starts with the first wait.
 #[derive(Debug)]
@@ -121,10 +131,8 @@ impl Waiting {
 enum Call {
     /// These instances are worth a look.
     Answered(Vec<InstanceId>),
-    /// Cancelled, for a larger set or by somebody else.
-    Cancelled {
-        by_us: bool,
-    },
+    /// Somebody cancelled it.
+    Cancelled,
     /// The connection is gone, or gives no sign of life.
     Lost,
     Refused(ServerError),
@@ -167,10 +175,8 @@ async fn attend(sessions: Arc<Sessions>, mut requests: mpsc::UnboundedReceiver<R
                 ids.iter().for_each(|id| waiting.tell(id));
                 open = Some(wait);
             }
-            Call::Cancelled { by_us } => {
-                if !by_us {
-                    backoff.pause().await;
-                }
+            Call::Cancelled => {
+                backoff.pause().await;
                 open = Some(wait);
             }
             Call::Lost => backoff.pause().await,
@@ -185,18 +191,14 @@ async fn attend(sessions: Arc<Sessions>, mut requests: mpsc::UnboundedReceiver<R
 /// The session that waits.
 struct Wait {
     session: Session,
-    pid: i32,
+    /// Ends the calls of this session, and of no other: it was made up.
+    bell: String,
 }
 
 impl Wait {
     async fn open(sessions: &Sessions) -> Result<Self, ServerError> {
         let session = sessions.lasting().await?;
-        // The waits are long on purpose, whatever the role's settings say; not every version has all of these.
-        let no_limits = "SELECT set_config(name, '0', false) FROM pg_catalog.pg_settings \
-                         WHERE name IN ('statement_timeout', 'transaction_timeout', 'idle_session_timeout')";
-        session.query_typed(no_limits, &[]).await?;
-        let pid = session.query_typed_one("SELECT pg_catalog.pg_backend_pid()", &[]).await?.try_get(0)?;
-        Ok(Self { session, pid })
+        Ok(Self { session, bell: bell() })
     }
 
     /// Waits for all in `waiting`, and adds to it who comes while it does.
@@ -206,27 +208,24 @@ impl Wait {
         waiting: &mut Waiting,
         requests: &mut mpsc::UnboundedReceiver<Request>,
     ) -> Call {
-        let (ids, seconds) = (waiting.ids(), CALL.as_secs_f64());
-        let parameters: [crate::connection::Parameter<'_>; 2] =
-            [(&ids, Type::TEXT_ARRAY), (&seconds, Type::FLOAT8)];
-        let session = &*self.session;
-        let answer = session.query_typed("SELECT instance_id, status FROM df.await_any($1, $2)", &parameters);
+        let ids = waiting.ids();
+        let answer = self.await_any(&ids);
         tokio::pin!(answer);
         let deadline = Instant::now() + CALL + GRACE;
-        let mut cancel_at: Option<(Instant, Duration)> = None;
+        let mut ring_at: Option<(Instant, Duration)> = None;
         loop {
-            let (due, _) = cancel_at.unwrap_or((deadline, Duration::ZERO));
+            let (due, _) = ring_at.unwrap_or((deadline, Duration::ZERO));
             tokio::select! {
                 answer = &mut answer => return match answer {
-                    Ok(rows) if rows.is_empty() => ended(gone(session, &ids).await, false),
-                    answer => ended(answer, cancel_at.is_some()),
+                    Ok(rows) if rows.is_empty() => ended(gone(&self.session, &ids).await),
+                    answer => ended(answer),
                 },
                 request = requests.recv() => match request {
                     Some(request) => {
                         let is_new = !waiting.replies.contains_key(&request.id);
                         waiting.add(request);
                         if is_new {
-                            cancel_at.get_or_insert((Instant::now() + GATHER, CANCEL_AGAIN));
+                            ring_at.get_or_insert((Instant::now() + GATHER, RING_AGAIN));
                         }
                     }
                     // Nobody is left who could wait.
@@ -236,23 +235,46 @@ impl Wait {
                     if Instant::now() >= deadline {
                         return Call::Lost;
                     }
-                    if let Some((_, again)) = cancel_at {
+                    if let Some((_, again)) = ring_at {
                         // Where it fails the connection is lost, too, or the next attempt does better.
-                        let _ = timeout(again, self.cancel(sessions)).await;
-                        cancel_at = Some((Instant::now() + again, again * 2));
+                        let _ = timeout(again, self.ring(sessions)).await;
+                        ring_at = Some((Instant::now() + again, again * 2));
                     }
                 }
             }
         }
     }
 
-    /// Cancels from another session: a cancel request would be one more connection, and would need the TLS
-    /// connector that only the pool has.
-    async fn cancel(&self, sessions: &Sessions) -> Result<(), ServerError> {
+    /// The call, as one transaction and one round trip. Its end is on its way with its beginning, so that it is never left
+    /// open.
+    async fn await_any(&self, ids: &[String]) -> Result<Vec<Row>, tokio_postgres::Error> {
+        let (ids, seconds) = ([ids, std::slice::from_ref(&self.bell)].concat(), CALL.as_secs_f64());
+        let parameters: [Parameter<'_>; 2] = [(&ids, Type::TEXT_ARRAY), (&seconds, Type::FLOAT8)];
+        // They are sent in the order in which they are polled first.
+        let (begun, answer, committed) = tokio::join!(
+            biased;
+            self.session.batch_execute(BEGIN),
+            self.session.query_typed("SELECT instance_id, status FROM df.await_any($1, $2)", &parameters),
+            self.session.batch_execute("COMMIT"),
+        );
+        begun?;
+        let rows = answer?;
+        committed?;
+        Ok(rows)
+    }
+
+    /// Ends the call from another session.
+    async fn ring(&self, sessions: &Sessions) -> Result<(), ServerError> {
         let session = sessions.session().await?;
-        session.query_typed("SELECT pg_catalog.pg_cancel_backend($1)", &[(&self.pid, Type::INT4)]).await?;
+        session.query_typed("SELECT df._ring($1)", &[text(&self.bell)]).await?;
         Ok(())
     }
+}
+
+/// A new bell: 16 hex digits that are no instance's id.
+fn bell() -> String {
+    let (random, _) = Uuid::new_v4().as_u64_pair();
+    format!("{:016x}", random | 1 << 63)
 }
 
 /// Which instances are not there any more: nobody will ever tell that they are terminal.
@@ -260,17 +282,17 @@ async fn gone(
     session: &tokio_postgres::Client,
     ids: &Vec<String>,
 ) -> Result<Vec<Row>, tokio_postgres::Error> {
-    const SQL: &str = "SELECT wanted.id FROM unnest($1) AS wanted (id) \
+    const SQL: &str = "SELECT wanted.id FROM pg_catalog.unnest($1) AS wanted (id) \
          WHERE NOT EXISTS (SELECT FROM df.instances AS i WHERE i.id = wanted.id)";
     session.query_typed(SQL, &[(ids, Type::TEXT_ARRAY)]).await
 }
 
-fn ended(answer: Result<Vec<Row>, tokio_postgres::Error>, by_us: bool) -> Call {
+fn ended(answer: Result<Vec<Row>, tokio_postgres::Error>) -> Call {
     let ids =
         |rows: Vec<Row>| rows.iter().map(|row| row.try_get::<_, String>(0).map(InstanceId::from)).collect();
     match answer.and_then(ids).map_err(ServerError::from) {
         Ok(ids) => Call::Answered(ids),
-        Err(error) if error.is(&SqlState::QUERY_CANCELED) => Call::Cancelled { by_us },
+        Err(error) if error.is(&SqlState::QUERY_CANCELED) => Call::Cancelled,
         Err(error) if error.is_connection_lost() => Call::Lost,
         Err(error) => Call::Refused(error),
     }

@@ -67,6 +67,11 @@ CREATE FUNCTION df.await_any(instance_ids text[], timeout_seconds double precisi
 COMMENT ON FUNCTION df.await_any(text[], double precision) IS
     'Waits until at least one of the instances is terminal and returns those that are; none after the time-out.';
 
+CREATE FUNCTION df._ring(bell text) RETURNS void
+    STRICT LANGUAGE c AS 'MODULE_PATHNAME', 'bell_ring_wrapper';
+COMMENT ON FUNCTION df._ring(text) IS
+    'Ends the calls of df.await_any() that wait for this bell among their ids: 16 hex digits, no instance''s id.';
+
 CREATE FUNCTION df.wait_for_completion(instance_id text, timeout_seconds integer DEFAULT 30) RETURNS text
     STRICT LANGUAGE c AS 'MODULE_PATHNAME', 'instance_wait_for_completion_wrapper';
 COMMENT ON FUNCTION df.wait_for_completion(text, integer) IS 'Deprecated: use df.await_instance().';

@@ -7,6 +7,8 @@ mod sdk {
     mod kit;
     mod list;
     mod loss;
+    mod pgbouncer;
+    mod pooler;
     mod proxy;
     mod runs;
     mod tls;

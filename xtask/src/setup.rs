@@ -26,7 +26,18 @@ pub fn run(server: &Server) -> Result<Installation> {
         None => install_server(&apt)?,
     };
     create_user()?;
+    pooler(&apt);
     Ok(installation)
+}
+
+/// The tests of the SDK look at it through a pgbouncer. Those tests are skipped where there is none.
+fn pooler(apt: &Apt) {
+    if on_path("pgbouncer").is_some() || Path::new("/usr/sbin/pgbouncer").is_file() {
+        return;
+    }
+    if let Err(error) = apt.install(&["pgbouncer"]) {
+        say(format!("could not install pgbouncer, so that its tests are skipped: {error:#}"));
+    }
 }
 
 /// Installs what compiling the extension takes, servers aside.

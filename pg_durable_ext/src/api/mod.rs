@@ -2,6 +2,7 @@
 //! is in `sql/parts`.
 
 mod argument;
+mod bell;
 mod check;
 mod clock;
 mod definition;

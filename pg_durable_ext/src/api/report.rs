@@ -5,6 +5,7 @@ use pgrx::PgSqlErrorCode as Code;
 use pgrx::pg_sys::panic::ErrorReport;
 
 use super::argument::ArgumentError;
+use super::bell::BellError;
 use super::check::CheckError;
 use super::clock::ClockError;
 use super::definition::DefinitionError;
@@ -43,6 +44,16 @@ impl From<ArgumentError> for ErrorReport {
             ArgumentError::TransactionMode(_) => report(Code::ERRCODE_INVALID_PARAMETER_VALUE, &error),
             ArgumentError::Durability(_) => report(Code::ERRCODE_INVALID_PARAMETER_VALUE, &error)
                 .set_hint("Use step, which flushes every checkpoint, or barrier, which flushes at the end."),
+        }
+    }
+}
+
+impl From<BellError> for ErrorReport {
+    fn from(error: BellError) -> ErrorReport {
+        match &error {
+            BellError::NoBell(_) => report(Code::ERRCODE_INVALID_PARAMETER_VALUE, &error)
+                .set_hint("A bell is 16 hex digits, of which the first is 8 or more."),
+            BellError::NotPreloaded(NotPreloaded) => NotPreloaded.into(),
         }
     }
 }

@@ -8,7 +8,7 @@ use pg_durable_graph::InstanceStatus;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
-use super::{extension, not_a_step, visible};
+use super::{bell, extension, not_a_step, visible};
 use crate::engine::start::NotPreloaded;
 use crate::engine::wake;
 use crate::pg::spi::Session;
@@ -109,11 +109,13 @@ fn await_any(ids: &[String], timeout_secs: f64) -> Result<Vec<(String, String)>,
     let mut seen = shmem::board().waiters.ended_count();
     let ids: Vec<_> = ids.iter().map(|id| Some(id.as_str())).collect();
     let mut is_first = true;
+    // Whether somebody has rung a bell that is waited for.
+    let mut is_rung = false;
     loop {
         let mut found = visible::statuses(&ids);
         let open: Vec<String> =
             found.extract_if(.., |(_, status)| !is_terminal(status)).map(|(id, _)| id).collect();
-        if !found.is_empty() {
+        if is_rung || !found.is_empty() {
             return Ok(found);
         }
         if std::mem::take(&mut is_first) {
@@ -128,9 +130,10 @@ fn await_any(ids: &[String], timeout_secs: f64) -> Result<Vec<(String, String)>,
             let ended = board.waiters.ended_since(database, seen);
             seen = board.waiters.ended_count();
             drop(board);
-            if waiter.looks_itself
-                || ended.is_none_or(|ended| ended.iter().any(|number| wanted.contains(number)))
-            {
+            let ended: Option<Vec<u64>> =
+                ended.map(|ended| ended.into_iter().filter(|number| wanted.contains(number)).collect());
+            is_rung = ended.iter().flatten().any(|number| bell::is_bell(*number));
+            if waiter.looks_itself || ended.is_none_or(|ended| !ended.is_empty()) {
                 break;
             }
         }
