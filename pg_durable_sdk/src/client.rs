@@ -12,11 +12,15 @@ use tokio::time::Instant;
 use tokio_postgres::{
     Config, NoTls, Row, Socket,
     config::SslMode,
+    error::SqlState,
     tls::{MakeTlsConnect, TlsConnect},
 };
 
 /// How long a start whose connection was lost is tried again, unless the client is told otherwise.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How often a statement is sent that collides with others.
+const COLLISIONS: usize = 10;
 
 /// A client of one database; cheap to clone, and shared by any number of tasks.
 ///
@@ -293,12 +297,26 @@ impl Client {
         self.inner.sessions.session().await
     }
 
-    /// Sends one statement, once. Whether it was carried out is unknown when the connection is lost.
+    /// Sends one statement, which is carried out once at most. Whether it was is unknown when the connection is lost.
+    ///
+    /// Where it collides with others, as statements of roles that are serializable by default do, it has left nothing
+    /// behind and is sent again.
     pub(crate) async fn query(
         &self,
         sql: &str,
         parameters: &[Parameter<'_>],
     ) -> Result<Vec<Row>, ServerError> {
+        let mut backoff = Backoff::new();
+        for _ in 1..COLLISIONS {
+            match self.query_once(sql, parameters).await {
+                Err(error) if error.is(&SqlState::T_R_SERIALIZATION_FAILURE) => backoff.pause().await,
+                result => return result,
+            }
+        }
+        self.query_once(sql, parameters).await
+    }
+
+    async fn query_once(&self, sql: &str, parameters: &[Parameter<'_>]) -> Result<Vec<Row>, ServerError> {
         let session = self.session().await?;
         Ok(session.query_typed(sql, parameters).await?)
     }
@@ -323,10 +341,9 @@ impl Client {
         let mut is_open = false;
         loop {
             let error = match self.session().await {
-                Ok(session) => match session.query_typed(start.sql(), &start.parameters()).await {
+                Ok(_) => match self.query(start.sql(), &start.parameters()).await {
                     Ok(rows) => return Start::id(&rows).map_err(StartError::Server),
                     Err(error) => {
-                        let error = ServerError::from(error);
                         is_open |= error.is_connection_lost();
                         error
                     }

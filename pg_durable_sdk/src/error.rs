@@ -89,6 +89,16 @@ impl ServerError {
             Some("Run CREATE EXTENSION pg_durable in this database, or update the extension.")
         } else if *code == SqlState::INSUFFICIENT_PRIVILEGE {
             Some("Let an administrator run SELECT df.grant_usage('<this role>').")
+        } else if *code == SqlState::READ_ONLY_SQL_TRANSACTION {
+            Some(
+                "Connect to the primary, as a role for which default_transaction_read_only is off; what only reads and \
+                 awaits works here.",
+            )
+        } else if *code == SqlState::INVALID_SQL_STATEMENT_NAME || *code == SqlState::DUPLICATE_PSTATEMENT {
+            Some(
+                "Behind a pooler that gives each transaction another backend, call query_typed instead of query, or have \
+                 the pooler keep prepared statements.",
+            )
         } else {
             None
         }
@@ -196,8 +206,8 @@ pub enum StartError {
     /// The role has no right to pg_durable, or the workflow's owner has lost it; nothing was started.
     #[error("{}", source)]
     NotAllowed {
-        /// The name of the workflow.
-        name: String,
+        /// The name of the workflow, or its label where it is not registered.
+        name: Option<String>,
         /// What the server says.
         source: ServerError,
     },

@@ -65,14 +65,19 @@ impl Start {
 
     /// What the server's refusal means.
     pub(crate) fn refused(&self, error: ServerError) -> StartError {
-        let What::Registered { name, version, .. } = &self.what else { return StartError::Server(error) };
-        let name = name.clone();
+        let (name, version) = match &self.what {
+            What::Graph { .. } if error.is(&SqlState::INSUFFICIENT_PRIVILEGE) => {
+                return StartError::NotAllowed { name: self.label.clone(), source: error };
+            }
+            What::Graph { .. } => return StartError::Server(error),
+            What::Registered { name, version, .. } => (name.clone(), version),
+        };
         let violations = error.detail().map(Violation::all).unwrap_or_default();
         if error.is(&SqlState::UNDEFINED_OBJECT) {
             let version = version.and_then(|version| u32::try_from(version).ok());
             StartError::UnknownWorkflow { name, version, source: error }
         } else if error.is(&SqlState::INSUFFICIENT_PRIVILEGE) {
-            StartError::NotAllowed { name, source: error }
+            StartError::NotAllowed { name: Some(name), source: error }
         } else if error.is(&SqlState::INVALID_PARAMETER_VALUE) && !violations.is_empty() {
             StartError::InvalidInput { name, violations, source: error }
         } else {

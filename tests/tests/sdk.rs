@@ -10,6 +10,7 @@ mod sdk {
     mod pgbouncer;
     mod pooler;
     mod proxy;
+    mod roles;
     mod runs;
     mod tls;
     mod typed;
