@@ -486,8 +486,35 @@ pub enum OutputError {
     #[error("the result has {0} rows, not one")]
     RowCount(usize),
     /// The value does not fit the type.
-    #[error("the result does not fit the type")]
-    Shape(#[source] serde_json::Error),
+    #[error("the result does not fit the type{}", at(path))]
+    #[non_exhaustive]
+    Shape {
+        /// Where: a column, or the way to it and on from it, such as `[2].items[0].sku`; empty for all of the result.
+        path: String,
+        /// What does not fit.
+        source: serde_json::Error,
+    },
+}
+
+fn at(path: &str) -> String {
+    if path.is_empty() { String::new() } else { format!(" at {path}") }
+}
+
+impl OutputError {
+    pub(crate) fn shape(source: serde_json::Error) -> Self {
+        Self::Shape { path: String::new(), source }
+    }
+
+    /// The error as seen from further out: within a column or member, or at a `[place]`.
+    pub(crate) fn within(self, outer: &str) -> Self {
+        match self {
+            Self::RowCount(count) => Self::RowCount(count),
+            Self::Shape { path, source } => {
+                let dot = if path.is_empty() || path.starts_with('[') { "" } else { "." };
+                Self::Shape { path: format!("{outer}{dot}{path}"), source }
+            }
+        }
+    }
 }
 
 /// What every error that may come from the server tells of it.

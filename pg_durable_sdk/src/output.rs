@@ -46,7 +46,8 @@ impl Output {
     /// | `T` | is read from |
     /// |---|---|
     /// | a struct or a map | the only row, by the names of its columns; or its only column, where that is a document |
-    /// | a number, a text, an enum … | the only column of the only row |
+    /// | a number, a text, an enum, `serde_json::Value`, a type of another crate … | the only column of the only row |
+    /// | a tuple | the columns of the only row, in their order; or its only column, where that is an array |
     /// | `Option<T>` | the same, `None` where there is no row or its only column is NULL |
     /// | `Vec<T>` | all rows |
     /// | a tuple, or a `Vec<T>` | of a fan-out the branches' results, each as its own `T` |
@@ -75,7 +76,7 @@ impl Output {
     pub fn all<T: DeserializeOwned>(&self) -> Result<Vec<T>, OutputError> {
         match rows_of(&self.value) {
             Some(rows) => rows.iter().map(|row| T::deserialize(Row(row))).collect(),
-            None => Ok(vec![T::deserialize(&self.value).map_err(OutputError::Shape)?]),
+            None => Ok(vec![T::deserialize(&self.value).map_err(OutputError::shape)?]),
         }
     }
 
@@ -97,7 +98,7 @@ impl Output {
     pub fn one<T: DeserializeOwned>(&self) -> Result<T, OutputError> {
         match rows_of(&self.value) {
             Some(rows) => T::deserialize(read::only(rows)?),
-            None => T::deserialize(&self.value).map_err(OutputError::Shape),
+            None => T::deserialize(&self.value).map_err(OutputError::shape),
         }
     }
 }
@@ -157,6 +158,6 @@ mod tests {
     fn one_is_exactly_one() {
         assert!(matches!(rows(json!([])).one::<i64>(), Err(OutputError::RowCount(0))));
         assert!(matches!(rows(json!([{"n": 1}, {"n": 2}])).one::<i64>(), Err(OutputError::RowCount(2))));
-        assert!(matches!(rows(json!([{"n": "x"}])).one::<i64>(), Err(OutputError::Shape(_))));
+        assert!(matches!(rows(json!([{"n": "x"}])).one::<i64>(), Err(OutputError::Shape { .. })));
     }
 }

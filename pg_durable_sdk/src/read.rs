@@ -1,15 +1,13 @@
 //! How results become Rust types: what `serde` is told of rows.
 //!
 //! The type that is wanted decides: a sequence takes all rows, an option none or one, anything else exactly
-//! one. Within a row a struct or map takes the columns, a value the only column.
+//! one. Within a row a struct or map takes the columns, a tuple them in order, a value the only column. What asks for
+//! anything, as tagged enums and types of other crates do, gets the only column, or the row where there are several.
 
 use crate::OutputError;
 use serde::{
     Deserializer,
-    de::{
-        IntoDeserializer, Visitor,
-        value::{MapDeserializer, SeqDeserializer},
-    },
+    de::{DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor, value::BorrowedStrDeserializer},
     forward_to_deserialize_any,
 };
 use serde_json::{Map, Value};
@@ -62,20 +60,27 @@ impl<'de> Row<'de> {
         self.0.as_object().ok_or_else(|| serde::de::Error::custom("the row is no object"))
     }
 
-    /// The value of a row of one column.
-    fn only_column(self) -> Result<Column<'de>, OutputError> {
+    /// The name and value of a row of one column.
+    fn only_column(self) -> Result<(&'de str, Column<'de>), OutputError> {
         let columns = self.columns()?;
-        let mut values = columns.values();
-        match (values.next(), columns.len()) {
-            (Some(value), 1) => Ok(Column(value)),
-            (_, count) => Err(serde::de::Error::custom(format!(
-                "the row has {count} columns, where one value is wanted"
-            ))),
+        match (columns.iter().next(), columns.len()) {
+            (Some((name, value)), 1) => Ok((name, Column(value))),
+            (_, count) => {
+                Err(OutputError::custom(format!("the row has {count} columns, where one value is wanted")))
+            }
         }
     }
 
     fn is_null(self) -> bool {
-        self.only_column().is_ok_and(|column| column.0.is_null())
+        self.only_column().is_ok_and(|(_, column)| column.0.is_null())
+    }
+
+    /// Where a map is wanted: the row, unless its only column is a document.
+    fn as_map(self) -> Column<'de> {
+        match self.only_column() {
+            Ok((_, column @ Column(Value::Object(_)))) => column,
+            Ok(_) | Err(_) => Column(self.0),
+        }
     }
 
     /// Where a struct is wanted: the row, unless its only column is a document that the struct must mean.
@@ -95,6 +100,16 @@ macro_rules! pass_on {
     ($to:ident: $($method:ident($($argument:ident: $type:ty),*))+) => {$(
         fn $method<V: Visitor<'de>>(self, $($argument: $type,)* visitor: V) -> Result<V::Value, OutputError> {
             self.$to()?.$method($($argument,)* visitor)
+        }
+    )+};
+}
+
+/// The same for the only column of a row, which errors name.
+macro_rules! pass_to_column {
+    ($($method:ident($($argument:ident: $type:ty),*))+) => {$(
+        fn $method<V: Visitor<'de>>(self, $($argument: $type,)* visitor: V) -> Result<V::Value, OutputError> {
+            let (name, column) = self.only_column()?;
+            column.$method($($argument,)* visitor).map_err(|error| error.within(name))
         }
     )+};
 }
@@ -153,7 +168,7 @@ impl<'de> Deserializer<'de> for Whole<'de> {
         visitor: V,
     ) -> Result<V::Value, OutputError> {
         match name {
-            WHOLE => visitor.visit_newtype_struct(self.0).map_err(OutputError::Shape),
+            WHOLE => visitor.visit_newtype_struct(self.0).map_err(OutputError::shape),
             _ => visitor.visit_newtype_struct(self),
         }
     }
@@ -218,7 +233,36 @@ impl<'de> Deserializer<'de> for Row<'de> {
     type Error = OutputError;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, OutputError> {
-        Column(self.0).deserialize_any(visitor)
+        match self.only_column() {
+            Ok((name, column)) => column.deserialize_any(visitor).map_err(|error| error.within(name)),
+            Err(_) => Column(self.0).deserialize_any(visitor),
+        }
+    }
+
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, OutputError> {
+        self.as_map().deserialize_map(visitor)
+    }
+
+    /// The columns in their order, unless there is only one, and it is an array.
+    fn deserialize_tuple<V: Visitor<'de>>(self, _len: usize, visitor: V) -> Result<V::Value, OutputError> {
+        match self.only_column() {
+            Ok((name, column @ Column(Value::Array(_)))) => {
+                column.deserialize_seq(visitor).map_err(|error| error.within(name))
+            }
+            Ok(_) | Err(_) => {
+                let columns = self.columns()?.iter().map(|(name, value)| Named(name, Column(value)));
+                visit_all(columns, visitor)
+            }
+        }
+    }
+
+    fn deserialize_tuple_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        len: usize,
+        visitor: V,
+    ) -> Result<V::Value, OutputError> {
+        self.deserialize_tuple(len, visitor)
     }
 
     fn deserialize_struct<V: Visitor<'de>>(
@@ -246,16 +290,14 @@ impl<'de> Deserializer<'de> for Row<'de> {
         visitor.visit_unit()
     }
 
-    forward_to_deserialize_any! { map ignored_any identifier }
+    forward_to_deserialize_any! { ignored_any identifier }
 
-    pass_on! { only_column:
+    pass_to_column! {
         deserialize_bool() deserialize_char() deserialize_str() deserialize_string() deserialize_bytes()
         deserialize_byte_buf() deserialize_i8() deserialize_i16() deserialize_i32() deserialize_i64()
         deserialize_i128() deserialize_u8() deserialize_u16() deserialize_u32() deserialize_u64()
         deserialize_u128() deserialize_f32() deserialize_f64() deserialize_seq()
         deserialize_unit_struct(name: &'static str)
-        deserialize_tuple(len: usize)
-        deserialize_tuple_struct(name: &'static str, len: usize)
         deserialize_enum(name: &'static str, variants: &'static [&'static str])
     }
 }
@@ -266,7 +308,7 @@ macro_rules! numbers {
         fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, OutputError> {
             match self.0.as_str().map(str::parse::<$type>) {
                 Some(Ok(number)) => visitor.$visit(number),
-                Some(Err(_)) | None => self.0.$method(visitor).map_err(OutputError::Shape),
+                Some(Err(_)) | None => self.0.$method(visitor).map_err(OutputError::shape),
             }
         }
     )+};
@@ -276,7 +318,7 @@ macro_rules! numbers {
 macro_rules! plain {
     ($($method:ident($($argument:ident: $type:ty),*))+) => {$(
         fn $method<V: Visitor<'de>>(self, $($argument: $type,)* visitor: V) -> Result<V::Value, OutputError> {
-            self.0.$method($($argument,)* visitor).map_err(OutputError::Shape)
+            self.0.$method($($argument,)* visitor).map_err(OutputError::shape)
         }
     )+};
 }
@@ -287,12 +329,9 @@ impl<'de> Deserializer<'de> for Column<'de> {
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, OutputError> {
         match self.0 {
             Value::Array(items) => visit_all(items.iter().map(Column), visitor),
-            Value::Object(members) => {
-                let members = members.iter().map(|(name, value)| (name.as_str(), Column(value)));
-                visitor.visit_map(MapDeserializer::new(members))
-            }
+            Value::Object(members) => visitor.visit_map(Members { members: members.iter(), value: None }),
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
-                self.0.deserialize_any(visitor).map_err(OutputError::Shape)
+                self.0.deserialize_any(visitor).map_err(OutputError::shape)
             }
         }
     }
@@ -334,34 +373,105 @@ impl<'de> Deserializer<'de> for Column<'de> {
     }
 }
 
-fn visit_all<'de, V, D>(items: impl ExactSizeIterator<Item = D>, visitor: V) -> Result<V::Value, OutputError>
-where
-    V: Visitor<'de>,
-    D: IntoDeserializer<'de, OutputError>,
-{
-    let mut items = SeqDeserializer::new(items);
-    let value = visitor.visit_seq(&mut items)?;
-    items.end()?;
-    Ok(value)
+/// The members of an object, or columns of a row.
+struct Members<'de> {
+    members: serde_json::map::Iter<'de>,
+    value: Option<(&'de str, &'de Value)>,
 }
 
-macro_rules! item_of_a_sequence {
-    ($($deserializer:ident)+) => {$(
-        impl<'de> IntoDeserializer<'de, OutputError> for $deserializer<'de> {
-            type Deserializer = Self;
+impl<'de> MapAccess<'de> for Members<'de> {
+    type Error = OutputError;
 
-            fn into_deserializer(self) -> Self {
-                self
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, OutputError> {
+        let Some((name, value)) = self.members.next() else { return Ok(None) };
+        self.value = Some((name, value));
+        seed.deserialize(BorrowedStrDeserializer::new(name)).map(Some)
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, OutputError> {
+        let (name, value) =
+            self.value.take().ok_or_else(|| OutputError::custom("a value before its name"))?;
+        seed.deserialize(Column(value)).map_err(|error| error.within(name))
+    }
+
+    fn size_hint(&self) -> Option<usize> {
+        Some(self.members.len())
+    }
+}
+
+/// A column, whose name errors tell.
+struct Named<'de>(&'de str, Column<'de>);
+
+/// Something in a sequence.
+trait Item<'de> {
+    fn read<S: DeserializeSeed<'de>>(self, place: usize, seed: S) -> Result<S::Value, OutputError>;
+}
+
+impl<'de> Item<'de> for Named<'de> {
+    fn read<S: DeserializeSeed<'de>>(self, _place: usize, seed: S) -> Result<S::Value, OutputError> {
+        seed.deserialize(self.1).map_err(|error| error.within(self.0))
+    }
+}
+
+macro_rules! items_by_place {
+    ($($deserializer:ident)+) => {$(
+        impl<'de> Item<'de> for $deserializer<'de> {
+            fn read<S: DeserializeSeed<'de>>(self, place: usize, seed: S) -> Result<S::Value, OutputError> {
+                seed.deserialize(self).map_err(|error| error.within(&format!("[{place}]")))
             }
         }
     )+};
 }
 
-item_of_a_sequence! { Whole Row Column }
+items_by_place! { Whole Row Column }
+
+struct Items<I> {
+    items: I,
+    taken: usize,
+}
+
+impl<'de, I> SeqAccess<'de> for Items<I>
+where
+    I: ExactSizeIterator,
+    I::Item: Item<'de>,
+{
+    type Error = OutputError;
+
+    fn next_element_seed<S: DeserializeSeed<'de>>(
+        &mut self,
+        seed: S,
+    ) -> Result<Option<S::Value>, OutputError> {
+        let Some(item) = self.items.next() else { return Ok(None) };
+        let place = self.taken;
+        self.taken += 1;
+        item.read(place, seed).map(Some)
+    }
+
+    fn size_hint(&self) -> Option<usize> {
+        Some(self.items.len())
+    }
+}
+
+fn visit_all<'de, V, I>(items: I, visitor: V) -> Result<V::Value, OutputError>
+where
+    V: Visitor<'de>,
+    I: ExactSizeIterator,
+    I::Item: Item<'de>,
+{
+    let mut items = Items { items, taken: 0 };
+    let value = visitor.visit_seq(&mut items)?;
+    match items.items.len() {
+        0 => Ok(value),
+        left => {
+            let wanted = format!("{} elements in sequence", items.taken);
+            Err(OutputError::invalid_length(items.taken + left, &wanted.as_str()))
+        }
+    }
+}
 
 impl serde::de::Error for OutputError {
     fn custom<T: std::fmt::Display>(message: T) -> Self {
-        Self::Shape(serde_json::Error::custom(message))
+        Self::shape(serde_json::Error::custom(message))
     }
 }
 
@@ -380,6 +490,20 @@ mod tests {
 
     #[derive(Debug, PartialEq, Deserialize)]
     struct Id(i64);
+
+    #[derive(Debug, PartialEq, Deserialize)]
+    #[serde(tag = "kind", rename_all = "lowercase")]
+    enum Paid {
+        Card { last: u16 },
+        Cash,
+    }
+
+    #[derive(Debug, PartialEq, Deserialize)]
+    #[serde(untagged)]
+    enum Either {
+        Number(i64),
+        Text(String),
+    }
 
     #[derive(Debug, PartialEq, Deserialize)]
     #[serde(rename_all = "lowercase")]
@@ -464,5 +588,62 @@ mod tests {
         check(json!("done"), "done".to_owned());
         let inner = rows(json!([{"n": 2}]));
         check(json!([rows(json!([{"n": 1}])), inner.clone()]), (1, Output::new(inner)));
+    }
+
+    #[test]
+    fn what_asks_for_anything_gets_the_only_column() {
+        check(rows(json!([{"jsonb": {"a": [1]}}])), json!({"a": [1]}));
+        check(rows(json!([{"n": 7}])), json!(7));
+        check::<Option<Value>>(rows(json!([{"n": null}])), None);
+        check(rows(json!([{"p": {"kind": "card", "last": 1234}}])), Paid::Card { last: 1234 });
+        check(rows(json!([{"kind": "card", "last": 1234}])), Paid::Card { last: 1234 });
+        check(rows(json!([{"p": {"kind": "cash"}}])), Some(Paid::Cash));
+        check(rows(json!([{"n": 7}, {"n": "x"}])), vec![Either::Number(7), Either::Text("x".to_owned())]);
+    }
+
+    #[test]
+    fn a_tuple_is_the_columns_of_a_row_in_their_order() {
+        check(rows(json!([{"n": 7, "a": "x"}])), (7_i64, "x".to_owned()));
+        check(
+            rows(json!([{"n": 7, "a": "x"}, {"n": 8, "a": null}])),
+            vec![(7, Some("x".to_owned())), (8, None)],
+        );
+        check::<Option<(i64, String)>>(rows(json!([])), None);
+        check(rows(json!([{"n": "170141183460469231731687303715884105727"}])), i128::MAX);
+        refuse::<(i64, i64)>(rows(json!([{"a": 1}])), "invalid length 1, expected a tuple of size 2");
+        refuse::<(i64, i64)>(
+            rows(json!([{"a": 1, "b": 2, "c": 3}])),
+            "invalid length 3, expected 2 elements in sequence",
+        );
+    }
+
+    #[test]
+    fn a_map_is_a_row_or_the_document_in_it() {
+        let map = std::collections::HashMap::from([("a".to_owned(), 1), ("b".to_owned(), 2)]);
+        check(rows(json!([{"a": 1, "b": 2}])), map.clone());
+        check(rows(json!([{"doc": {"a": 1, "b": 2}}])), map);
+    }
+
+    #[test]
+    fn an_error_tells_where_it_is() {
+        #[derive(Debug, Deserialize)]
+        #[allow(dead_code, reason = "only read")]
+        struct Order {
+            id: i64,
+            items: Vec<Hold>,
+        }
+        #[track_caller]
+        fn path<T: for<'de> Deserialize<'de> + std::fmt::Debug>(result: Value, expected: &str) {
+            let error = T::deserialize(Whole(&result)).expect_err("it does not fit");
+            assert_eq!(error.to_string(), format!("the result does not fit the type{expected}"));
+        }
+        path::<Order>(rows(json!([{"id": "x", "items": []}])), " at id");
+        path::<Vec<Order>>(
+            rows(json!([{"id": 1, "items": []}, {"id": 1, "items": [{"id": 1}, {"id": true}]}])),
+            " at [1].items[1].id",
+        );
+        path::<i64>(rows(json!([{"n": "x"}])), " at n");
+        path::<(i64, i64)>(rows(json!([{"n": 1, "m": "x"}])), " at m");
+        path::<Order>(rows(json!([{"id": 1}])), "");
     }
 }
