@@ -4,10 +4,11 @@
 //! Sunday is 0 or 7, names are accepted, and as in Vixie cron a day matches when day of month *or* day of week
 //! does, unless one of them begins with `*`. The reference system counts Sunday as 1 and wants both to match.
 //!
-//! Where a clock is put forward, a daily tick in the gap happens right after it; where it is put back, a daily
-//! tick happens once, the first time.
+//! Ticks at fixed times, which are those without `*` in minute and hour, follow the wall clock: where it is put forward,
+//! those in the gap happen once, right after it; where it is put back, each happens once, the first time. All others go on
+//! at their pace through both hours.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, LocalResult, NaiveDateTime, TimeDelta, TimeZone, Utc};
 use chrono_tz::{TZ_VARIANTS, Tz};
 use croner::Cron;
 use croner::parser::{CronParser, Seconds};
@@ -17,6 +18,8 @@ use croner::parser::{CronParser, Seconds};
 pub struct Schedule {
     cron: Cron,
     timezone: Tz,
+    /// Minutes and hours are lists.
+    is_at_fixed_times: bool,
 }
 
 /// A cron expression or time zone that was not.
@@ -55,19 +58,60 @@ impl ScheduleError {
 impl Schedule {
     /// Reads an expression; `timezone` is an IANA name, `None` is UTC.
     pub fn parse(expr: &str, timezone: Option<&str>) -> Result<Schedule, ScheduleError> {
-        let cron =
+        let (cron, is_at_fixed_times) =
             parse_cron(expr).map_err(|reason| ScheduleError::Expression { expr: expr.to_owned(), reason })?;
         let timezone = match timezone {
             Some(name) => time_zone(name).ok_or_else(|| ScheduleError::TimeZone(name.to_owned()))?,
             None => Tz::UTC,
         };
-        Ok(Schedule { cron, timezone })
+        Ok(Schedule { cron, timezone, is_at_fixed_times })
     }
 
     /// The first tick strictly after `at`; `None` when there is none, as for the 30th of February.
     pub fn next_after(&self, at: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        if self.is_at_fixed_times {
+            return self.next_fixed_after(at);
+        }
         let next = self.cron.find_next_occurrence(&at.with_timezone(&self.timezone), false).ok()?;
         Some(next.with_timezone(&Utc))
+    }
+
+    /// Goes through the ticks on the wall clock, and takes the first that is later. Those in a repeated hour may be over.
+    fn next_fixed_after(&self, at: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        // UTC stands for the wall clock, as it has neither gaps nor repetitions.
+        let mut wall = at.with_timezone(&self.timezone).naive_local().and_utc();
+        loop {
+            wall = self.cron.find_next_occurrence(&wall, false).ok()?;
+            let tick = self.instant_of(wall.naive_utc());
+            if tick > at {
+                return Some(tick);
+            }
+        }
+    }
+
+    /// When the wall clock shows a time first, or jumps over it.
+    fn instant_of(&self, wall: NaiveDateTime) -> DateTime<Utc> {
+        match self.timezone.from_local_datetime(&wall) {
+            LocalResult::Single(instant) | LocalResult::Ambiguous(instant, _) => instant.with_timezone(&Utc),
+            LocalResult::None => self.end_of_gap(wall),
+        }
+    }
+
+    /// The first second at which the wall clock shows more than a time that it jumps over.
+    fn end_of_gap(&self, wall: NaiveDateTime) -> DateTime<Utc> {
+        /// No zone is further from UTC, and no gap longer.
+        const AROUND_SECS: i64 = 2 * 24 * 60 * 60;
+        let (mut before, mut after) = (-AROUND_SECS, AROUND_SECS);
+        while after - before > 1 {
+            let middle = (before + after) / 2;
+            let instant = wall.and_utc() + TimeDelta::seconds(middle);
+            if instant.with_timezone(&self.timezone).naive_local() > wall {
+                after = middle;
+            } else {
+                before = middle;
+            }
+        }
+        wall.and_utc() + TimeDelta::seconds(after)
     }
 }
 
@@ -82,7 +126,8 @@ const WEEKDAYS: [&str; 7] = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"];
 const MONTHS: [&str; 12] =
     ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"];
 
-fn parse_cron(expr: &str) -> Result<Cron, String> {
+/// The expression, and whether its ticks are at fixed times.
+fn parse_cron(expr: &str) -> Result<(Cron, bool), String> {
     let upper = expr.trim().to_ascii_uppercase();
     let expanded = match upper.as_str() {
         "@YEARLY" | "@ANNUALLY" => "0 0 1 1 *",
@@ -101,12 +146,14 @@ fn parse_cron(expr: &str) -> Result<Cron, String> {
     }
     check_words(&fields)?;
     let star = fields[2].starts_with('*') || fields[4].starts_with('*');
-    CronParser::builder()
+    let is_at_fixed_times = !fields[..2].iter().any(|field| field.contains(['*', '?']));
+    let cron = CronParser::builder()
         .seconds(Seconds::Required)
         .dom_and_dow(star)
         .build()
         .parse(&format!("0 {}", fields.join(" ")))
-        .map_err(|error| error.to_string())
+        .map_err(|error| error.to_string())?;
+    Ok((cron, is_at_fixed_times))
 }
 
 /// Refuses names in the wrong field, which the parser would take for their numbers.
@@ -199,6 +246,41 @@ mod tests {
         // From between the two 02:30s, and from the second one.
         assert_eq!(berlin("2026-10-25T00:45:00Z", 1), ["2026-10-26 01:30"]);
         assert_eq!(berlin("2026-10-25T01:30:00Z", 1), ["2026-10-26 01:30"]);
+    }
+
+    #[test]
+    fn lists_ranges_and_steps_of_fixed_times_follow_the_wall_clock() {
+        let berlin = |expr, from, expected: &[&str]| {
+            assert_eq!(ticks(expr, Some("Europe/Berlin"), from, expected.len()), expected, "{expr}");
+        };
+        // Both fall into the gap and happen when it ends.
+        berlin("0,30 2 * * *", "2026-03-28T20:00:00Z", &["2026-03-29 01:00", "2026-03-30 00:00"]);
+        berlin("0 2,4 * * *", "2026-10-24T20:00:00Z", &["2026-10-25 00:00", "2026-10-25 03:00"]);
+        berlin(
+            "30 1-4 * * *",
+            "2026-10-24T22:00:00Z",
+            &["2026-10-24 23:30", "2026-10-25 00:30", "2026-10-25 02:30"],
+        );
+        berlin(
+            "0 0-4/2 * * *",
+            "2026-10-24T21:00:00Z",
+            &["2026-10-24 22:00", "2026-10-25 00:00", "2026-10-25 03:00"],
+        );
+        // From the second 02:10, the ticks of the first pass are over.
+        berlin("*/15 2 * * *", "2026-10-25T00:50:00Z", &["2026-10-25 01:00", "2026-10-25 01:15"]);
+        berlin("0,15,30,45 2 * * *", "2026-10-25T00:50:00Z", &["2026-10-26 01:00", "2026-10-26 01:15"]);
+        // Samoa had no 30th of December.
+        let apia = ticks("0 12 * * *", Some("Pacific/Apia"), "2011-12-29T23:00:00Z", 2);
+        assert_eq!(apia, ["2011-12-30 10:00", "2011-12-30 22:00"]);
+    }
+
+    #[test]
+    fn every_quarter_of_an_hour_goes_on_through_both_hours() {
+        for from in ["2026-03-29T00:35:00Z", "2026-10-24T23:35:00Z"] {
+            let found = ticks("*/15 * * * *", Some("Europe/Berlin"), from, 12);
+            let utc = ticks("*/15 * * * *", None, from, 12);
+            assert_eq!(found, utc);
+        }
     }
 
     #[test]
