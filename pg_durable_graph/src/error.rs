@@ -1,5 +1,6 @@
 //! What can be wrong with a graph, and where in it.
 
+use crate::document::Unreadable;
 use crate::limits::{MAX_BRACKETS, MAX_DEPTH, MAX_NODES, MAX_PARAM_DEPTH, PARAMS_MAX, TEXT_MAX};
 use crate::schedule::ScheduleError;
 
@@ -59,7 +60,7 @@ impl GraphError {
             }
             Problem::TooManyParams(_) => Some("Bind one array or JSON document instead of many values."),
             Problem::TooLong => Some("Keep large values in a table, and have the step read them."),
-            Problem::ParamsNumber => Some("Pass it as a string, and cast it to numeric in the statement."),
+            Problem::ParamsUnreadable(unreadable) => unreadable.hint(),
             Problem::ParamsTooDeep => Some("Bind the innermost part, or its JSON as text."),
             Problem::TooFewBranches(_) => {
                 Some("With a single branch there is nothing to wait for: use it as it is.")
@@ -240,8 +241,8 @@ pub enum Problem {
     #[error("params holds a value that is nested more than {MAX_PARAM_DEPTH} levels deep")]
     ParamsTooDeep,
     /// `jsonb` holds it, and we do not.
-    #[error("params holds a number that is too large")]
-    ParamsNumber,
+    #[error("params {0}")]
+    ParamsUnreadable(Unreadable),
     /// `params` is something else.
     #[error("params must be an array")]
     ParamsNotArray,

@@ -8,6 +8,7 @@ mod raw;
 mod read;
 mod write;
 
+pub(crate) use raw::NUMBER;
 pub use read::brackets;
 pub(crate) use read::{Wire, read};
 pub(crate) use write::{Children, push_params};

@@ -6,6 +6,7 @@
 
 mod config;
 pub mod difference;
+pub mod document;
 pub mod error;
 pub mod explain;
 pub mod failure;
@@ -21,6 +22,7 @@ pub mod listing;
 pub mod mermaid;
 pub mod name;
 mod node_id;
+pub mod number;
 pub mod outcome;
 pub mod progress;
 pub mod rights;

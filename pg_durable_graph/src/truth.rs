@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::number;
 use crate::outcome::Outcome;
 
 /// Whether a result is true: with rows the first column of the first row decides, else the value itself.
@@ -29,7 +30,7 @@ fn scalar_is_true(value: &Value) -> bool {
     match value {
         Value::Null => false,
         Value::Bool(truth) => *truth,
-        Value::Number(number) => number.as_f64() != Some(0.0),
+        Value::Number(number) => !number::is_zero(number),
         Value::String(text) => text_is_true(text.trim()),
         Value::Array(items) => !items.is_empty(),
         Value::Object(members) => !members.is_empty(),

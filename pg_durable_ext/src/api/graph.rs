@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use pg_durable_graph::document;
 use pg_durable_graph::kind::{Break, Leaf, Signal, Sleep, Span, Sql, WaitSchedule};
 use pg_durable_graph::limits::SPAN_MAX;
 use pg_durable_graph::{Fragment, GraphError, Problem, fragment, limits};
@@ -85,7 +86,7 @@ fn graph_sql(query: Text) -> Result<Text, ErrorReport> {
 fn graph_sql_bound(query: Text, params: Jsonb) -> Result<Text, ErrorReport> {
     check_length(query.len() + params.0.len())?;
     let brackets = pg_durable_graph::brackets(&params.0);
-    let params = match serde_json::from_str(&params.0) {
+    let params = match document::read(&params.0) {
         Ok(Value::Array(params)) => params,
         Ok(Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_)) => {
             return Err(BuildError::Graph(Problem::ParamsNotArray.into()).into());
@@ -93,8 +94,9 @@ fn graph_sql_bound(query: Text, params: Jsonb) -> Result<Text, ErrorReport> {
         Err(_) if brackets > limits::PARAMS_BRACKETS_MAX => {
             return Err(BuildError::Graph(Problem::ParamsTooDeep.into()).into());
         }
-        // What is left of what `jsonb` takes and the parser does not.
-        Err(_) => return Err(BuildError::Graph(Problem::ParamsNumber.into()).into()),
+        Err(unreadable) => {
+            return Err(BuildError::Graph(Problem::ParamsUnreadable(unreadable).into()).into());
+        }
     };
     leaf(Sql::bound(query.0, params))
 }

@@ -1,5 +1,6 @@
 //! Our errors as PostgreSQL's: SQLSTATE, DETAIL and HINT.
 
+use pg_durable_graph::document::Unreadable;
 use pg_durable_graph::{Failure, GraphError};
 use pgrx::PgSqlErrorCode as Code;
 use pgrx::pg_sys::panic::ErrorReport;
@@ -132,11 +133,13 @@ impl From<StartError> for ErrorReport {
             )),
             StartError::InputTooLarge => report(Code::ERRCODE_PROGRAM_LIMIT_EXCEEDED)
                 .set_hint("Keep the document in a table and pass its key."),
-            StartError::InputNumber => report(Code::ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE)
-                .set_hint("Pass it as a string, and cast it to numeric in the step."),
-            StartError::InputTooDeep => report(Code::ERRCODE_PROGRAM_LIMIT_EXCEEDED).set_hint(
-                "Pass the innermost part as text, or keep the document in a table and pass its key.",
-            ),
+            StartError::Input(unreadable) => {
+                let report = report(code_of_unreadable(unreadable));
+                match unreadable.hint() {
+                    Some(hint) => report.set_hint(hint),
+                    None => report,
+                }
+            }
             StartError::OtherWorkflow { difference, .. } => {
                 let report = report(Code::ERRCODE_INVALID_PARAMETER_VALUE)
                     .set_hint("Use a key of its own for each thing that is to happen once.");
@@ -178,6 +181,14 @@ fn of_failure(message: String, failure: Failure) -> ErrorReport {
         made = made.set_hint(hint);
     }
     made
+}
+
+/// The code for a document that the engine does not read.
+fn code_of_unreadable(unreadable: &Unreadable) -> Code {
+    match unreadable {
+        Unreadable::TooDeep => Code::ERRCODE_PROGRAM_LIMIT_EXCEEDED,
+        Unreadable::Name | Unreadable::NotJson(_) => Code::ERRCODE_INVALID_PARAMETER_VALUE,
+    }
 }
 
 /// The code of five characters.
@@ -316,6 +327,13 @@ impl From<SignalError> for ErrorReport {
             }
             SignalError::TooLarge => report(Code::ERRCODE_PROGRAM_LIMIT_EXCEEDED, &error)
                 .set_hint("Keep the document in a table and send its key."),
+            SignalError::Data(unreadable) => {
+                let report = report(code_of_unreadable(unreadable), &error);
+                match unreadable.hint() {
+                    Some(hint) => report.set_hint(hint),
+                    None => report,
+                }
+            }
             SignalError::Terminal { .. } => report(Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, &error)
                 .set_detail("Signals are delivered only to pending and running instances."),
         }

@@ -1,5 +1,6 @@
 //! Sending signals.
 
+use pg_durable_graph::document::{self, Unreadable};
 use pg_durable_graph::limits::{DOCUMENT_MAX, SIGNAL_KEY_MAX};
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
@@ -8,6 +9,7 @@ use serde_json::Value;
 use super::schema::{self, Misfit, Violation};
 use super::visible::{self, NotFound};
 use crate::engine::wake;
+use crate::pg::json::{self, Verdict};
 use crate::pg::role;
 use crate::pg::spi::Session;
 use crate::pg::text::Text;
@@ -31,10 +33,28 @@ pub enum SignalError {
     TooMuchWork { name: String },
     #[error("the schema of signal '{name}' cannot be used")]
     Schema { name: String, violation: Violation },
+    #[error("the signal's payload {0}")]
+    Data(#[from] Unreadable),
     #[error("the idempotency key is longer than {SIGNAL_KEY_MAX} bytes")]
     KeyTooLong,
     #[error("instance {id} is already {status}")]
     Terminal { id: String, status: String },
+}
+
+/// The data as JSON: what `jsonb` does not take is a JSON string, and NULL is JSON's null.
+fn payload(data: Option<Text>) -> Result<String, SignalError> {
+    let Some(data) = data else { return Ok("null".to_owned()) };
+    if data.len() > DOCUMENT_MAX {
+        return Err(SignalError::TooLarge);
+    }
+    match json::is_jsonb(&data) {
+        Verdict::Jsonb => {
+            document::read(&data)?;
+            Ok(data.0)
+        }
+        Verdict::TooDeep => Err(Unreadable::TooDeep.into()),
+        Verdict::NotJsonb => Ok(Value::from(data.0).to_string()),
+    }
 }
 
 #[pg_extern]
@@ -55,15 +75,7 @@ fn signal_send(
     if idempotency_key.as_ref().is_some_and(|key| key.len() > SIGNAL_KEY_MAX) {
         return Err(SignalError::KeyTooLong.into());
     }
-    // What is no JSON is a JSON string, and NULL is JSON's null.
-    let payload = match signal_data {
-        Some(data) if data.len() > DOCUMENT_MAX => return Err(SignalError::TooLarge.into()),
-        Some(data) => match serde_json::from_str::<Value>(&data) {
-            Ok(value) => value.to_string(),
-            Err(_) => Value::from(data.0).to_string(),
-        },
-        None => "null".to_owned(),
-    };
+    let payload = payload(signal_data)?;
     let (number, submitter) = visible::steered(&instance_id)?;
     let sender = role::current_user();
     let _owner = store::as_owner();

@@ -1,7 +1,8 @@
 //! Starting an instance with the current transaction.
 
+use pg_durable_graph::document::{self, Unreadable};
 use pg_durable_graph::limits::DOCUMENT_MAX;
-use pg_durable_graph::{Graph, brackets, difference};
+use pg_durable_graph::{Graph, difference};
 use pgrx::pg_sys::Oid;
 use serde_json::Value;
 
@@ -61,12 +62,10 @@ pub enum StartError {
     Database(#[from] Barrier),
     #[error(transparent)]
     Quota(#[from] quota::Exceeded),
-    #[error("the input is nested more than 127 levels deep")]
-    InputTooDeep,
     #[error("the input is larger than {} MB", DOCUMENT_MAX / (1024 * 1024))]
     InputTooLarge,
-    #[error("the input holds a number that is too large")]
-    InputNumber,
+    #[error("the input {0}")]
+    Input(#[from] Unreadable),
     #[error("idempotency key '{key}' has started {known}, not {asked}")]
     OtherWorkflow {
         key: String,
@@ -97,18 +96,12 @@ impl Submitter {
     }
 }
 
-/// Reads an input as the engine will: as deep, and with such numbers.
+/// Reads an input as the engine will.
 pub fn read_input(input: &str) -> Result<Value, StartError> {
-    /// Where the parser stops.
-    const DEPTH_MAX: usize = 127;
     if input.len() > DOCUMENT_MAX {
         return Err(StartError::InputTooLarge);
     }
-    if brackets(input) > DEPTH_MAX {
-        return Err(StartError::InputTooDeep);
-    }
-    // What is left of what `jsonb` takes and the parser does not.
-    serde_json::from_str(input).map_err(|_| StartError::InputNumber)
+    Ok(document::read(input)?)
 }
 
 /// Starts an instance, or finds the one that its idempotency key has started. Returns the id.

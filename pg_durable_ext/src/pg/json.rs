@@ -1,11 +1,11 @@
-//! `jsonb` arguments as text.
+//! `jsonb` as text: of arguments, and what text is one.
 
 use pgrx::callconv::{Arg, ArgAbi};
 use pgrx::nullable::Nullable;
 use pgrx::pgrx_sql_entity_graph::metadata::{
     ArgumentError, ReturnsError, ReturnsRef, SqlMappingRef, SqlTranslatable, TypeOrigin,
 };
-use pgrx::{FromDatum, pg_sys};
+use pgrx::{FromDatum, PgSqlErrorCode, PgTryBuilder, pg_sys};
 
 use super::encoding;
 
@@ -44,4 +44,34 @@ unsafe impl SqlTranslatable for Jsonb {
     const TYPE_ORIGIN: TypeOrigin = TypeOrigin::External;
     const ARGUMENT_SQL: Result<SqlMappingRef, ArgumentError> = Ok(SqlMappingRef::literal("jsonb"));
     const RETURN_SQL: Result<ReturnsRef, ReturnsError> = Ok(ReturnsRef::One(SqlMappingRef::literal("jsonb")));
+}
+
+/// What the server says of a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is a `jsonb`.
+    Jsonb,
+    /// It is not.
+    NotJsonb,
+    /// It goes deeper than the server's stack.
+    TooDeep,
+}
+
+/// Asks the server whether it takes a text for `jsonb`.
+pub fn is_jsonb(text: &str) -> Verdict {
+    let text = encoding::from_utf8(text);
+    PgTryBuilder::new(|| {
+        // SAFETY: the input function of `jsonb`, which takes a C string and holds nothing but memory when it raises.
+        unsafe {
+            let input = pg_sys::Oid::from(pg_sys::F_JSONB_IN);
+            pg_sys::OidInputFunctionCall(input, text.as_ptr().cast_mut(), pg_sys::InvalidOid, -1);
+        }
+        Verdict::Jsonb
+    })
+    .catch_when(PgSqlErrorCode::ERRCODE_STATEMENT_TOO_COMPLEX, |_| Verdict::TooDeep)
+    .catch_when(PgSqlErrorCode::ERRCODE_INVALID_TEXT_REPRESENTATION, |_| Verdict::NotJsonb)
+    .catch_when(PgSqlErrorCode::ERRCODE_UNTRANSLATABLE_CHARACTER, |_| Verdict::NotJsonb)
+    .catch_when(PgSqlErrorCode::ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE, |_| Verdict::NotJsonb)
+    .catch_when(PgSqlErrorCode::ERRCODE_PROGRAM_LIMIT_EXCEEDED, |_| Verdict::NotJsonb)
+    .execute()
 }

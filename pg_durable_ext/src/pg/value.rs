@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use chrono::Datelike;
-use pg_durable_graph::Sink;
+use pg_durable_graph::{Sink, number};
 use pgrx::pg_sys;
 use serde_json::Value;
 
@@ -517,8 +517,8 @@ pub fn own_type(value: &Value) -> pg_sys::Oid {
     match value {
         Value::Bool(_) => pg_sys::BOOLOID,
         Value::Number(number) if number.is_i64() => pg_sys::INT8OID,
-        Value::Number(number) if number.is_u64() => pg_sys::NUMERICOID,
-        Value::Number(_) => pg_sys::FLOAT8OID,
+        Value::Number(number) if !number::is_whole(number) && number::fits_float(number) => pg_sys::FLOAT8OID,
+        Value::Number(_) => pg_sys::NUMERICOID,
         Value::String(_) | Value::Null => pg_sys::TEXTOID,
         Value::Array(_) | Value::Object(_) => pg_sys::JSONBOID,
     }

@@ -55,6 +55,9 @@ pub(super) enum Extra {
     NotArray,
 }
 
+/// The member under which the parser gives a number that it keeps as text, if it was built to do so.
+pub(crate) const NUMBER: &str = "$serde_json::private::Number";
+
 /// Everything but the types that a visitor expects: consumed, and answered with one value.
 macro_rules! visit_scalars_as {
     ($value:expr; $($visit:ident: $type:ty),*) => {
@@ -102,6 +105,10 @@ impl<'de> Visitor<'de> for ChildSeed<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Child, A::Error> {
         let mut raw = Raw::default();
         while let Some(member) = map.next_key::<String>()? {
+            if member == NUMBER {
+                map.next_value::<IgnoredAny>()?;
+                return Ok(Child::NotObject);
+            }
             let child = ChildSeed { arena: &mut *self.arena };
             match member.as_str() {
                 "node_type" => raw.node_type = map.next_value_seed(TextSeed)?,
@@ -122,7 +129,7 @@ impl<'de> Visitor<'de> for ChildSeed<'_> {
     }
 
     visit_seq_as!(Child::NotObject);
-    visit_scalars_as!(Child::NotObject; visit_bool: bool, visit_i64: i64, visit_u64: u64, visit_f64: f64, visit_str: &str);
+    visit_scalars_as!(Child::NotObject; visit_bool: bool, visit_i64: i64, visit_u64: u64, visit_i128: i128, visit_u128: u128, visit_f64: f64, visit_str: &str);
 
     fn visit_unit<E: serde::de::Error>(self) -> Result<Child, E> {
         Ok(Child::Absent)
@@ -160,7 +167,7 @@ impl<'de> Visitor<'de> for TextSeed {
 
     visit_seq_as!(Text::Other);
     visit_map_as!(Text::Other);
-    visit_scalars_as!(Text::Other; visit_bool: bool, visit_i64: i64, visit_u64: u64, visit_f64: f64);
+    visit_scalars_as!(Text::Other; visit_bool: bool, visit_i64: i64, visit_u64: u64, visit_i128: i128, visit_u128: u128, visit_f64: f64);
 }
 
 struct ExtraSeed<'a> {
@@ -195,7 +202,7 @@ impl<'de> Visitor<'de> for ExtraSeed<'_> {
     }
 
     visit_map_as!(Extra::NotArray);
-    visit_scalars_as!(Extra::NotArray; visit_bool: bool, visit_i64: i64, visit_u64: u64, visit_f64: f64, visit_str: &str);
+    visit_scalars_as!(Extra::NotArray; visit_bool: bool, visit_i64: i64, visit_u64: u64, visit_i128: i128, visit_u128: u128, visit_f64: f64, visit_str: &str);
 }
 
 struct ParamsSeed;
@@ -229,7 +236,7 @@ impl<'de> Visitor<'de> for ParamsSeed {
     }
 
     visit_map_as!(Params::NotArray);
-    visit_scalars_as!(Params::NotArray; visit_bool: bool, visit_i64: i64, visit_u64: u64, visit_f64: f64, visit_str: &str);
+    visit_scalars_as!(Params::NotArray; visit_bool: bool, visit_i64: i64, visit_u64: u64, visit_i128: i128, visit_u128: u128, visit_f64: f64, visit_str: &str);
 }
 
 /// A bound value. What is nested too deep is consumed and noted, so that the text stays JSON.
@@ -281,6 +288,10 @@ impl<'de> Visitor<'de> for ValueSeed<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
         let mut members = serde_json::Map::new();
         while let Some(name) = map.next_key::<String>()? {
+            if name == NUMBER {
+                let number: String = map.next_value()?;
+                return number.parse().map(Value::Number).map_err(serde::de::Error::custom);
+            }
             let value = match self.inner() {
                 Some(inner) => map.next_value_seed(inner)?,
                 None => map.next_value::<IgnoredAny>().map(|_| Value::Null)?,
@@ -304,6 +315,14 @@ impl<'de> Visitor<'de> for ValueSeed<'_> {
 
     fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Value, E> {
         Ok(value.into())
+    }
+
+    fn visit_i128<E: serde::de::Error>(self, value: i128) -> Result<Value, E> {
+        value.to_string().parse().map(Value::Number).map_err(E::custom)
+    }
+
+    fn visit_u128<E: serde::de::Error>(self, value: u128) -> Result<Value, E> {
+        value.to_string().parse().map(Value::Number).map_err(E::custom)
     }
 
     fn visit_str<E: serde::de::Error>(self, value: &str) -> Result<Value, E> {

@@ -29,7 +29,7 @@ fn what_the_tables_never_take_fails_at_once_and_after_one_effect() {
              $$ BEGIN INSERT INTO effects DEFAULT VALUES; COMMIT; receipt := '{\"text\": \"a\\u0000b\"}'; END $$",
     );
     for (graph, sqlstate) in [
-        ("'SELECT ''{\"n\": 1e400}''::jsonb AS j'", "22032"),
+        ("'SELECT ''{\"$serde_json::private::Number\": \"1\"}''::jsonb AS j'", "22032"),
         ("'SELECT (repeat(''['', 130) || repeat('']'', 130))::jsonb AS j'", "22032"),
         ("'SELECT ''{\"a\": \"\\ud800\"}''::json AS j'", "22032"),
         ("df.loop('SELECT 1' ~> df.break('{\"a\": \"\\u0000\"}'))", "22P05"),

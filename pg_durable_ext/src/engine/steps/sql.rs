@@ -5,7 +5,7 @@ use std::cell::Cell;
 use pg_durable_board::Hindrance;
 use pg_durable_graph::kind::Sql;
 use pg_durable_graph::verdict::Phase;
-use pg_durable_graph::{Failure, NodeId, Outcome, vars};
+use pg_durable_graph::{Failure, NodeId, Outcome, document, vars};
 
 use crate::engine::elsewhere::{self, Refusal};
 use crate::engine::flush::Flush;
@@ -146,12 +146,12 @@ fn here(
 }
 
 fn outcome(leaf: NodeId, result: ScriptResult) -> Result<Outcome, Stop> {
-    let value = serde_json::from_str(&result.json).map_err(|error| {
+    let value = document::read(&result.json).map_err(|error| {
         Stop::from(Caught {
             leaf: Some(leaf),
             phase: Phase::Checkpoint,
             has_committed: result.has_committed,
-            failure: Failure::new("22032", format!("result is not JSON: {error}")),
+            failure: Failure::new("22032", format!("result {error}")),
         })
     })?;
     Ok(Outcome { value, columns: Some(result.columns) })
