@@ -176,6 +176,7 @@ const OF_EVERYBODY: &[&str] = &[
     "_home_changed",
     "_levels",
     "_output",
+    "_ring",
     "_role_in",
     "_role_out",
     "_role_recv",
