@@ -1,10 +1,12 @@
 //! The statuses of instances and nodes, and how an instance's status changes.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
 /// Where an instance stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum InstanceStatus {
     /// Started; no executor has had it yet.
     Pending,

@@ -1,9 +1,15 @@
 //! The id of an instance.
 
-use std::fmt;
+use bytes::BytesMut;
+use serde::{Deserialize, Serialize};
+use std::{convert::Infallible, error::Error, fmt, str::FromStr};
+use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
 
 /// The id of an instance: eight or more hex digits, given out by the server.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+///
+/// In JSON and in SQL it is text.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct InstanceId(String);
 
 impl InstanceId {
@@ -58,5 +64,36 @@ impl PartialEq<&str> for InstanceId {
 impl fmt::Display for InstanceId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&self.0)
+    }
+}
+
+impl FromStr for InstanceId {
+    type Err = Infallible;
+
+    /// Takes any text; what is no id belongs to no instance.
+    fn from_str(id: &str) -> Result<Self, Infallible> {
+        Ok(id.into())
+    }
+}
+
+impl ToSql for InstanceId {
+    fn to_sql(&self, ty: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn Error + Sync + Send>> {
+        self.as_str().to_sql(ty, out)
+    }
+
+    fn accepts(ty: &Type) -> bool {
+        <&str as ToSql>::accepts(ty)
+    }
+
+    to_sql_checked!();
+}
+
+impl<'a> FromSql<'a> for InstanceId {
+    fn from_sql(ty: &Type, raw: &'a [u8]) -> Result<Self, Box<dyn Error + Sync + Send>> {
+        String::from_sql(ty, raw).map(Self)
+    }
+
+    fn accepts(ty: &Type) -> bool {
+        <String as FromSql>::accepts(ty)
     }
 }

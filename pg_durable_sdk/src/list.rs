@@ -6,9 +6,12 @@ use futures_util::{
     StreamExt,
     stream::{self, BoxStream},
 };
+use serde::{Deserialize, Serialize};
 use std::{
+    convert::Infallible,
     fmt,
     pin::Pin,
+    str::FromStr,
     task::{Context, Poll},
 };
 use tokio_postgres::{Row, error::SqlState, types::Type};
@@ -176,7 +179,7 @@ impl fmt::Debug for Instances {
 }
 
 /// A page of a [`List`].
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Page {
     /// The instances, newest first.
@@ -186,7 +189,8 @@ pub struct Page {
 }
 
 /// Where a page ends. Its text may be handed out, as in a link, and come back.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Cursor(String);
 
 impl Cursor {
@@ -208,6 +212,15 @@ impl From<&str> for Cursor {
     }
 }
 
+impl FromStr for Cursor {
+    type Err = Infallible;
+
+    /// Takes any text; what is no cursor, [`List::page`] refuses.
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(text.into())
+    }
+}
+
 impl fmt::Display for Cursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -215,7 +228,7 @@ impl fmt::Display for Cursor {
 }
 
 /// An instance, as a [`List`] shows it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Instance {
     /// Its id; [`Client::run`] makes a handle of it.

@@ -2,11 +2,12 @@
 
 use crate::ServerError;
 use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio_postgres::Row;
 
 /// One node of an instance.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct RunNode {
     /// The node's id, unique in its instance; ids grow in the order of the graph.
@@ -42,7 +43,8 @@ pub struct RunNode {
 }
 
 /// How far a node has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum NodeState {
     /// Not reached yet.

@@ -7,7 +7,11 @@ use crate::{
 };
 use serde::{Serialize, de::DeserializeOwned};
 use std::{fmt, marker::PhantomData};
-use tokio_postgres::{Row, error::SqlState};
+use tokio_postgres::{Row, Transaction, error::SqlState};
+
+const STATUS: &str = "SELECT df.status($1)";
+const SIGNAL: &str = "SELECT df.signal($1, $2, $3)";
+const CANCEL: &str = "SELECT df.cancel($1, $2)";
 
 /// The handle of a started instance.
 ///
@@ -57,8 +61,11 @@ impl<T> Run<T> {
 
     /// Where the instance stands now.
     pub async fn status(&self) -> Result<Status, RunError> {
-        let rows = self.client.query_again("SELECT df.status($1)", &[text(&self.id.as_str())]).await?;
-        let status: Option<&str> = first(&rows)?.try_get(0).map_err(ServerError::from)?;
+        self.read_status(&self.client.query_again(STATUS, &[text(&self.id.as_str())]).await?)
+    }
+
+    fn read_status(&self, rows: &[Row]) -> Result<Status, RunError> {
+        let status: Option<&str> = first(rows)?.try_get(0).map_err(ServerError::from)?;
         let status = status.ok_or_else(|| RunError::UnknownInstance(self.id.clone()))?;
         status.parse().map_err(|_| ServerError::unexpected_answer().into())
     }
@@ -118,17 +125,44 @@ impl<T> Run<T> {
     pub async fn signal(&self, name: &str, payload: &(impl Serialize + ?Sized)) -> Result<(), SignalError> {
         let payload = serde_json::to_string(payload).map_err(SignalError::Payload)?;
         let id = self.id.as_str();
-        let parameters = [text(&id), text(&name), text(&payload)];
         // Not sent twice: each would be kept.
-        match self.client.query("SELECT df.signal($1, $2, $3)", &parameters).await {
-            Ok(_) => Ok(()),
-            Err(error) if error.is(&SqlState::UNDEFINED_OBJECT) => {
-                Err(SignalError::UnknownInstance(self.id.clone()))
-            }
-            Err(error) if error.is(&SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE) => {
-                Err(SignalError::Terminal(self.id.clone()))
-            }
-            Err(error) => Err(SignalError::Server(error)),
+        let sent = self.client.query(SIGNAL, &[text(&id), text(&name), text(&payload)]).await;
+        sent.map(drop).map_err(|error| self.not_signalled(error))
+    }
+
+    /// Sends a signal with a caller's transaction: when that commits, or never.
+    ///
+    /// The instance may have been started in the same transaction.
+    ///
+    /// ```no_run
+    /// # use pg_durable_sdk::{Client, Run};
+    /// # async fn paid(run: &Run, db: &mut tokio_postgres::Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// let tx = db.transaction().await?;
+    /// tx.execute("UPDATE orders SET paid = true WHERE id = 7", &[]).await?;
+    /// run.signal_in(&tx, "paid", &()).await?;
+    /// tx.commit().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn signal_in(
+        &self,
+        tx: &Transaction<'_>,
+        name: &str,
+        payload: &(impl Serialize + ?Sized),
+    ) -> Result<(), SignalError> {
+        let payload = serde_json::to_string(payload).map_err(SignalError::Payload)?;
+        let id = self.id.as_str();
+        let sent = tx.query_typed(SIGNAL, &[text(&id), text(&name), text(&payload)]).await;
+        sent.map(drop).map_err(|error| self.not_signalled(error.into()))
+    }
+
+    fn not_signalled(&self, error: ServerError) -> SignalError {
+        if error.is(&SqlState::UNDEFINED_OBJECT) {
+            SignalError::UnknownInstance(self.id.clone())
+        } else if error.is(&SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE) {
+            SignalError::Terminal(self.id.clone())
+        } else {
+            SignalError::Server(error)
         }
     }
 
@@ -137,16 +171,44 @@ impl<T> Run<T> {
     /// Cancelling what is cancelled already does nothing.
     pub async fn cancel(&self, reason: &str) -> Result<(), CancelError> {
         let id = self.id.as_str();
-        let parameters = [text(&id), text(&reason)];
-        let cancelled = self.client.query_again("SELECT df.cancel($1, $2)", &parameters).await;
-        match cancelled {
-            Ok(_) => {}
-            Err(error) if error.is(&SqlState::UNDEFINED_OBJECT) => {
-                return Err(CancelError::UnknownInstance(self.id.clone()));
-            }
-            Err(error) => return Err(error.into()),
+        let cancelled = self.client.query_again(CANCEL, &[text(&id), text(&reason)]).await;
+        cancelled.map_err(|error| self.not_cancelled(error))?;
+        let rows = self.client.query_again(STATUS, &[text(&id)]).await?;
+        self.cancelled(&rows)
+    }
+
+    /// Cancels the instance with a caller's transaction: when that commits, or never.
+    ///
+    /// ```no_run
+    /// # async fn withdraw(
+    /// #     run: &pg_durable_sdk::Run, db: &mut tokio_postgres::Client,
+    /// # ) -> Result<(), Box<dyn std::error::Error>> {
+    /// let tx = db.transaction().await?;
+    /// tx.execute("UPDATE orders SET state = 'withdrawn' WHERE id = 7", &[]).await?;
+    /// run.cancel_in(&tx, "withdrawn").await?;
+    /// tx.commit().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn cancel_in(&self, tx: &Transaction<'_>, reason: &str) -> Result<(), CancelError> {
+        let id = self.id.as_str();
+        let cancelled = tx.query_typed(CANCEL, &[text(&id), text(&reason)]).await;
+        cancelled.map_err(|error| self.not_cancelled(error.into()))?;
+        let rows = tx.query_typed(STATUS, &[text(&id)]).await.map_err(ServerError::from)?;
+        self.cancelled(&rows)
+    }
+
+    fn not_cancelled(&self, error: ServerError) -> CancelError {
+        if error.is(&SqlState::UNDEFINED_OBJECT) {
+            CancelError::UnknownInstance(self.id.clone())
+        } else {
+            error.into()
         }
-        match self.status().await {
+    }
+
+    /// Whether the status, asked for after the cancel, is one of a cancelled instance.
+    fn cancelled(&self, rows: &[Row]) -> Result<(), CancelError> {
+        match self.read_status(rows) {
             Ok(status @ (Status::Completed | Status::Failed)) => {
                 Err(CancelError::Terminal { id: self.id.clone(), status })
             }

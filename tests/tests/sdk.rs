@@ -13,6 +13,7 @@ mod sdk {
     mod roles;
     mod runs;
     mod tls;
+    mod transactions;
     mod typed;
     mod waiting;
     mod watch;
