@@ -49,7 +49,7 @@ impl Failure {
 impl From<ReferenceError> for Failure {
     fn from(error: ReferenceError) -> Failure {
         let hint = error.hint();
-        let failure = Failure::new("22023", error.to_string());
+        let failure = Failure::new(error.sqlstate(), error.to_string());
         match hint {
             Some(hint) => failure.hint(hint),
             None => failure,

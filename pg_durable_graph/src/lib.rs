@@ -4,6 +4,7 @@
 #![warn(missing_docs)]
 #![forbid(unsafe_code)]
 
+pub mod columns;
 mod config;
 pub mod difference;
 pub mod document;

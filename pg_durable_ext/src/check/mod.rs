@@ -10,7 +10,7 @@ use std::sync::Arc;
 use pg_durable_graph::kind::Text;
 use pg_durable_graph::progress::Bindings;
 use pg_durable_graph::template::{self, Context, Field, INPUT, Reference, ReferenceError, Source, Template};
-use pg_durable_graph::{Failure, Graph, NodeId, vars};
+use pg_durable_graph::{Column, Failure, Graph, NodeId, columns, vars};
 use serde_json::Value;
 
 use crate::engine::statement::{self, Values};
@@ -116,6 +116,7 @@ impl Checker<'_> {
         self.defines = defines.get();
         let failure = match probed.flatten() {
             Ok(probe) => {
+                self.findings.extend(repeated(self.graph, id, probe.columns.as_deref().unwrap_or_default()));
                 let shape = probe
                     .columns
                     .map_or(Shape::Open, |columns| Shape::Rows { columns, is_vague: samples.is_vague });
@@ -238,11 +239,24 @@ impl Checker<'_> {
 fn hidden(reference: &Reference, shape: &Shape) -> Option<ReferenceError> {
     let Shape::Rows { columns, .. } = shape else { return None };
     let column = *path_of(reference).first()?;
-    let is_missing = reference.nullable && columns.iter().all(|known| known.name != column);
+    let is_missing = reference.nullable && columns::of_member(columns, column).is_none();
     is_missing.then(|| ReferenceError::NoField {
         reference: reference.clone(),
         field: column.to_owned(),
-        available: columns.iter().map(|column| column.name.clone()).collect(),
+        available: columns::members(columns),
+    })
+}
+
+/// A warning of columns of a named result whose name a reference could not tell apart.
+fn repeated(graph: &Graph, step: NodeId, columns: &[Column]) -> Option<Finding> {
+    graph.node(step).result_name.as_ref()?;
+    let name = *columns::repeated(columns).first()?;
+    let members = columns::ambiguous(columns, name);
+    Some(Finding {
+        path: graph.path(step),
+        sqlstate: NOT_CHECKABLE.to_owned(),
+        message: format!("{} columns have the name '{name}'", members.len()),
+        hint: Some(format!("Name each with AS. In the result they are {}.", members.join(", "))),
     })
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use pg_durable_graph::kind::{Condition, NodeKind};
-use pg_durable_graph::{Column, Graph, NodeId, Outcome};
+use pg_durable_graph::{Column, Graph, NodeId, Outcome, columns};
 use serde_json::{Map, Value, json};
 
 use super::sample;
@@ -29,10 +29,8 @@ impl Shape {
     pub fn sample(&self) -> Outcome {
         match self {
             Shape::Rows { columns, .. } => {
-                let row: Map<String, Value> = columns
-                    .iter()
-                    .map(|column| (column.name.clone(), sample::of_type(&column.type_name)))
-                    .collect();
+                let types = columns.iter().map(|column| sample::of_type(&column.type_name));
+                let row: Map<String, Value> = columns::members(columns).into_iter().zip(types).collect();
                 let value = json!({"rows": [row], "row_count": 1});
                 Outcome { value, columns: Some(Arc::new(columns.clone())) }
             }

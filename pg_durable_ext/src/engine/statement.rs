@@ -7,7 +7,7 @@ use pg_durable_graph::limits::EXPANDED_MAX;
 use pg_durable_graph::progress::Bindings;
 use pg_durable_graph::template::{self, Context, INPUT, Piece, ReferenceError, Resolved, Source, Template};
 use pg_durable_graph::vars::{self, TooLong};
-use pg_durable_graph::{Column, Failure, NodeId};
+use pg_durable_graph::{Column, Failure, NodeId, columns};
 use pgrx::pg_sys;
 use serde_json::Value;
 
@@ -224,9 +224,11 @@ fn type_of_json(value: &Value) -> pg_sys::Oid {
 fn row_source(rows_text: &str, name: &str, rows: &[Value], columns: Option<&[Column]>) -> String {
     let quote = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
     let columns: Vec<String> = match columns {
-        Some(columns) => {
-            columns.iter().map(|column| format!("{} {}", quote(&column.name), column.type_name)).collect()
-        }
+        Some(columns) => columns::members(columns)
+            .iter()
+            .zip(columns)
+            .map(|(member, column)| format!("{} {}", quote(member), column.type_name))
+            .collect(),
         // Rows that did not come from SQL: their fields as JSON.
         None => match rows.first().and_then(Value::as_object) {
             Some(first) => first.keys().map(|key| format!("{} pg_catalog.jsonb", quote(key))).collect(),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use pg_durable_graph::{Column, Sink};
+use pg_durable_graph::{Column, Sink, columns};
 use pgrx::pg_sys;
 
 use super::{encoding, value};
@@ -67,8 +67,10 @@ unsafe extern "C-unwind" fn start_up(
     }
     // SAFETY: the descriptor is that of the result.
     let columns = unsafe { columns_of(descriptor) };
-    capture.names =
-        columns.iter().map(|column| format!("{}:", serde_json::Value::from(&*column.name))).collect();
+    capture.names = columns::members(&columns)
+        .into_iter()
+        .map(|name| format!("{}:", serde_json::Value::from(name)))
+        .collect();
     capture.columns = Arc::new(columns);
     // SAFETY: a child of what lives as long as the rows come, so that it goes with it where an error comes up.
     capture.memory = unsafe {

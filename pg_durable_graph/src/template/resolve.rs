@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 use super::{Context, Field, INPUT, Piece, Reference, Template, literal_text};
+use crate::columns;
 use crate::limits::EXPANDED_MAX;
 use crate::outcome::{Column, Outcome};
 use crate::vars::TooLong;
@@ -98,6 +99,16 @@ pub enum ReferenceError {
         /// What there is.
         available: Vec<String>,
     },
+    /// Several columns have the name.
+    #[error("{reference}: the result has {} columns of the name '{field}'", members.len())]
+    Ambiguous {
+        /// The reference.
+        reference: Reference,
+        /// What it asks for.
+        field: String,
+        /// The members that stand for them.
+        members: Vec<String>,
+    },
     /// The reference goes into something that is no object.
     #[error("{reference}: {at} is {kind}, not an object")]
     NotObject {
@@ -133,6 +144,24 @@ pub enum ReferenceError {
 }
 
 impl ReferenceError {
+    /// Its SQLSTATE.
+    pub fn sqlstate(&self) -> &'static str {
+        match self {
+            ReferenceError::Ambiguous { .. } => "42702",
+            ReferenceError::NoRows(_)
+            | ReferenceError::NoColumns(_)
+            | ReferenceError::FirstIsNull(_)
+            | ReferenceError::ColumnIsNull(_)
+            | ReferenceError::NoField { .. }
+            | ReferenceError::NotObject { .. }
+            | ReferenceError::NoInput(_)
+            | ReferenceError::TooManyRows { .. }
+            | ReferenceError::NotRows(_)
+            | ReferenceError::InCode(_)
+            | ReferenceError::TooLong(_) => "22023",
+        }
+    }
+
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
         let nullable =
@@ -142,6 +171,14 @@ impl ReferenceError {
             | ReferenceError::FirstIsNull(reference)
             | ReferenceError::ColumnIsNull(reference) => nullable(reference),
             ReferenceError::NoField { .. } => Some("Names of columns are case-sensitive.".to_owned()),
+            ReferenceError::Ambiguous { reference, members, .. } => {
+                let written: Vec<String> =
+                    members.iter().skip(1).map(|member| format!("${}.{member}", reference.name)).collect();
+                Some(format!(
+                    "Give each column a name of its own, with AS. Those after the first are {}.",
+                    written.join(", ")
+                ))
+            }
             ReferenceError::NotObject { .. } => Some("Refer to the part itself.".to_owned()),
             ReferenceError::NoInput(_) => {
                 Some("Give it one: df.start(..., input => '{...}'), or df.run(name, input).".to_owned())
@@ -211,7 +248,7 @@ fn deep<'a>(
     let columns = outcome.columns.as_deref().map(Vec::as_slice);
     let type_name = columns
         .filter(|_| rows.is_some())
-        .and_then(|columns| columns.iter().find(|column| column.name == *column_name))
+        .and_then(|columns| columns::of_member(columns, column_name))
         .map(|column| column.type_name.as_str());
     if type_name.is_some_and(|name| !is_json_type(name)) {
         // The column has an SQL type: what follows is for the server, a field of a composite type, say.
@@ -349,7 +386,12 @@ fn column<'a>(
     rows: &'a [Value],
     columns: Option<&'a [Column]>,
 ) -> Result<Resolved<'a>, ReferenceError> {
-    let column = columns.and_then(|columns| columns.iter().find(|column| column.name == field));
+    let members = columns.map(|columns| columns::ambiguous(columns, field)).unwrap_or_default();
+    if !members.is_empty() {
+        let (reference, field) = (reference.clone(), field.to_owned());
+        return Err(ReferenceError::Ambiguous { reference, field, members });
+    }
+    let column = columns.and_then(|columns| columns::of_member(columns, field));
     let type_name = column.map(|column| column.type_name.as_str());
     if let Some(row) = rows.first() {
         return member(reference, field, row, type_name);
@@ -360,7 +402,7 @@ fn column<'a>(
         Some(columns) if column.is_none() => Err(ReferenceError::NoField {
             reference: reference.clone(),
             field: field.to_owned(),
-            available: columns.iter().map(|column| column.name.clone()).collect(),
+            available: columns::members(columns),
         }),
         Some(_) | None => Err(ReferenceError::NoRows(reference.clone())),
     }
