@@ -127,12 +127,13 @@ pub use pg_durable_sdk_macros::sql;
 /// | `{ids}` of an input `ids: Vec<i64>` | the list as an array: `= ANY({ids})`, `FROM unnest({ids}) id` |
 /// | `{items}` of another list in the input or a signal | the list as it is: `FROM jsonb_to_recordset({items}) AS x(sku text, qty int)` |
 /// | `{LIMIT}` of a constant | a parameter |
-/// | `let a: Approval = signal("approval").await?;` | SIGNAL; `{a.by}` is `$a.data.by` |
+/// | `let a: Approval = signal("approval").await?;`, `signal::<Approval>("approval")` | SIGNAL; `{a.by}` is `$a.data.by` |
 /// | `let a: Option<Approval> = signal("approval").timeout(hours(24)).await?;` | SIGNAL with a time-out |
 /// | `sleep(minutes(5)).await?;` | SLEEP; also `millis`, `seconds`, `hours`, `days`, sums and constants |
 /// | `schedule("0 9 * * 1-5").in_time_zone("Europe/Berlin").await?;` | WAIT_SCHEDULE |
 /// | `let (a, b) = join!(x, y).await?;` | JOIN; a branch is a step or `async { …; Ok(value) }` |
 /// | `race!(x, y).await?;`, `let first: T = race!(x, y).await?;` | RACE |
+/// | `select! { a: T = signal("x") => { … }, _ = sleep(days(1)) => { … } }` | RACE that tells who has won, named `selected`, and an IF for each handler but the last; `{a.by}` is `$selected.result.data.by` |
 /// | `if sql!("…").await? { a } else { b }` | IF on the SQL; `!` exchanges the branches; without `else` a SLEEP of 0 |
 /// | `if approval.approved { … }` | IF on `SELECT $approval.data.approved` |
 /// | `if let Some(hold) = hold { … }` | IF on whether there is a row, a value, or was a signal in time |

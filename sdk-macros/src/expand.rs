@@ -73,9 +73,10 @@ fn node(node: &Node) -> TokenStream {
             let branches = list(branches);
             quote!(#p::join(#branches))
         }
-        Node::Race { branches, name } => {
+        Node::Race { branches, name, is_tagged } => {
             let (branches, name) = (list(branches), optional(name.as_ref()));
-            quote!(#p::race(#branches, #name))
+            let race = if *is_tagged { quote!(race_tagged) } else { quote!(race) };
+            quote!(#p::#race(#branches, #name))
         }
         Node::If { condition, then, otherwise } => {
             let [condition, then, otherwise] = [condition, then, otherwise].map(|child| self::node(child));

@@ -8,6 +8,7 @@
 #![expect(clippy::large_enum_variant, reason = "a handful of each, for as long as one expansion takes")]
 
 mod args;
+mod arms;
 mod errors;
 mod expand;
 mod fallback;

@@ -7,6 +7,7 @@ mod choice;
 mod condition;
 mod found;
 mod leaving;
+mod select;
 mod step;
 mod value;
 
@@ -127,9 +128,9 @@ impl Lowering<'_> {
             };
             let flow = match stmt {
                 Stmt::Let(binding) => self.let_stmt(binding, &after),
-                Stmt::Expr(Expr::If(branch)) if branch.leaves() => {
+                Stmt::Expr(expr) if expr.parts() => {
                     let after = after(self.scope.clone());
-                    Flow { nodes: self.branch(branch, &Dest::Nothing, Some(&after)), ends: true }
+                    Flow { nodes: self.expr(expr, &Dest::Nothing, Some(&after)).nodes, ends: true }
                 }
                 Stmt::Expr(expr) => self.expr(expr, &Dest::Nothing, None),
             };
@@ -139,8 +140,8 @@ impl Lowering<'_> {
             }
         }
         match tail {
-            Some(Expr::If(branch)) if branch.leaves() && rest.is_some() => {
-                nodes.extend(self.branch(branch, dest, rest));
+            Some(tail) if tail.parts() && rest.is_some() => {
+                nodes.extend(self.expr(tail, dest, rest).nodes);
             }
             Some(tail) => {
                 if let (Some(name), Expr::Ok(value)) = (dest.is_final().then(|| nodes.last()).flatten(), tail)
@@ -200,7 +201,7 @@ impl Lowering<'_> {
                 self.errors.at(step.span, "this binds a `Result`: write `.await?`");
                 on(Vec::new())
             }
-            Expr::If(_) | Expr::Loop { .. } => {
+            Expr::If(_) | Expr::Select(_) | Expr::Loop { .. } => {
                 let name = match &binding.pattern {
                     Pattern::Name(name) => Some(name),
                     Pattern::Ignored => None,
@@ -224,9 +225,9 @@ impl Lowering<'_> {
                     scope.bind(name, choice.binding());
                 }
                 let flow = match &binding.value {
-                    Expr::If(branch) if branch.leaves() => {
+                    value if value.parts() => {
                         let after = after(scope.clone());
-                        Flow { nodes: self.branch(branch, &dest, Some(&after)), ends: true }
+                        Flow { nodes: self.expr(value, &dest, Some(&after)).nodes, ends: true }
                     }
                     other => self.expr(other, &dest, None),
                 };
@@ -329,6 +330,10 @@ impl Lowering<'_> {
             (Expr::If(branch), _) => {
                 let nodes = self.branch(branch, dest, rest);
                 Flow { ends: branch.ends(), nodes }
+            }
+            (Expr::Select(select), _) => {
+                let nodes = self.select(select, dest, rest);
+                Flow { ends: select.ends(), nodes }
             }
             (Expr::While { condition, body, span }, _) => {
                 if !matches!(dest, Dest::Nothing) {

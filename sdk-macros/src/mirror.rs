@@ -3,7 +3,8 @@
 
 use crate::{
     model::{
-        Block, Branch, Condition, Else, Expr, If, Left, Let, Pattern, Source, Step, Stmt, Value, ValueKind,
+        Arm, Block, Branch, Condition, Else, Expr, If, Left, Let, Pattern, Select, Source, Step, Stmt, Value,
+        ValueKind,
     },
     signature::{Signature, argument_of},
 };
@@ -52,7 +53,9 @@ fn block(block: &Block) -> TokenStream {
             quote!(#step;)
         }
         // Without a semicolon they have to be `()`, as where they were written.
-        Stmt::Expr(expr @ (Expr::If(_) | Expr::While { .. } | Expr::Loop { .. })) => self::expr(expr, None),
+        Stmt::Expr(expr @ (Expr::If(_) | Expr::Select(_) | Expr::While { .. } | Expr::Loop { .. })) => {
+            self::expr(expr, None)
+        }
         Stmt::Expr(expr) => {
             let expr = self::expr(expr, None);
             quote!(#expr;)
@@ -102,6 +105,7 @@ fn expr(expr: &Expr, ty: Option<&Type>) -> TokenStream {
         },
         Expr::Value(Value { syntax, .. }) => quote!(#syntax),
         Expr::If(branch) => if_expr(branch),
+        Expr::Select(select) => select_expr(select),
         Expr::While { condition, body, .. } => {
             let (condition, body) = (self::condition(condition), block(body));
             quote!(while #condition { #body })
@@ -135,6 +139,21 @@ fn if_expr(branch: &If) -> TokenStream {
         }
     });
     quote!(if #condition { #then } #otherwise)
+}
+
+/// One of the handlers, each behind what its event leaves.
+fn select_expr(select: &Select) -> TokenStream {
+    let arms = select.arms.iter().enumerate().map(|(nth, arm)| {
+        let Arm { pattern, syntax, ty, event, handler } = arm;
+        let event = match pattern {
+            Pattern::Ignored => unbound(event),
+            Pattern::Name(_) | Pattern::Tuple(_) | Pattern::Some(_) => step(event, ty.as_ref()),
+        };
+        let (ty, handler) = (ty.as_ref().map(|ty| quote!(: #ty)), block(handler));
+        let number = if nth + 1 == select.arms.len() { quote!(_) } else { quote!(#nth) };
+        quote!(#number => { let #syntax #ty = #event; #handler })
+    });
+    quote!(match ::pg_durable_sdk::__private::chosen() { #(#arms)* })
 }
 
 fn condition(condition: &Condition) -> TokenStream {

@@ -3,6 +3,7 @@
 //! Everything else is refused here, on the token that is too much, with what to write instead.
 
 use crate::{
+    arms,
     errors::Errors,
     sql::Place,
     syntax::{error, is_call, only_argument},
@@ -57,6 +58,7 @@ pub enum Expr {
     Ok(Value),
     Value(Value),
     If(Box<If>),
+    Select(Select),
     While {
         condition: Condition,
         body: Block,
@@ -88,6 +90,21 @@ pub struct If {
 pub enum Else {
     Block(Block),
     If(Box<If>),
+}
+
+/// `select! { … }`
+pub struct Select {
+    pub arms: Vec<Arm>,
+    pub span: Span,
+}
+
+/// `pattern: T = event => handler`
+pub struct Arm {
+    pub pattern: Pattern,
+    pub syntax: Pat,
+    pub ty: Option<Type>,
+    pub event: Step,
+    pub handler: Block,
 }
 
 pub enum Condition {
@@ -227,7 +244,11 @@ impl Block {
 }
 
 fn is_tail(statement: &Statement) -> bool {
-    matches!(statement, Statement::Expr(_, None))
+    match statement {
+        Statement::Expr(_, None) => true,
+        Statement::Macro(statement) => statement.semi_token.is_none(),
+        Statement::Expr(_, Some(_)) | Statement::Local(_) | Statement::Item(_) => false,
+    }
 }
 
 fn stmt(statement: &Statement, errors: &mut Errors) -> syn::Result<Stmt> {
@@ -235,7 +256,11 @@ fn stmt(statement: &Statement, errors: &mut Errors) -> syn::Result<Stmt> {
         Statement::Local(local) => let_stmt(local, errors).map(Stmt::Let),
         Statement::Expr(expr, _) => self::expr(expr, errors).map(Stmt::Expr),
         Statement::Macro(statement) => {
-            refuse(&Syntax::Macro(ExprMacro { attrs: statement.attrs.clone(), mac: statement.mac.clone() }))
+            let (attrs, mac) = (statement.attrs.clone(), statement.mac.clone());
+            match word::with_arms(&mac.path) {
+                Some(_) => select(&mac, errors).map(|select| Stmt::Expr(Expr::Select(select))),
+                None => refuse(&Syntax::Macro(ExprMacro { attrs, mac })),
+            }
         }
         Statement::Item(item) => {
             Err(error(item, "a workflow has steps and no items: move this out of the function"))
@@ -322,6 +347,9 @@ fn expr(expr: &Syntax, errors: &mut Errors) -> syn::Result<Expr> {
         },
         Syntax::Await(awaited) => step(&awaited.base, errors).map(Expr::Outcome),
         Syntax::If(branch) => if_expr(branch, errors).map(|branch| Expr::If(Box::new(branch))),
+        Syntax::Macro(call) if word::with_arms(&call.mac.path).is_some() => {
+            select(&call.mac, errors).map(Expr::Select)
+        }
         Syntax::While(repeat) => {
             refuse_label(&repeat.label)?;
             Ok(Expr::While {
@@ -387,6 +415,59 @@ fn if_expr(branch: &syn::ExprIf, errors: &mut Errors) -> syn::Result<If> {
         }),
     };
     Ok(If { condition: condition?, then, otherwise, span: branch.if_token.span })
+}
+
+fn select(call: &syn::Macro, errors: &mut Errors) -> syn::Result<Select> {
+    let arms = arms::arms(call.tokens.clone())?;
+    if arms.len() < 2 {
+        return Err(error(
+            &call.path,
+            "with a single event there is nothing to choose: await it as it is, and write what follows behind it",
+        ));
+    }
+    let arms = arms.iter().map(|arm| self::arm(arm, errors)).collect::<syn::Result<_>>()?;
+    Ok(Select { arms, span: call.path.span() })
+}
+
+fn arm(arm: &arms::Arm, errors: &mut Errors) -> syn::Result<Arm> {
+    let arms::Arm { pattern: syntax, ty, event, handler } = arm;
+    let pattern = match pattern(syntax, false)? {
+        Pattern::Tuple(_) | Pattern::Some(_) => {
+            return Err(error(syntax, "an event has one result: bind it to a name, or to `_`"));
+        }
+        pattern @ (Pattern::Name(_) | Pattern::Ignored) => pattern,
+    };
+    let event = self::event(event, errors)?;
+    let handler = Block::parse(handler, errors);
+    Ok(Arm { pattern, syntax: syntax.clone(), ty: ty.clone(), event, handler })
+}
+
+/// What an arm of `select!` waits for.
+fn event(expr: &Syntax, errors: &mut Errors) -> syn::Result<Step> {
+    let refused = |expr: &Syntax| {
+        let message =
+            format!("an event is a wait: {}; steps belong into the handler, `=> {{ … }}`", word::waits());
+        Err(error(expr, message))
+    };
+    match expr {
+        Syntax::Await(awaited) if is_step(&awaited.base) => {
+            Err(error(awaited.await_token, "the events are awaited together: leave `.await` out"))
+        }
+        Syntax::Try(tried) => match &*tried.expr {
+            Syntax::Await(awaited) if is_step(&awaited.base) => {
+                Err(error(awaited.await_token, "the events are awaited together: leave `.await?` out"))
+            }
+            _ => refused(expr),
+        },
+        other if is_step(other) => {
+            let step = step(other, errors)?;
+            match step.left() {
+                Left::Document(_) | Left::Nothing => Ok(step),
+                Left::Rows | Left::Each(_) | Left::First(_) => refused(expr),
+            }
+        }
+        other => refused(other),
+    }
 }
 
 fn condition(expr: &Syntax, negated: bool, errors: &mut Errors) -> syn::Result<Condition> {
@@ -492,6 +573,9 @@ fn step(expr: &Syntax, errors: &mut Errors) -> syn::Result<Step> {
             Ok(step)
         }
         Syntax::Async(_) => Err(error(expr, async_alone())),
+        Syntax::Macro(call) if word::with_arms(&call.mac.path).is_some() => {
+            Err(error(&call.mac.path, "the arms of this are awaited already: leave `.await` out"))
+        }
         Syntax::Call(call) => Err(error(
             &call.func,
             format!(
@@ -651,6 +735,10 @@ fn refuse<T>(expr: &Syntax) -> syn::Result<T> {
             &call.func,
             "functions do not run here: call one of the database, `sql!(\"SELECT f({x})\").await?`, or call it \
              before the workflow is started and hand its result in",
+        ),
+        Syntax::Macro(call) if word::with_arms(&call.mac.path).is_some() => fail(
+            &call.mac.path,
+            "bind this to a name first, `let x: T = select! { … };`, or end its handlers with `Ok(..)`",
         ),
         Syntax::Macro(call) => {
             fail(&call.mac.path, &format!("the macros of a workflow are {}", word::macros()))

@@ -16,6 +16,8 @@ pub enum Node {
     Race {
         branches: Vec<Node>,
         name: Option<String>,
+        /// Whether its result tells who has won.
+        is_tagged: bool,
     },
     If {
         condition: Box<Node>,

@@ -22,6 +22,8 @@ pub struct Word {
 enum Form {
     Macro(Macro),
     Function(Function),
+    /// `word! { name = event => { … } }`, which is not awaited.
+    Arms,
 }
 
 pub enum Macro {
@@ -104,7 +106,7 @@ pub enum Argument {
     Fixed(Fixed),
 }
 
-static WORDS: [Word; 6] = [
+static WORDS: [Word; 7] = [
     Word::text(
         "sql",
         Template::of_step,
@@ -142,6 +144,7 @@ static WORDS: [Word; 6] = [
     ),
     Word::branches("join", Together::All),
     Word::branches("race", Together::First),
+    Word { name: "select", form: Form::Arms },
 ];
 
 const RETURNS: Modifier = Modifier {
@@ -181,8 +184,13 @@ pub const NO_METHODS: &str = "this step has no methods: await it, `.await?`";
 pub fn of_macro(path: &Path) -> Option<(&'static Word, &'static Macro)> {
     WORDS.iter().find_map(|word| match &word.form {
         Form::Macro(form) if is_path(path, word.name) => Some((word, form)),
-        Form::Macro(_) | Form::Function(_) => None,
+        Form::Macro(_) | Form::Function(_) | Form::Arms => None,
     })
+}
+
+/// The word that a macro with arms is.
+pub fn with_arms(path: &Path) -> Option<&'static Word> {
+    WORDS.iter().find(|word| matches!(word.form, Form::Arms) && is_path(path, word.name))
 }
 
 /// The word that a function is.
@@ -190,7 +198,7 @@ pub fn of_function(function: &Expr) -> Option<(&'static Word, &'static Function)
     let Expr::Path(function) = function else { return None };
     WORDS.iter().find_map(|word| match &word.form {
         Form::Function(form) if is_path(&function.path, word.name) => Some((word, form)),
-        Form::Macro(_) | Form::Function(_) => None,
+        Form::Macro(_) | Form::Function(_) | Form::Arms => None,
     })
 }
 
@@ -204,15 +212,16 @@ pub fn refusal(method: &Ident, no_more: &'static str) -> &'static str {
     named.find_map(|modifier| modifier.elsewhere).unwrap_or(no_more)
 }
 
-/// All words as they are written: `sql!(..), signal(..)`.
+/// All words that are awaited, as they are written: `sql!(..), signal(..)`.
 pub fn all() -> String {
-    let words: Vec<String> = WORDS.iter().map(Word::spelled).collect();
+    let awaited = WORDS.iter().filter(|word| !matches!(word.form, Form::Arms));
+    let words: Vec<String> = awaited.map(Word::spelled).collect();
     words.join(", ")
 }
 
-/// The macros: `sql!, join! and race!`.
+/// The macros: `sql!, join!, race! and select!`.
 pub fn macros() -> String {
-    let macros = WORDS.iter().filter(|word| matches!(word.form, Form::Macro(_)));
+    let macros = WORDS.iter().filter(|word| matches!(word.form, Form::Macro(_) | Form::Arms));
     listed(macros.map(|word| format!("{}!", word.name)), "and")
 }
 
@@ -220,6 +229,13 @@ pub fn macros() -> String {
 pub fn with_branches() -> Vec<String> {
     let words = WORDS.iter().filter(|word| matches!(word.form, Form::Macro(Macro::Branches(_))));
     words.map(|word| format!("`{}!`", word.name)).collect()
+}
+
+/// The words that only wait: `signal(..), sleep(..) and schedule(..)`.
+pub fn waits() -> String {
+    let waits =
+        WORDS.iter().filter(|word| word.leaf().is_some_and(|leaf| !matches!(leaf.leaves, Leaves::Rows)));
+    listed(waits.map(Word::spelled), "and")
 }
 
 /// What `if let` can look into: `SQL and signals`.
@@ -268,7 +284,7 @@ impl Word {
     /// `sql!(..)`, `signal(..)`
     pub fn spelled(&self) -> String {
         match self.form {
-            Form::Macro(_) => format!("{}!(..)", self.name),
+            Form::Macro(_) | Form::Arms => format!("{}!(..)", self.name),
             Form::Function(_) => format!("{}(..)", self.name),
         }
     }
@@ -276,7 +292,7 @@ impl Word {
     fn leaf(&self) -> Option<&Leaf> {
         match &self.form {
             Form::Macro(Macro::Text(Text { leaf, .. })) | Form::Function(Function { leaf, .. }) => Some(leaf),
-            Form::Macro(Macro::Branches(_)) => None,
+            Form::Macro(Macro::Branches(_)) | Form::Arms => None,
         }
     }
 }

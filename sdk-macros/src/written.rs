@@ -6,7 +6,7 @@ use crate::{
     word::{Argument, Function, Leaf, Missing, Says, Text, refusal},
 };
 use proc_macro2::TokenStream;
-use syn::{ExprCall, ExprMethodCall, GenericArgument, Type};
+use syn::{Expr, ExprCall, ExprMethodCall, GenericArgument, PathArguments, Type};
 
 pub struct Written {
     pub leaf: &'static Leaf,
@@ -23,9 +23,25 @@ impl Written {
         Self::new(&text.leaf, Argument::Text((text.read)(tokens.clone())?))
     }
 
-    /// What was written as `word(argument)`.
+    /// What was written as `word(argument)`, or as `word::<T>(argument)`, which is `word(argument).returns::<T>()`.
     pub fn call(function: &'static Function, call: &ExprCall) -> syn::Result<Self> {
-        Self::new(&function.leaf, Argument::Fixed(function.takes.read(only_argument(call)?)?))
+        let argument = Argument::Fixed(function.takes.read(only_argument(call)?)?);
+        let mut written = Self::new(&function.leaf, argument)?;
+        let Expr::Path(word) = &*call.func else { return Ok(written) };
+        let Some(PathArguments::AngleBracketed(types)) =
+            word.path.segments.last().map(|segment| &segment.arguments)
+        else {
+            return Ok(written);
+        };
+        let has_type = function.leaf.modifiers.iter().any(|modifier| matches!(modifier.says, Says::Type));
+        match (types.args.len(), types.args.first()) {
+            (1, Some(GenericArgument::Type(ty))) if has_type => written.returns = Some(ty.clone()),
+            _ if has_type => {
+                return Err(error(types, "this takes one type: `signal::<Approval>(\"approval\")`"));
+            }
+            _ => return Err(error(types, "this leaves nothing behind, so that it has no type")),
+        }
+        Ok(written)
     }
 
     fn new(leaf: &'static Leaf, argument: Argument) -> syn::Result<Self> {

@@ -15,6 +15,11 @@ pub fn block<T>(_: impl FnOnce() -> BodyResult<T>) -> T {
     unreachable!("the mirror of a workflow never runs")
 }
 
+/// The arm of a `select!` that is chosen.
+pub fn chosen() -> usize {
+    unreachable!("the mirror of a workflow never runs")
+}
+
 /// What the first branch of a `race!` leaves.
 pub fn first_of<T, const N: usize>(_: [T; N]) -> T {
     unreachable!("the mirror of a workflow never runs")

@@ -14,10 +14,11 @@ pub mod words;
 
 pub use capture::{CaptureStep, CaptureValue, Captured};
 pub use definition::name;
-pub use mirror::{BodyResult, block, first_of, result};
+pub use mirror::{BodyResult, block, chosen, first_of, result};
 pub(crate) use node::with_faults;
 pub use node::{
-    if_else, if_some, join, leaf, leaf_as_document, leave, nothing, race, repeat, sequence, workflow,
+    if_else, if_some, join, leaf, leaf_as_document, leave, nothing, race, race_tagged, repeat, sequence,
+    workflow,
 };
 pub use probe::{
     AnyFields, AnyType, ListType, NullableType, Probe, ReadFields, SchemaFields, SqlType, owner_of, probe,

@@ -46,6 +46,11 @@ pub fn race(branches: Vec<Part>, name: Option<&str>) -> Part {
     Part::over(branches, Graph::race).named(name.map(str::to_owned))
 }
 
+/// The same, and the result tells who has won.
+pub fn race_tagged(branches: Vec<Part>, name: Option<&str>) -> Part {
+    Part::over(branches, Graph::race_tagged).named(name.map(str::to_owned))
+}
+
 /// One of two, by the truth of the condition's result.
 pub fn if_else(condition: Part, then: Part, otherwise: Part) -> Part {
     Part::over(vec![condition, then, otherwise], |graphs| match <[Graph; 3]>::try_from(graphs) {

@@ -2,7 +2,7 @@
 //!
 //! The unit tests compare the graphs and keep them as snapshots; the integration tests run both.
 
-use pg_durable_sdk::{Define, JsonSchema, Workflow, schedule, signal, sql, workflow};
+use pg_durable_sdk::{Define, JsonSchema, Workflow, on, schedule, signal, sql, workflow};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -431,6 +431,117 @@ fn race_built() -> Workflow {
         )
 }
 
+#[workflow(name = "select", version = 1)]
+async fn select(order: Order) -> Result<String> {
+    let outcome: String = select! {
+        approval: Approval = signal("answer") => {
+            sql!("SELECT {approval.approved}::boolean, {order.qty}").await?;
+            sql!("SELECT 'by ' || {approval.by}").await?
+        }
+        late: Option<Approval> = signal("late").timeout(hours(2)) => {
+            if let Some(late) = late { sql!("SELECT 'for ' || {late.by}").await? } else { sql!("SELECT 'late'").await? }
+        }
+        _ = schedule("0 9 * * *") => sql!("SELECT 'morning'").await?,
+        _ = sleep(hours(24)) => { "day".to_owned() }
+    };
+    Ok(outcome)
+}
+
+fn select_built() -> Workflow {
+    new()
+        .select([
+            on(
+                signal("answer"),
+                new()
+                    .step(sql("SELECT $selected.result.data.approved::boolean, $input.qty"))
+                    .step(sql("SELECT 'by ' || $selected.result.data.by?").named("outcome")),
+            ),
+            on(
+                signal("late").timeout(Duration::from_secs(7200)),
+                new().branch(
+                    sql("SELECT NOT $selected.result.timed_out"),
+                    sql("SELECT 'for ' || $selected.result.data.by?").named("outcome"),
+                    sql("SELECT 'late'").named("outcome"),
+                ),
+            ),
+            on(schedule("0 9 * * *"), sql("SELECT 'morning'").named("outcome")),
+            on(new().sleep(Duration::from_secs(86400)), sql("SELECT 'day' AS value").named("outcome")),
+        ])
+        .step(sql("SELECT $outcome AS value"))
+}
+
+#[workflow(name = "select in a loop", version = 1)]
+async fn select_loop() -> Result<Option<String>> {
+    let last: Option<String> = loop {
+        select! {
+            number = signal::<i64>("number") => { sql!("SELECT {number}").await?; }
+            end = signal::<Approval>("end") => {
+                if end.approved {
+                    break end.by;
+                }
+            }
+        }
+    };
+    Ok(last)
+}
+
+fn select_loop_built() -> Workflow {
+    let leave = new().step(sql("SELECT $selected.result.data.by?::text AS value").named("last")).break_loop();
+    let end = new().when(sql("SELECT $selected.result.data.approved::boolean"), leave);
+    new()
+        .repeat(
+            new().select([on(signal("number"), sql("SELECT $selected.result.data")), on(signal("end"), end)]),
+        )
+        .step(sql("SELECT $last? AS value"))
+}
+
+#[workflow(name = "select that returns", version = 1)]
+async fn select_returns(order: Order) -> Result<Receipt> {
+    select! {
+        id = signal::<i64>("id") => return Ok(Receipt { id, text: None }),
+        _ = signal("go") => {}
+        _never = sleep(days(1)) => { return Ok(Receipt { id: 1, text: None }); }
+    }
+    sql!("SELECT 1").await?;
+    Ok(Receipt { id: order.id, text: order.note })
+}
+
+fn select_returns_built() -> Workflow {
+    new().select([
+        on(signal("id"), sql("SELECT $selected.result.data::bigint AS id, NULL AS text")),
+        on(
+            signal("go"),
+            new()
+                .step(sql("SELECT 1"))
+                .step(sql("SELECT $input.id::bigint AS id, $input.note?::text AS text")),
+        ),
+        on(new().sleep(Duration::from_secs(86400)), sql("SELECT 1 AS id, NULL AS text")),
+    ])
+}
+
+#[workflow(name = "select at the end", version = 1)]
+async fn select_last(order: Order) -> Result<Receipt> {
+    select! {
+        answer = signal("answer").returns::<Approval>() => {
+            sql!("SELECT {answer.approved}").await?;
+            Ok(Receipt { id: order.id, text: answer.by })
+        }
+        _ = sleep(millis(1) + millis(2)) => sql!("SELECT 2::bigint AS id, 'slept' AS text").await,
+    }
+}
+
+fn select_last_built() -> Workflow {
+    new().select([
+        on(
+            signal("answer"),
+            new()
+                .step(sql("SELECT $selected.result.data.approved"))
+                .step(sql("SELECT $input.id::bigint AS id, $selected.result.data.by?::text AS text")),
+        ),
+        on(new().sleep(Duration::from_millis(3)), sql("SELECT 2::bigint AS id, 'slept' AS text")),
+    ])
+}
+
 #[workflow(name = "signal", version = 1)]
 async fn signals() -> Result<Receipt> {
     let approval: Option<Approval> = signal("approval").timeout(minutes(90) + seconds(30)).await?;
@@ -608,6 +719,21 @@ pub fn constructs() -> Vec<Construct> {
         construct("race", race, race_built())
             .signal("answer", approval.clone())
             .gives(json!([{"id": 5, "text": "Ann"}])),
+        construct("select", select, select_built())
+            .signal("late", approval.clone())
+            .signal("answer", approval.clone())
+            .gives(json!([{"value": "for Ann"}])),
+        construct("select_loop", select_loop, select_loop_built())
+            .signal("number", json!(1))
+            .signal("end", json!({"approved": false, "by": null}))
+            .signal("number", json!(2))
+            .signal("end", approval.clone())
+            .gives(json!([{"value": "Ann"}])),
+        construct("select_returns", select_returns, select_returns_built())
+            .signal("go", json!(null))
+            .signal("id", json!(9))
+            .gives(json!([{"id": 7, "text": null}])),
+        construct("select_last", select_last, select_last_built()).gives(json!([{"id": 2, "text": "slept"}])),
         construct("signal", signals, signals_built())
             .signal("approval", approval)
             .signal("number", json!(77))

@@ -1,6 +1,6 @@
 //! Which parts of a body leave it, or the loop around it.
 
-use crate::model::{Block, Else, Expr, If, Stmt};
+use crate::model::{Block, Else, Expr, If, Select, Stmt};
 use proc_macro2::Span;
 use syn::spanned::Spanned as _;
 
@@ -19,6 +19,7 @@ impl Expr {
             Expr::Step(step) | Expr::Outcome(step) => step.span,
             Expr::Ok(value) | Expr::Value(value) => value.span(),
             Expr::If(branch) => branch.span,
+            Expr::Select(select) => select.span,
             Expr::While { span, .. }
             | Expr::Loop { span, .. }
             | Expr::Break { span, .. }
@@ -32,9 +33,26 @@ impl Expr {
         match self {
             Expr::Return { .. } | Expr::Continue(_) => true,
             Expr::If(branch) => branch.leaves(),
+            Expr::Select(select) => select.leaves(),
             // Inside a loop `return` is refused, and `continue` is the loop's own.
             Expr::Loop { .. } | Expr::While { .. } => false,
             Expr::Step(_) | Expr::Outcome(_) | Expr::Ok(_) | Expr::Value(_) | Expr::Break { .. } => false,
+        }
+    }
+
+    /// Whether it is a choice of ways of which one skips what follows, which is then moved into the others.
+    pub(super) fn parts(&self) -> bool {
+        match self {
+            Expr::If(_) | Expr::Select(_) => self.leaves(),
+            Expr::Step(_)
+            | Expr::Outcome(_)
+            | Expr::Ok(_)
+            | Expr::Value(_)
+            | Expr::While { .. }
+            | Expr::Loop { .. }
+            | Expr::Break { .. }
+            | Expr::Continue(_)
+            | Expr::Return { .. } => false,
         }
     }
 
@@ -43,9 +61,20 @@ impl Expr {
         match self {
             Expr::Return { .. } | Expr::Continue(_) | Expr::Break { .. } => true,
             Expr::If(branch) => branch.ends(),
+            Expr::Select(select) => select.ends(),
             Expr::Loop { body, .. } => !breaks(body),
             Expr::Step(_) | Expr::Outcome(_) | Expr::Ok(_) | Expr::Value(_) | Expr::While { .. } => false,
         }
+    }
+}
+
+impl Select {
+    pub(super) fn leaves(&self) -> bool {
+        self.arms.iter().any(|arm| arm.handler.leaves())
+    }
+
+    pub(super) fn ends(&self) -> bool {
+        self.arms.iter().all(|arm| arm.handler.ends())
     }
 }
 
@@ -95,6 +124,7 @@ pub(super) fn breaks(body: &Block) -> bool {
         match expr {
             Expr::Break { .. } => true,
             Expr::If(branch) => in_if(branch),
+            Expr::Select(select) => select.arms.iter().any(|arm| breaks(&arm.handler)),
             Expr::Step(_)
             | Expr::Outcome(_)
             | Expr::Ok(_)

@@ -100,16 +100,8 @@ impl Lowering<'_> {
 
     /// A step whose result has the name; one with a `_` before it is said not to be used.
     pub(super) fn named_step(&mut self, step: &Step, name: &Ident, ty: Option<&Type>) -> (Node, Binding) {
-        if let (Some(missing), Some(ty)) = (step.missing(), ty)
-            && argument_of(ty, "Option").is_none()
-        {
-            self.errors.at(ty.span(), missing.otherwise);
-        }
-        let own = match (step.missing(), step.returns()) {
-            (Some(_), Some(own)) => Some(syn::parse_quote!(Option<#own>)),
-            (_, own) => own.cloned(),
-        };
-        let ty = ty.or(own.as_ref());
+        let ty = self.type_of(step, ty);
+        let ty = ty.as_ref();
         if is_unused(name) {
             return (self.step(step, None), Binding::new(Base::Nothing, ty));
         }
@@ -117,9 +109,11 @@ impl Lowering<'_> {
         let choice = Choice::new(None, ty);
         let mut node = match step.left() {
             Left::Nothing => return (self.step(step, None), Binding::new(Base::Nothing, ty)),
-            Left::First(branches) => {
-                Node::Race { branches: self.branches(branches, &Wanted::As(choice.clone())), name: None }
-            }
+            Left::First(branches) => Node::Race {
+                branches: self.branches(branches, &Wanted::As(choice.clone())),
+                name: None,
+                is_tagged: false,
+            },
             Left::Rows | Left::Document(_) | Left::Each(_) => self.step(step, None),
         };
         if let (Left::First(_), None) = (step.left(), ty) {
@@ -138,6 +132,20 @@ impl Lowering<'_> {
             }
         };
         (node, binding)
+    }
+
+    /// What the result is read as, by its name's type or by what the step says itself.
+    pub(super) fn type_of(&mut self, step: &Step, ty: Option<&Type>) -> Option<Type> {
+        if let (Some(missing), Some(ty)) = (step.missing(), ty)
+            && argument_of(ty, "Option").is_none()
+        {
+            self.errors.at(ty.span(), missing.otherwise);
+        }
+        let own = match (step.missing(), step.returns()) {
+            (Some(_), Some(own)) => Some(syn::parse_quote!(Option<#own>)),
+            (_, own) => own.cloned(),
+        };
+        ty.cloned().or(own)
     }
 
     /// All branches of a race that is bound have to leave their values in one form.
@@ -207,7 +215,9 @@ impl Lowering<'_> {
                 Node::Leaf(Leaf { word: step.word.name, argument, methods, name })
             }
             StepKind::Join(branches) => Node::Join(self.branches(branches, &Wanted::No)),
-            StepKind::Race(branches) => Node::Race { branches: self.branches(branches, &Wanted::No), name },
+            StepKind::Race(branches) => {
+                Node::Race { branches: self.branches(branches, &Wanted::No), name, is_tagged: false }
+            }
         }
     }
 
