@@ -231,11 +231,11 @@ pub fn with_branches() -> Vec<String> {
     words.map(|word| format!("`{}!`", word.name)).collect()
 }
 
-/// The words that only wait: `signal(..), sleep(..) and schedule(..)`.
+/// The words that only wait: `signal(..), sleep(..) or schedule(..)`.
 pub fn waits() -> String {
     let waits =
         WORDS.iter().filter(|word| word.leaf().is_some_and(|leaf| !matches!(leaf.leaves, Leaves::Rows)));
-    listed(waits.map(Word::spelled), "and")
+    listed(waits.map(Word::spelled), "or")
 }
 
 /// What `if let` can look into: `SQL and signals`.

@@ -1,0 +1,13 @@
+mod shop;
+use shop::*;
+
+#[workflow(name = "order.fulfil", version = 1)]
+async fn fulfil(order: Order) -> Result<Receipt> {
+    select! {
+        _ = sql!("SELECT 1") => {}
+        _ = sleep(hours(1)) => {}
+    }
+    Ok(Receipt { id: order.id })
+}
+
+fn main() {}
