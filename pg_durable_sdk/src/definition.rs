@@ -1,10 +1,15 @@
 //! A workflow with a name, a version and the types of its input and result.
 
-use crate::{Graph, RunAs, Workflow, WorkflowError};
+use crate::{Graph, RunAs, Workflow, WorkflowError, schema};
 use schemars::{JsonSchema, generate::SchemaSettings};
 use serde::{Serialize, de::DeserializeOwned};
-use serde_json::{Value, json};
-use std::{borrow::Cow, fmt, marker::PhantomData};
+use serde_json::{Map, Value};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, btree_map::Entry},
+    fmt,
+    marker::PhantomData,
+};
 
 /// A workflow with a name, a version, the type `I` of its input and the type `O` of its result.
 ///
@@ -36,7 +41,15 @@ pub struct Definition<I, O> {
     workflow: Workflow<O>,
     run_as: RunAs,
     description: Option<Cow<'static, str>>,
+    signals: Vec<Awaited>,
     input: PhantomData<fn(I)>,
+}
+
+/// A signal that is waited for, and the schema of its data; there is none where they may be anything.
+#[derive(Clone)]
+struct Awaited {
+    name: Cow<'static, str>,
+    schema: fn() -> Option<Value>,
 }
 
 impl<I, O> Definition<I, O>
@@ -59,6 +72,7 @@ where
             workflow: build(),
             run_as: RunAs::default(),
             description: None,
+            signals: Vec::new(),
             input: PhantomData,
         }
     }
@@ -91,6 +105,37 @@ where
     #[must_use]
     pub fn description(mut self, description: impl Into<Cow<'static, str>>) -> Self {
         self.description = Some(description.into());
+        self
+    }
+
+    /// Says that the data of the signals of this name are a `T`. Once the definition is registered, the server refuses others,
+    /// so that whoever signals cannot fail an instance with data that it cannot use. `#[workflow]` says it by itself.
+    ///
+    /// ```
+    /// use pg_durable_sdk::{Definition, JsonSchema, Workflow, signal, sql};
+    ///
+    /// #[derive(serde::Deserialize, JsonSchema)]
+    /// struct Approval { by: String }
+    ///
+    /// fn approve() -> Definition<i64, ()> {
+    ///     let decide = sql("CALL decide($input::bigint, $approval.data.by)").returns();
+    ///     Definition::new("order.approve", 1, || {
+    ///         Workflow::new().wait_for_signal(signal("approval").named("approval")).step(decide)
+    ///     })
+    ///     .signal::<Approval>("approval")
+    /// }
+    /// assert_eq!(approve().signal_schemas()["approval"]["required"], serde_json::json!(["by"]));
+    /// ```
+    #[must_use]
+    pub fn signal<T: DeserializeOwned + JsonSchema>(self, name: impl Into<Cow<'static, str>>) -> Self {
+        self.waits_for(name, || Some(schema::read::<T>()))
+    }
+
+    /// What `#[workflow]` expands to calls this for each wait.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn waits_for(mut self, name: impl Into<Cow<'static, str>>, schema: fn() -> Option<Value>) -> Self {
+        self.signals.push(Awaited { name: name.into(), schema });
         self
     }
 
@@ -150,19 +195,28 @@ where
     /// assert_eq!(archive().input_schema()["enum"], serde_json::json!([null, {}]));
     /// ```
     pub fn input_schema(&self) -> Value {
-        let settings = SchemaSettings::draft2020_12().for_serialize();
-        let mut schema = settings.into_generator().into_root_schema_for::<I>();
-        if schema.get("type").is_some_and(|of| of == "null") {
-            schema.remove("type");
-            schema.insert("enum".to_owned(), json!([null, {}]));
-        }
-        schema.to_value()
+        schema::written::<I>()
     }
 
     /// The JSON Schema (2020-12) of the result, as `O` is deserialized.
     pub fn output_schema(&self) -> Value {
         let settings = SchemaSettings::draft2020_12().for_deserialize();
         settings.into_generator().into_root_schema_for::<O>().to_value()
+    }
+
+    /// The JSON Schemas (2020-12) of signals' data, by the names of the signals. A name is left out where one wait for it
+    /// takes anything, or where two waits take different types.
+    pub fn signal_schemas(&self) -> Map<String, Value> {
+        let mut schemas: BTreeMap<&str, Option<Value>> = BTreeMap::new();
+        for Awaited { name, schema } in &self.signals {
+            let schema = schema();
+            match schemas.entry(name) {
+                Entry::Vacant(free) => drop(free.insert(schema)),
+                Entry::Occupied(mut other) if *other.get() != schema => drop(other.insert(None)),
+                Entry::Occupied(_) => {}
+            }
+        }
+        schemas.into_iter().filter_map(|(name, schema)| Some((name.to_owned(), schema?))).collect()
     }
 }
 
@@ -174,6 +228,7 @@ impl<I, O> Clone for Definition<I, O> {
             workflow: self.workflow.clone(),
             run_as: self.run_as,
             description: self.description.clone(),
+            signals: self.signals.clone(),
             input: PhantomData,
         }
     }

@@ -113,6 +113,7 @@ mod read;
 mod register;
 mod run;
 mod schedule;
+mod schema;
 mod select;
 mod signal;
 mod sleep;

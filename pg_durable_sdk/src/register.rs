@@ -99,6 +99,8 @@ pub struct Registration {
     durability: Option<&'static str>,
     database: Option<String>,
     description: Option<String>,
+    /// The schemas of signals, where there are any.
+    signals: Option<Value>,
 }
 
 impl Registration {
@@ -108,6 +110,7 @@ impl Registration {
         O: DeserializeOwned + JsonSchema,
     {
         let (durability, database) = definition.workflow().registered_settings();
+        let signals = definition.signal_schemas();
         Self {
             name: definition.name().to_owned(),
             version: definition.version(),
@@ -118,6 +121,7 @@ impl Registration {
             durability,
             database,
             description: definition.described().map(str::to_owned),
+            signals: (!signals.is_empty()).then_some(Value::Object(signals)),
         }
     }
 
@@ -133,15 +137,16 @@ impl Registration {
 }
 
 /// How many parameters one registration has.
-const PARAMETERS: usize = 9;
+const PARAMETERS: usize = 10;
 
 /// One statement, so that all are registered or none.
 fn statement(count: usize) -> String {
     let call = |nth: usize| {
-        let [a, b, c, d, e, f, g, h, i] = std::array::from_fn(|at| nth * PARAMETERS + at + 1);
+        let [a, b, c, d, e, f, g, h, i, j] = std::array::from_fn(|at| nth * PARAMETERS + at + 1);
         format!(
             "df.register(${a}, ${b}, version => ${c}, input_schema => ${d}, output_schema => ${e}, \
-             run_as => ${f}, durability => ${g}, database => ${h}, description => ${i})"
+             run_as => ${f}, durability => ${g}, database => ${h}, description => ${i}, \
+             signals => ${j})"
         )
     };
     format!("SELECT {}", (0..count).map(call).collect::<Vec<_>>().join(", "))
@@ -193,6 +198,7 @@ impl Client {
                 text(&registration.durability),
                 text(&registration.database),
                 text(&registration.description),
+                (&registration.signals, Type::JSONB),
             ]);
         }
         match self.query_again(&statement(rows.len()), &parameters).await {

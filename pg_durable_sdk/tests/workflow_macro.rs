@@ -99,6 +99,60 @@ fn a_workflow_is_a_definition() {
 }
 
 #[test]
+fn a_definition_knows_what_its_signals_bring() {
+    use constructs::Approval;
+    use pg_durable_sdk::workflow;
+
+    #[derive(serde::Serialize, serde::Deserialize)]
+    struct WithoutSchema {
+        id: i64,
+    }
+    const BY_CONSTANT: &str = "by constant";
+
+    #[workflow(name = "typed")]
+    async fn typed() -> Result<()> {
+        let _a: Approval = signal("by let").await?;
+        let _b: Option<Approval> = signal(BY_CONSTANT).timeout(hours(1)).await?;
+        if let Some(_c) = signal("by returns").timeout(hours(1)).returns::<Approval>().await? {
+            signal::<Vec<i64>>("in a branch").await?;
+        }
+        select! {
+            _d: Approval = signal("in select") => { signal::<String>("in a handler").await?; }
+            _ = sleep(hours(1)) => {}
+        }
+        let (_e, _f): (Approval, i64) = join!(signal("in join"), signal("number")).await?;
+        let _g: Approval = race!(signal("in race"), signal("by let")).await?;
+        signal::<()>("nothing").await?;
+        Ok(())
+    }
+
+    #[workflow(name = "untyped")]
+    async fn untyped() -> Result<()> {
+        signal("anything").await?;
+        signal::<WithoutSchema>("without schema").await?;
+        signal::<i64>("sometimes").await?;
+        signal("sometimes").await?;
+        signal::<i64>("two").await?;
+        signal::<String>("two").await?;
+        Ok(())
+    }
+
+    let schemas = typed().signal_schemas();
+    let names: Vec<&str> = schemas.keys().map(String::as_str).collect();
+    let approvals = ["by constant", "by let", "by returns", "in join", "in race", "in select"];
+    let others = ["in a branch", "in a handler", "nothing", "number"];
+    assert_eq!(names.len(), approvals.len() + others.len(), "{names:?}");
+    for name in approvals {
+        assert_eq!(schemas[name]["required"], serde_json::json!(["approved"]), "{name}");
+    }
+    assert_eq!(schemas["in a branch"]["items"]["type"], "integer");
+    assert_eq!(schemas["in a handler"]["type"], "string");
+    assert_eq!(schemas["number"]["type"], "integer");
+    assert_eq!(schemas["nothing"]["enum"], serde_json::json!([null, {}]));
+    assert!(untyped().signal_schemas().is_empty(), "{:?}", untyped().signal_schemas());
+}
+
+#[test]
 fn an_instance_knows_its_id() {
     use pg_durable_sdk::{Workflow, sql, workflow};
     use serde::Serialize;

@@ -2,6 +2,7 @@
 
 use crate::{
     args::{Args, Name},
+    awaited::Awaited,
     fixed::{Fixed, Method},
     plan::{Argument, Field, Form, Given, Kept, Leaf, Node, Piece, Probe, ProbeStep, Reference},
     signature::Signature,
@@ -11,11 +12,18 @@ use quote::{ToTokens as _, format_ident, quote, quote_spanned};
 use syn::{Type, spanned::Spanned as _};
 
 /// Prints the item that stands for the workflow. The mirror of the body is there for the compiler only.
-pub fn workflow(args: &Args, signature: &Signature, plan: &Node, mirror: &TokenStream) -> TokenStream {
+pub fn workflow(
+    args: &Args,
+    signature: &Signature,
+    plan: &Node,
+    signals: &[Awaited],
+    mirror: &TokenStream,
+) -> TokenStream {
     let Args { name, version } = args;
     let Signature { attrs, vis, fn_token, ident, output, .. } = signature;
     let input = input(signature);
     let plan = node(plan);
+    let signals = signals.iter().map(signal);
     let name = match name {
         Name::Literal(name) => name.to_token_stream(),
         // An item is looked at even where nobody calls the function.
@@ -39,9 +47,22 @@ pub fn workflow(args: &Args, signature: &Signature, plan: &Node, mirror: &TokenS
                     ::std::sync::OnceLock::new();
                 WORKFLOW.get_or_init(|| ::pg_durable_sdk::__private::workflow(#plan)).clone()
             }
-            ::pg_durable_sdk::Definition::from_macro(#name, #version, __graph)
+            ::pg_durable_sdk::Definition::from_macro(#name, #version, __graph)#(#signals)*
         }
     }
+}
+
+/// What the data of a signal have to be, where their type says so and has a schema.
+fn signal(Awaited { name, ty }: &Awaited) -> TokenStream {
+    let schema = match ty {
+        None => quote!(::core::option::Option::None),
+        Some(ty) => quote_spanned! {ty.span()=> {
+            #[allow(unused_imports, unused_qualifications, clippy::all, clippy::pedantic, clippy::nursery)]
+            use ::pg_durable_sdk::__private::{AnySchema as _, Schema as _};
+            (&::pg_durable_sdk::__private::probe_of::<#ty>()).schema()
+        }},
+    };
+    quote!(.waits_for(#name, || #schema))
 }
 
 /// The type of the input.

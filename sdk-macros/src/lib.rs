@@ -9,6 +9,7 @@
 
 mod args;
 mod arms;
+mod awaited;
 mod errors;
 mod expand;
 mod fallback;
@@ -65,5 +66,6 @@ fn workflow_or_error(args: TokenStream2, item: TokenStream2, root: &mut Root) ->
     let (plan, unused) = lower::lower(&signature, &body, &mut errors);
     errors.finish()?;
     let mirror = mirror::mirror(&signature, &body, &unused);
-    Ok(expand::workflow(&args, &signature, &plan, &mirror))
+    let signals = awaited::awaited(&body);
+    Ok(expand::workflow(&args, &signature, &plan, &signals, &mirror))
 }

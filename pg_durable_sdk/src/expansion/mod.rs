@@ -21,7 +21,7 @@ pub use node::{
     workflow,
 };
 pub use probe::{
-    AnyFields, AnyType, ListType, NullableType, Probe, ReadFields, SchemaFields, SqlType, owner_of, probe,
-    some, type_of,
+    AnyFields, AnySchema, AnyType, ListType, NullableType, Probe, ReadFields, Schema, SchemaFields, SqlType,
+    owner_of, probe, probe_of, some, type_of,
 };
 pub use statement::Statement;

@@ -34,6 +34,11 @@ pub fn owner_of<T>(_: &T) -> Probe<T> {
     Probe::new()
 }
 
+/// A type that is written out.
+pub fn probe_of<T>() -> Probe<T> {
+    Probe::new()
+}
+
 /// What is in an `Option`.
 pub fn some<T>(_: &Option<T>) -> T {
     unreachable!("types are looked at without values")
@@ -118,6 +123,27 @@ pub trait AnyFields {
 }
 
 impl<T> AnyFields for &&Probe<T> {}
+
+/// The JSON Schema of a signal's data, of types with one.
+pub trait Schema {
+    /// The schema.
+    fn schema(&self) -> Option<serde_json::Value>;
+}
+
+impl<T: JsonSchema> Schema for Probe<T> {
+    fn schema(&self) -> Option<serde_json::Value> {
+        Some(crate::schema::read::<T>())
+    }
+}
+
+/// Data of other types may be anything.
+pub trait AnySchema {
+    fn schema(&self) -> Option<serde_json::Value> {
+        None
+    }
+}
+
+impl<T> AnySchema for &Probe<T> {}
 
 macro_rules! sql_types {
     ($($sql:literal: $($rust:ty),+;)+) => {$($(

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use pg_durable_sdk::{
-    Client, Definition, JsonSchema, RegisterError, ResultError, Run, RunAs, StartError, Workflow, signal, sql,
+    Client, Definition, JsonSchema, RegisterError, ResultError, Run, RunAs, StartError, Workflow, signal,
+    sql, workflow,
 };
 use pg_durable_tests::server::{administer, shared, tester};
 use serde::{Deserialize, Serialize};
@@ -133,6 +134,42 @@ fn a_registered_workflow_is_run_by_name() {
             client.run_named("sdk.registered", &order()).idempotency_key(key).await.expect("it starts");
         let found = client.find(key).await.expect("it is asked").expect("it is there");
         assert_eq!(found.id(), started.id());
+    });
+}
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[schemars(crate = "pg_durable_sdk::schemars")]
+struct Approval {
+    approved: bool,
+}
+
+#[workflow(name = "sdk.decide", version = 1)]
+async fn decide() -> Result<bool> {
+    let approval: Approval = signal("approval").await?;
+    Ok(approval.approved)
+}
+
+fn decide_built() -> Definition<(), bool> {
+    let decided = sql("SELECT $approval.data.approved::boolean").returns();
+    Definition::new("sdk.decide_built", 1, || {
+        Workflow::new().wait_for_signal(signal("approval").named("approval")).step(decided)
+    })
+    .signal::<Approval>("approval")
+}
+
+#[test]
+fn a_signal_that_does_not_fit_is_refused() {
+    run("sdk_signal_schema", async |client, _| {
+        client.register((decide, decide_built)).await.expect("they are registered");
+        for name in ["sdk.decide", "sdk.decide_built"] {
+            let started = client.run_named(name, &()).returns::<bool>().await.expect("it starts");
+            let wrong = serde_json::json!({"approved": "perhaps"});
+            let error = started.signal("approval", &wrong).await.expect_err("it does not fit");
+            assert_eq!(error.sqlstate(), Some("22023"), "{name}: {error}");
+            assert!(error.to_string().contains("approval"), "{name}: {error}");
+            started.signal("approval", &Approval { approved: true }).await.expect("it fits");
+            assert!(started.result().await.expect("it completes"), "{name}");
+        }
     });
 }
 
