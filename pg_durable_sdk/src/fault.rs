@@ -73,7 +73,7 @@ impl fmt::Display for WorkflowError {
 impl std::error::Error for WorkflowError {}
 
 /// A fault whose node may still move, as the graph around it grows.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Misplaced {
     pub(crate) node: NodeId,
     pub(crate) message: String,

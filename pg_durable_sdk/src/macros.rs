@@ -130,6 +130,8 @@ pub use pg_durable_sdk_macros::sql;
 /// | `let a: Approval = signal("approval").await?;`, `signal::<Approval>("approval")` | SIGNAL; `{a.by}` is `$a.data.by` |
 /// | `let a: Option<Approval> = signal("approval").timeout(hours(24)).await?;` | SIGNAL with a time-out |
 /// | `sleep(minutes(5)).await?;` | SLEEP; also `millis`, `seconds`, `hours`, `days`, sums and constants |
+/// | `sleep({due.wait}).await?;`, `signal("x").timeout({policy.wait})` | SLEEP and a time-out of what the value says then: seconds, or an interval |
+/// | `sleep({due.at}).await?;` of chrono's instants, `sleep_until({due.text}).await?;` | SLEEP until then |
 /// | `schedule("0 9 * * 1-5").in_time_zone("Europe/Berlin").await?;` | WAIT_SCHEDULE |
 /// | `let (a, b) = join!(x, y).await?;` | JOIN; a branch is a step or `async { …; Ok(value) }` |
 /// | `race!(x, y).await?;`, `let first: T = race!(x, y).await?;` | RACE |

@@ -1,6 +1,10 @@
 //! A wait for a signal.
 
-use crate::{Output, Part, TypedPart, Workflow};
+use crate::{
+    __private::{Moment, with_faults},
+    Output, Part, TypedPart, Workflow,
+    fault::Misplaced,
+};
 use pg_durable_graph::kind;
 use std::time::Duration;
 
@@ -11,6 +15,7 @@ pub struct Signal {
     name: String,
     timeout: Option<kind::Span>,
     result_name: Option<String>,
+    faults: Vec<Misplaced>,
 }
 
 /// A wait for the signal of this name, for ever unless it gets a time-out.
@@ -33,7 +38,7 @@ pub struct Signal {
 /// # assert!(workflow.graph().is_ok());
 /// ```
 pub fn signal(name: impl Into<String>) -> Signal {
-    Signal { name: name.into(), timeout: None, result_name: None }
+    Signal { name: name.into(), timeout: None, result_name: None, faults: Vec::new() }
 }
 
 impl Signal {
@@ -47,6 +52,15 @@ impl Signal {
     /// [`Workflow::sleep_for`](crate::Workflow::sleep_for).
     pub fn timeout_for(mut self, span: impl Into<String>) -> Self {
         self.timeout = Some(kind::Span::For(span.into()));
+        self
+    }
+
+    /// What `#[workflow]` expands to calls this.
+    #[doc(hidden)]
+    pub fn timeout_by(mut self, moment: Moment) -> Self {
+        let (span, faults) = moment.length();
+        self.timeout = Some(span);
+        self.faults.extend(faults);
         self
     }
 
@@ -71,7 +85,8 @@ impl From<String> for Signal {
 
 impl From<Signal> for Part {
     fn from(wait: Signal) -> Self {
-        Part::leaf(kind::Signal::new(wait.name, wait.timeout)).named(wait.result_name)
+        let leaf = Part::leaf(kind::Signal::new(wait.name, wait.timeout)).named(wait.result_name);
+        with_faults(leaf, wait.faults)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::{
     model::{Block, Branch, Condition, Else, Expr, If, Source, Step, StepKind, Stmt, Value, ValueKind},
+    operand::Operand,
     signature::argument_of,
     word::{Argument, Leaves},
 };
@@ -101,7 +102,8 @@ impl Found {
     fn step(&mut self, step: &Step, ty: Option<&Type>) {
         match &step.kind {
             StepKind::Leaf(written) => {
-                let (Leaves::Document(_), Argument::Fixed(name)) = (&written.leaf.leaves, &written.argument)
+                let (Leaves::Document(_), Argument::Operand(Operand::Fixed(name))) =
+                    (&written.leaf.leaves, &written.argument)
                 else {
                     return;
                 };

@@ -3,8 +3,11 @@
 use crate::{
     args::{Args, Name},
     awaited::Awaited,
-    fixed::{Fixed, Method},
-    plan::{Argument, Field, Form, Given, Kept, Leaf, Node, Piece, Probe, ProbeStep, Reference},
+    fixed::Fixed,
+    plan::{
+        Argument, Field, Form, Given, Kept, Known, Leaf, Method, Node, Operand, Piece, Probe, ProbeStep,
+        Reference,
+    },
     signature::Signature,
 };
 use proc_macro2::TokenStream;
@@ -39,7 +42,7 @@ pub fn workflow(
             #[allow(unused_imports, unused_qualifications, clippy::all, clippy::pedantic, clippy::nursery)]
             fn __graph() -> ::pg_durable_sdk::Workflow<#output> {
                 use ::pg_durable_sdk::__private::{
-                    AnyFields as _, AnyType as _, ListType as _, NullableType as _, ReadFields as _, SchemaFields as _,
+                    AnyFields as _, AnyType as _, InstantType as _, ListType as _, NullableType as _, ReadFields as _, SchemaFields as _,
                     SqlType as _,
                 };
                 // Always the same, and asked for by every start.
@@ -135,15 +138,35 @@ fn leaf(leaf: &Leaf) -> TokenStream {
                 }
             }
         }
-        Argument::Fixed(argument) => {
+        Argument::Operand(Operand::Fixed(argument)) => {
             let argument = fixed(argument);
             quote!(::pg_durable_sdk::__private::words::#word(#argument))
         }
+        Argument::Operand(Operand::Known(known)) => {
+            let moment = moment(known);
+            quote!(#moment.#word())
+        }
     };
-    methods.iter().fold(step, |step, Method { name, argument }| {
-        let argument = fixed(argument);
-        quote!(#step.#name(#argument))
+    methods.iter().fold(step, |step, Method { name, argument }| match argument {
+        Operand::Fixed(argument) => {
+            let argument = fixed(argument);
+            quote!(#step.#name(#argument))
+        }
+        Operand::Known(known) => {
+            let (name, moment) = (format_ident!("{name}_by", span = name.span()), moment(known));
+            quote!(#step.#name(#moment))
+        }
     })
+}
+
+/// A text that says how long or until when, by the type of what is captured in it.
+fn moment(Known { text, probe }: &Known) -> TokenStream {
+    let text = statement(text);
+    let is_instant = match probe.as_ref().map(self::probe) {
+        Some(probe) => quote!((&#probe).is_instant()),
+        None => quote!(false),
+    };
+    quote!(#text.moment(#is_instant))
 }
 
 fn statement(pieces: &[Piece]) -> TokenStream {

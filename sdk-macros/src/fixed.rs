@@ -1,7 +1,7 @@
 //! What is known when the workflow is built.
 
 use crate::syntax::error;
-use syn::{Expr, ExprLit, Ident, Lit, LitStr};
+use syn::{Expr, ExprLit, Lit, LitStr};
 
 /// What is known when the workflow is built, and is Rust of the builder as it was written.
 #[derive(Clone)]
@@ -9,30 +9,6 @@ pub enum Fixed {
     Constant(Expr),
     /// May use the words for lengths of time.
     Duration(Expr),
-}
-
-/// `.name(argument)` of the builder.
-#[derive(Clone)]
-pub struct Method {
-    pub name: Ident,
-    pub argument: Fixed,
-}
-
-/// What a place takes that is fixed.
-pub enum Takes {
-    /// A string or a constant; what is said of anything else.
-    Constant(&'static str),
-    /// A length of time.
-    Duration,
-}
-
-impl Takes {
-    pub fn read(&self, expr: &Expr) -> syn::Result<Fixed> {
-        match self {
-            Takes::Constant(otherwise) => constant(expr, otherwise).map(Fixed::Constant),
-            Takes::Duration => duration(expr).map(Fixed::Duration),
-        }
-    }
 }
 
 impl Fixed {
@@ -52,7 +28,7 @@ impl Fixed {
 }
 
 /// Something that is known when the workflow is built: a literal or a constant.
-fn constant(expr: &Expr, message: &str) -> syn::Result<Expr> {
+pub fn constant(expr: &Expr, message: &str) -> syn::Result<Expr> {
     match expr {
         Expr::Lit(ExprLit { lit: Lit::Str(_), .. }) | Expr::Path(_) => Ok(expr.clone()),
         other => Err(error(other, message)),
@@ -60,7 +36,7 @@ fn constant(expr: &Expr, message: &str) -> syn::Result<Expr> {
 }
 
 /// `hours(2)`, `minutes(90) + seconds(30)`, a constant, `Duration::from_millis(5)`.
-fn duration(expr: &Expr) -> syn::Result<Expr> {
+pub fn duration(expr: &Expr) -> syn::Result<Expr> {
     const UNITS: [&str; 5] = ["millis", "seconds", "minutes", "hours", "days"];
     let message =
         "a duration is fixed when the workflow is built: hours(2), minutes(90) + seconds(30), or a constant";

@@ -18,6 +18,7 @@ mod fixed;
 mod lower;
 mod mirror;
 mod model;
+mod operand;
 mod plan;
 mod root;
 mod scope;

@@ -7,6 +7,7 @@ mod choice;
 mod condition;
 mod found;
 mod leaving;
+mod operand;
 mod select;
 mod step;
 mod value;

@@ -1,6 +1,6 @@
 //! What the graph is to be: nodes, and how each SQL text is put together when the workflow is built.
 
-use crate::fixed::{Fixed, Method};
+use crate::fixed::Fixed;
 use std::{cell::Cell, rc::Rc};
 use syn::{Expr, Ident, LitStr, Type};
 
@@ -45,13 +45,30 @@ pub struct Leaf {
 
 pub enum Argument {
     Text(Vec<Piece>),
-    Fixed(Fixed),
+    Operand(Operand),
     /// One of two texts, by how the value is kept.
     Either {
         columns: Vec<Piece>,
         document: Vec<Piece>,
         kept: Kept,
     },
+}
+
+pub enum Operand {
+    Fixed(Fixed),
+    Known(Known),
+}
+
+/// A value that is known when the step is reached: a text with a reference.
+pub struct Known {
+    pub text: Vec<Piece>,
+    pub probe: Option<Probe>,
+}
+
+/// `.name(argument)` of the builder.
+pub struct Method {
+    pub name: Ident,
+    pub argument: Operand,
 }
 
 /// A step whose rows are kept as they are, or under a name of their own and then once more, as a document.

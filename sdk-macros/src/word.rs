@@ -4,7 +4,7 @@
 //! what the row's name stands for; a word with steps inside of it is a row, and what is made of it in `lower`.
 
 use crate::{
-    fixed::{Fixed, Method, Takes},
+    operand::{Method, Operand, Takes},
     sql::Template,
     syntax::{error, is_path},
 };
@@ -103,10 +103,10 @@ pub struct Missing {
 /// What stands between the parentheses of a leaf.
 pub enum Argument {
     Text(Template),
-    Fixed(Fixed),
+    Operand(Operand),
 }
 
-static WORDS: [Word; 7] = [
+static WORDS: [Word; 8] = [
     Word::text(
         "sql",
         Template::of_step,
@@ -129,7 +129,12 @@ static WORDS: [Word; 7] = [
     ),
     Word::function(
         "sleep",
-        Takes::Duration,
+        Takes::Length,
+        Leaf { check: anything, leaves: Leaves::Nothing, modifiers: &[], no_more: NO_METHODS },
+    ),
+    Word::function(
+        "sleep_until",
+        Takes::Captured("the end is a value that the workflow knows: sleep_until({due.at})"),
         Leaf { check: anything, leaves: Leaves::Nothing, modifiers: &[], no_more: NO_METHODS },
     ),
     Word::function(
@@ -157,7 +162,7 @@ const RETURNS: Modifier = Modifier {
 const TIMEOUT: Modifier = Modifier {
     name: "timeout",
     says: Says::Builder {
-        takes: Takes::Duration,
+        takes: Takes::Length,
         missing: Some(Missing {
             told_by: "timed_out",
             otherwise: "a signal with a time-out may not come: make this an `Option<..>`",
@@ -263,7 +268,7 @@ impl Argument {
     fn literal(&self) -> Option<&LitStr> {
         match self {
             Argument::Text(_) => None,
-            Argument::Fixed(fixed) => fixed.literal(),
+            Argument::Operand(operand) => operand.literal(),
         }
     }
 }

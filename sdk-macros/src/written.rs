@@ -1,7 +1,7 @@
 //! A leaf as it is written: a word, what it was given, and its methods.
 
 use crate::{
-    fixed::Method,
+    operand::Method,
     syntax::{error, only_argument},
     word::{Argument, Function, Leaf, Missing, Says, Text, refusal},
 };
@@ -25,7 +25,7 @@ impl Written {
 
     /// What was written as `word(argument)`, or as `word::<T>(argument)`, which is `word(argument).returns::<T>()`.
     pub fn call(function: &'static Function, call: &ExprCall) -> syn::Result<Self> {
-        let argument = Argument::Fixed(function.takes.read(only_argument(call)?)?);
+        let argument = Argument::Operand(function.takes.read(only_argument(call)?)?);
         let mut written = Self::new(&function.leaf, argument)?;
         let Expr::Path(word) = &*call.func else { return Ok(written) };
         let Some(PathArguments::AngleBracketed(types)) =

@@ -6,6 +6,7 @@ mod capture;
 mod definition;
 pub mod duration;
 mod mirror;
+mod moment;
 mod node;
 mod probe;
 mod shape;
@@ -15,13 +16,14 @@ pub mod words;
 pub use capture::{CaptureStep, CaptureValue, Captured};
 pub use definition::name;
 pub use mirror::{BodyResult, block, chosen, first_of, result};
+pub use moment::Moment;
 pub(crate) use node::with_faults;
 pub use node::{
     if_else, if_some, join, leaf, leaf_as_document, leave, nothing, race, race_tagged, repeat, sequence,
     workflow,
 };
 pub use probe::{
-    AnyFields, AnySchema, AnyType, ListType, NullableType, Probe, ReadFields, Schema, SchemaFields, SqlType,
-    owner_of, probe, probe_of, some, type_of,
+    AnyFields, AnySchema, AnyType, InstantType, ListType, NullableType, Probe, ReadFields, Schema,
+    SchemaFields, SqlType, owner_of, probe, probe_of, some, type_of,
 };
 pub use statement::Statement;

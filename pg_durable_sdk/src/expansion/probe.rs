@@ -5,6 +5,7 @@
 //! where it could not find the type.
 
 use super::shape;
+use chrono::{DateTime, NaiveDate, NaiveDateTime, TimeZone};
 use schemars::JsonSchema;
 use serde::{Serialize, de::DeserializeOwned};
 use std::marker::PhantomData;
@@ -74,6 +75,20 @@ pub trait ListType {
     fn element(&self) -> Option<&'static str>;
 }
 
+/// Types that are points in time, and not lengths.
+pub trait InstantType {
+    fn is_instant(&self) -> bool {
+        true
+    }
+}
+
+impl<Tz: TimeZone> InstantType for Probe<DateTime<Tz>> {}
+impl<Tz: TimeZone> InstantType for Probe<Option<DateTime<Tz>>> {}
+impl InstantType for Probe<NaiveDateTime> {}
+impl InstantType for Probe<Option<NaiveDateTime>> {}
+impl InstantType for Probe<NaiveDate> {}
+impl InstantType for Probe<Option<NaiveDate>> {}
+
 /// What is true of every type that is none of the above: found later, behind one more reference.
 pub trait AnyType {
     fn is_nullable(&self) -> bool {
@@ -86,6 +101,10 @@ pub trait AnyType {
 
     fn element(&self) -> Option<&'static str> {
         None
+    }
+
+    fn is_instant(&self) -> bool {
+        false
     }
 }
 
@@ -197,6 +216,9 @@ mod tests {
         assert_eq!(facts!(serde_json::Value), (true, "jsonb"));
         assert_eq!(facts!(Vec<i64>), (false, "jsonb"));
         assert_eq!(facts!(Option<Vec<i64>>), (true, "jsonb"));
+        let instant: Probe<Option<DateTime<chrono::Utc>>> = Probe::new();
+        let length: Probe<chrono::TimeDelta> = Probe::new();
+        assert!((&instant).is_instant() && !(&length).is_instant());
         let list: Probe<Vec<String>> = Probe::new();
         let other: Probe<Vec<Vec<i64>>> = Probe::new();
         assert_eq!((list.element(), (&other).element()), (Some("text"), None));

@@ -431,6 +431,50 @@ fn race_built() -> Workflow {
         )
 }
 
+#[workflow(name = "waits from values", version = 1)]
+async fn waits_by_value(order: Order) -> Result<bool> {
+    let due: Due = sql!("SELECT now()::text AS text, 0.001 AS seconds, '1 millisecond' AS wait").await?;
+    sleep({ due.seconds }).await?;
+    sleep({ due.wait }).await?;
+    sleep_until({ due.text }).await?;
+    let seconds: f64 = sql!("SELECT 0.002::float8").await?;
+    sleep({ seconds }).await?;
+    let never: Option<Approval> = signal("never").timeout({ due.wait }).await?;
+    if let Some(never) = never {
+        return Ok(never.approved);
+    }
+    select! {
+        _ = signal("never") => Ok(false),
+        _ = sleep_until({ due.text }) => sql!("SELECT {order.qty} = 2").await,
+    }
+}
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+pub struct Due {
+    text: String,
+    seconds: f64,
+    wait: String,
+}
+
+fn waits_by_value_built() -> Workflow {
+    new()
+        .step(sql("SELECT now()::text AS text, 0.001 AS seconds, '1 millisecond' AS wait").named("due"))
+        .sleep_for("$due.seconds")
+        .sleep_for("$due.wait")
+        .sleep_until("$due.text")
+        .step(sql("SELECT 0.002::float8").named("seconds"))
+        .sleep_for("$seconds")
+        .wait_for_signal(signal("never").timeout_for("$due.wait").named("never"))
+        .branch(
+            sql("SELECT NOT $never.timed_out"),
+            sql("SELECT $never.data.approved::boolean AS value"),
+            new().select([
+                on(signal("never"), sql("SELECT false AS value")),
+                on(new().sleep_until("$due.text"), sql("SELECT $input.qty = 2")),
+            ]),
+        )
+}
+
 #[workflow(name = "select", version = 1)]
 async fn select(order: Order) -> Result<String> {
     let outcome: String = select! {
@@ -719,6 +763,8 @@ pub fn constructs() -> Vec<Construct> {
         construct("race", race, race_built())
             .signal("answer", approval.clone())
             .gives(json!([{"id": 5, "text": "Ann"}])),
+        construct("waits_by_value", waits_by_value, waits_by_value_built())
+            .gives(json!([{"?column?": true}])),
         construct("select", select, select_built())
             .signal("late", approval.clone())
             .signal("answer", approval.clone())

@@ -199,15 +199,9 @@ impl Lowering<'_> {
             StepKind::Leaf(written) => {
                 let argument = match &written.argument {
                     word::Argument::Text(text) => Argument::Text(self.pieces(text)),
-                    word::Argument::Fixed(fixed) => {
-                        self.refuse_captures(fixed.expr());
-                        Argument::Fixed(fixed.clone())
-                    }
+                    word::Argument::Operand(operand) => Argument::Operand(self.operand(operand)),
                 };
-                for method in &written.methods {
-                    self.refuse_captures(method.argument.expr());
-                }
-                let methods = written.methods.clone();
+                let methods = self.methods(&written.methods);
                 let name = match written.leaf.leaves {
                     Leaves::Rows | Leaves::Document(_) => name,
                     Leaves::Nothing => None,
