@@ -38,8 +38,7 @@ pub fn constant(expr: &Expr, message: &str) -> syn::Result<Expr> {
 /// `hours(2)`, `minutes(90) + seconds(30)`, a constant, `Duration::from_millis(5)`.
 pub fn duration(expr: &Expr) -> syn::Result<Expr> {
     const UNITS: [&str; 5] = ["millis", "seconds", "minutes", "hours", "days"];
-    let message =
-        "a duration is fixed when the workflow is built: hours(2), minutes(90) + seconds(30), or a constant";
+    let message = "a duration is hours(2), minutes(90) + seconds(30), a constant, or a captured value in braces: {policy.wait}";
     let check = |inner: &Expr| duration(inner).map(drop);
     match expr {
         Expr::Paren(inner) => check(&inner.expr)?,

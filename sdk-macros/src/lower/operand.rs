@@ -2,6 +2,7 @@
 
 use super::Lowering;
 use crate::{
+    fixed::Fixed,
     operand,
     plan::{Known, Method, Operand, Piece},
     scope::Base,
@@ -12,7 +13,13 @@ impl Lowering<'_> {
     pub(super) fn operand(&mut self, operand: &operand::Operand) -> Operand {
         match operand {
             operand::Operand::Fixed(fixed) => {
-                self.refuse_captures(fixed.expr());
+                let instead = match fixed {
+                    Fixed::Constant(_) => "this is fixed before, by a constant",
+                    Fixed::Duration(_) => {
+                        "a length that it finds out stands alone in braces, `{policy.wait}`"
+                    }
+                };
+                self.refuse_captures(fixed.expr(), instead);
                 Operand::Fixed(fixed.clone())
             }
             operand::Operand::Captured(place) => Operand::Known(self.known(place)),

@@ -316,25 +316,25 @@ impl Lowering<'_> {
     }
 
     /// Names, durations and schedules are fixed when the workflow is built.
-    pub(super) fn refuse_captures(&mut self, constant: &Syntax) {
+    pub(super) fn refuse_captures(&mut self, constant: &Syntax, instead: &str) {
         match constant {
             Syntax::Path(path) => {
                 if let Some(name) = path.path.get_ident()
                     && self.scope.get(name).is_some()
                 {
-                    let message = format!(
-                        "`{name}` is known only when the workflow runs: this is fixed before, by a constant"
-                    );
+                    let message = format!("`{name}` is known only when the workflow runs: {instead}");
                     self.errors.at(name.span(), message);
                 }
             }
             Syntax::Binary(binary) => {
-                self.refuse_captures(&binary.left);
-                self.refuse_captures(&binary.right);
+                self.refuse_captures(&binary.left, instead);
+                self.refuse_captures(&binary.right, instead);
             }
-            Syntax::Call(call) => call.args.iter().for_each(|argument| self.refuse_captures(argument)),
-            Syntax::Paren(inner) => self.refuse_captures(&inner.expr),
-            Syntax::Group(inner) => self.refuse_captures(&inner.expr),
+            Syntax::Call(call) => {
+                call.args.iter().for_each(|argument| self.refuse_captures(argument, instead))
+            }
+            Syntax::Paren(inner) => self.refuse_captures(&inner.expr, instead),
+            Syntax::Group(inner) => self.refuse_captures(&inner.expr, instead),
             _ => {}
         }
     }
