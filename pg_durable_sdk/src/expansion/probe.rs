@@ -218,7 +218,7 @@ mod tests {
         assert_eq!(facts!(Option<Vec<i64>>), (true, "jsonb"));
         let instant: Probe<Option<DateTime<chrono::Utc>>> = Probe::new();
         let length: Probe<chrono::TimeDelta> = Probe::new();
-        assert!((&instant).is_instant() && !(&length).is_instant());
+        assert!(instant.is_instant() && !(&length).is_instant());
         let list: Probe<Vec<String>> = Probe::new();
         let other: Probe<Vec<Vec<i64>>> = Probe::new();
         assert_eq!((list.element(), (&other).element()), (Some("text"), None));
