@@ -258,6 +258,10 @@ fn piece(statement: TokenStream, piece: &Piece) -> TokenStream {
             let cast = optional(cast.then_some("jsonb"));
             quote!(#statement.kept(#name, #nullable, #is_document, #cast))
         }
+        Piece::ResultColumn { plain, owner } => {
+            let owner = self::owner(owner);
+            quote!(#statement.result_column(#plain, (&&#owner).fields()))
+        }
         Piece::File(path) => quote!(#statement.of_file(::core::include_str!(#path))),
         Piece::RunId => quote!(#statement.run_id()),
         Piece::Rows(name) => quote!(#statement.rows(#name)),

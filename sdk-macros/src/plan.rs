@@ -143,6 +143,11 @@ pub enum Piece {
         value: Expr,
         cast: bool,
     },
+    /// The name of the column that the result is read from: this text, unless the type has a field of the name `value`.
+    ResultColumn {
+        plain: &'static str,
+        owner: Probe,
+    },
     /// No text: the file that the others are from.
     File(LitStr),
     /// No text: asks that a type has a field of this name in JSON, too.

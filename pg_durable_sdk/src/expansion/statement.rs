@@ -26,6 +26,14 @@ impl Statement {
         self
     }
 
+    /// The name of a column with a document, which a reader takes for a row where it is the name of a field.
+    pub fn result_column(self, plain: &str, fields: Option<Vec<String>>) -> Self {
+        match fields.is_some_and(|fields| fields.iter().any(|field| field == "value")) {
+            true => self.text(" AS \"?column?\""),
+            false => self.text(plain),
+        }
+    }
+
     /// Has the compiler look at the text again when its file has changed.
     pub fn of_file(self, _: &'static str) -> Self {
         self

@@ -17,6 +17,13 @@ pub struct Input {
     numbers: Vec<i64>,
     text: String,
     key: Key,
+    readings: Vec<Reading>,
+}
+
+/// Has a field that is called as a column without a name of its own is.
+#[derive(Clone, Serialize, Deserialize, JsonSchema)]
+pub struct Reading {
+    value: i64,
 }
 
 #[derive(Clone, Serialize, Deserialize, JsonSchema)]
@@ -83,6 +90,7 @@ pub fn input() -> Value {
         "numbers": [3, 4],
         "text": "it's",
         "key": "6f2c1b3e-0000-4000-8000-000000000001",
+        "readings": [{"value": 1}, {"value": 2}],
     })
 }
 
@@ -96,6 +104,7 @@ pub fn signals() -> Vec<(&'static str, Value)> {
         ("clicks", clicks),
         ("key", json!("6f2c1b3e-0000-4000-8000-000000000001")),
         ("number", json!(41)),
+        ("reading", json!({"value": 5})),
     ]
 }
 
@@ -358,6 +367,17 @@ source! {
 }
 
 source! {
+    reading: Reading, input got { let s: Reading = signal("reading").await?; } s;
+    "SELECT {got.value}::bigint AS seen" gives 5, is {"value": 5}
+}
+
+source! {
+    readings: Vec<Reading>, input got {} input.readings.clone();
+    "SELECT sum(x.value) AS seen FROM jsonb_to_recordset({got}) AS x(value int)"
+    gives 3, is [{"value": 1}, {"value": 2}]
+}
+
+source! {
     rows: Vec<Click>, input got {
         let s: Vec<Click> =
             sql!("SELECT 'r' || n AS token, n::bigint AS n, NULL::text AS by FROM generate_series(1, 2) n").await?;
@@ -469,7 +489,7 @@ pub fn cells() -> Vec<Cell> {
         option_of_row option_of_no_row option_of_signal option_of_late_signal some_of_signal option_of_part
         option_of_no_part some_of_literal
         number_of_row number_of_signal number_of_part text_of_part text_of_column
-        key_of_part key_of_signal key_of_row state
+        key_of_part key_of_signal key_of_row state reading readings
         rows list_of_part list_of_signal numbers_of_part numbers_of_column
         mixed
     }

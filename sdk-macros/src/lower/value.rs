@@ -9,6 +9,7 @@ use crate::{
     model::{Value, ValueKind},
     plan::{Argument, Field, Form, Leaf, Node, Piece, Probe},
     scope::Base,
+    signature::argument_of,
     sql::unraw,
 };
 use syn::{Expr as Syntax, ExprLit, Ident, Lit, Type};
@@ -26,7 +27,8 @@ impl Lowering<'_> {
                 Vec::new()
             }
             (_, Dest::Finish) if is_list(self.output) => vec![self.list(value)],
-            (_, Dest::Finish | Dest::Nothing) => vec![Node::sql(self.way(value).columns, None)],
+            (_, Dest::Finish) => vec![self.result(value)],
+            (_, Dest::Nothing) => vec![Node::sql(self.way(value).columns, None)],
         }
     }
 
@@ -56,6 +58,23 @@ impl Lowering<'_> {
         })
     }
 
+    /// A step that gives what the workflow returns.
+    fn result(&mut self, value: &Value) -> Node {
+        let Way { mut columns, form, .. } = self.way(value);
+        if form != Form::Rows {
+            columns.pop();
+            columns.push(self.result_column(COLUMN));
+        }
+        Node::sql(columns, None)
+    }
+
+    /// A document is told from a row by the name of the column.
+    fn result_column(&self, plain: &'static str) -> Piece {
+        let inside = |ty, wrapper| argument_of(ty, wrapper).unwrap_or(ty);
+        let ty = inside(inside(self.output, "Option"), "Vec");
+        Piece::ResultColumn { plain, owner: Probe { root: ty.clone(), steps: Vec::new() } }
+    }
+
     /// A step that gives the rows of a list, which is what the workflow returns.
     fn list(&mut self, value: &Value) -> Node {
         let place = match &value.kind {
@@ -73,8 +92,9 @@ impl Lowering<'_> {
         if found.is_result() {
             return Node::sql(self.again(&found), None);
         }
-        let elements = "SELECT e.value FROM pg_catalog.jsonb_array_elements(pg_catalog.to_jsonb(";
-        let mut pieces = vec![Piece::Text(elements.to_owned())];
+        let mut pieces = vec![Piece::Text("SELECT e.value".to_owned()), self.result_column("")];
+        let elements = " FROM pg_catalog.jsonb_array_elements(pg_catalog.to_jsonb(";
+        pieces.push(Piece::Text(elements.to_owned()));
         pieces.extend(self.column(&found));
         pieces.push(Piece::Text(")) AS e(value)".to_owned()));
         Node::sql(pieces, None)
@@ -220,9 +240,12 @@ struct Way {
     form: Form,
 }
 
+/// The name of a column that is not a field.
+const COLUMN: &str = " AS value";
+
 /// A statement that gives one column.
 fn column(value: Vec<Piece>) -> Vec<Piece> {
-    around("SELECT ", value, " AS value")
+    around("SELECT ", value, COLUMN)
 }
 
 /// A statement that gives a document. It has the value inside, since a part of a document takes the SQL type of its
