@@ -649,6 +649,7 @@ async fn rows() -> Result<Vec<Hold>> {
         sql!("SELECT n::bigint AS id, 'x' AS sku, NULL::text AS note FROM generate_series(1, 3) n").await?;
     let one: Hold = sql!("SELECT * FROM {all.*} WHERE id = 2").await?;
     sql!("SELECT id FROM {all.*} WHERE id > {one.id} AND id < {LIMIT}").await?;
+    sql!("SELECT json_agg(r) FROM (SELECT * FROM {all.*}) r").await?;
     Ok(all)
 }
 
@@ -660,6 +661,7 @@ fn rows_built() -> Workflow {
         )
         .step(sql("SELECT * FROM $all.* WHERE id = 2").named("one"))
         .step(pg_durable_sdk::sql!("SELECT id FROM $all.* WHERE id > $one.id AND id < {LIMIT}"))
+        .step(sql("SELECT json_agg(r) FROM (SELECT * FROM $all.*) r"))
         .step(sql("SELECT * FROM $all.*"))
 }
 

@@ -224,7 +224,7 @@ impl Lowering<'_> {
     /// What a place holds, as one expression of SQL.
     pub(super) fn column(&mut self, found: &Found) -> Vec<Piece> {
         if found.binding.is_rows() && found.fields.is_empty() {
-            let message = "these are all rows: aggregate them in SQL, `SELECT json_agg(r) FROM {rows.*} r`";
+            let message = "these are all rows: aggregate them in SQL, `SELECT json_agg(r) FROM (SELECT * FROM {rows.*}) r`";
             self.errors.at(found.span, message);
         }
         found.in_place(true)
