@@ -222,6 +222,10 @@ fn piece(statement: TokenStream, piece: &Piece) -> TokenStream {
             let is_row = is_row(probe.as_ref());
             quote!(#statement.payload(#path, #nullable, #is_row, #sql_type))
         }
+        Piece::Reference(Reference { path, nullable, cast: false, is_payload: true, probe }) => {
+            let (nullable, element) = (is_nullable(*nullable, probe.as_ref()), element(probe.as_ref()));
+            quote!(#statement.captured_payload(#path, #nullable, #element))
+        }
         Piece::Reference(Reference { path, nullable, cast, probe, .. }) => {
             let Some(probe) = probe.as_ref().map(self::probe) else {
                 let cast = optional(cast.then_some("jsonb"));
@@ -233,10 +237,7 @@ fn piece(statement: TokenStream, piece: &Piece) -> TokenStream {
         Piece::Input { nullable, probe } => {
             let nullable = is_nullable(*nullable, probe.as_ref());
             let sql_type = sql_type(probe.as_ref());
-            let element = match probe.as_ref().map(self::probe) {
-                Some(probe) => quote!((&#probe).element()),
-                None => optional(None::<&str>),
-            };
+            let element = element(probe.as_ref());
             quote!(#statement.input(#nullable, #sql_type, #element))
         }
         Piece::Whole { name, nullable, probe } => {
@@ -290,6 +291,14 @@ fn sql_type(probe: Option<&Probe>) -> TokenStream {
     match probe.map(self::probe) {
         Some(probe) => quote!((&#probe).sql_type()),
         None => quote!("jsonb"),
+    }
+}
+
+/// The SQL type of the elements, where it is that of a list of such.
+fn element(probe: Option<&Probe>) -> TokenStream {
+    match probe.map(self::probe) {
+        Some(probe) => quote!((&#probe).element()),
+        None => optional(None::<&str>),
     }
 }
 

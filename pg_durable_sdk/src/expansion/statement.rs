@@ -53,6 +53,14 @@ impl Statement {
         self.text("'{sys_instance_id}'::text")
     }
 
+    /// All of a signal's payload where it is captured: it has the SQL type of what it is, and a list is an array.
+    pub fn captured_payload(self, path: &str, is_nullable: bool, element: Option<&str>) -> Self {
+        match element {
+            Some(element) => self.list(path, is_nullable, element),
+            None => self.reference(path, is_nullable, None),
+        }
+    }
+
     /// All of a signal's payload as a value of this SQL type. What is no document has an SQL type already.
     pub fn payload(self, path: &str, is_nullable: bool, is_row: bool, sql_type: &str) -> Self {
         match (is_row, sql_type) {
@@ -66,25 +74,25 @@ impl Statement {
     /// All of the input, which is a JSON document even where it is one number or text, or a list of such.
     pub fn input(self, is_nullable: bool, sql_type: &str, element: Option<&str>) -> Self {
         match (sql_type, element) {
-            ("jsonb", None) => self.input_document(is_nullable),
-            ("jsonb", Some(element)) if is_nullable => {
-                // No list is NULL, and not an empty one.
-                let asked = self.text("CASE WHEN ").input_document(true).text(" IS NOT NULL THEN ");
-                asked.input_list(true, element).text(" END")
+            ("jsonb", None) => self.reference("input", is_nullable, Some("jsonb")),
+            ("jsonb", Some(element)) => self.list("input", is_nullable, element),
+            (scalar, _) => {
+                let document = self.text("(").reference("input", is_nullable, Some("jsonb"));
+                document.text(" #>> '{}')::").text(scalar)
             }
-            ("jsonb", Some(element)) => self.input_list(false, element),
-            (scalar, _) => self.text("(").input_document(is_nullable).text(" #>> '{}')::").text(scalar),
         }
     }
 
-    fn input_document(self, is_nullable: bool) -> Self {
-        self.reference("input", is_nullable, Some("jsonb"))
-    }
-
-    fn input_list(self, is_nullable: bool, element: &str) -> Self {
-        let list = self.text("ARRAY(SELECT e.value::").text(element);
-        let list = list.text(" FROM pg_catalog.jsonb_array_elements_text(").input_document(is_nullable);
-        list.text(") AS e(value))")
+    /// A list in a document as an array. No list is NULL, and not an empty one.
+    fn list(self, path: &str, is_nullable: bool, element: &str) -> Self {
+        let document = |statement: Self| statement.reference(path, is_nullable, Some("jsonb"));
+        let asked = match is_nullable {
+            true => document(self.text("CASE WHEN ")).text(" IS NOT NULL THEN "),
+            false => self,
+        };
+        let list = asked.text("ARRAY(SELECT e.value::").text(element);
+        let list = document(list.text(" FROM pg_catalog.jsonb_array_elements_text(")).text(") AS e(value))");
+        list.text(if is_nullable { " END" } else { "" })
     }
 
     /// Asks that a field has the name in JSON that it has in Rust, where the former are known.

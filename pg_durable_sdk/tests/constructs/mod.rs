@@ -734,6 +734,30 @@ fn input_list_built() -> Workflow {
     )
 }
 
+#[workflow(name = "signal list", version = 1)]
+async fn signal_list() -> Result<Listed> {
+    let ids: Vec<i64> = signal("ids").await?;
+    let late: Option<Vec<String>> = signal("late").timeout(millis(1)).await?;
+    sql!("SELECT 2 = ANY({ids}) AS found, {late} IS NULL AS late").await
+}
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+pub struct Listed {
+    found: bool,
+    late: bool,
+}
+
+fn signal_list_built() -> Workflow {
+    new()
+        .wait_for_signal(signal("ids").named("ids"))
+        .wait_for_signal(signal("late").timeout(Duration::from_millis(1)).named("late"))
+        .step(sql(
+            "SELECT 2 = ANY(ARRAY(SELECT e.value::bigint FROM pg_catalog.jsonb_array_elements_text($ids.data::jsonb) AS e(value))) \
+             AS found, CASE WHEN $late.data?::jsonb IS NOT NULL THEN ARRAY(SELECT e.value::text FROM \
+             pg_catalog.jsonb_array_elements_text($late.data?::jsonb) AS e(value)) END IS NULL AS late",
+        ))
+}
+
 #[workflow(name = "input structs", version = 1)]
 async fn input_structs(holds: Option<Vec<Hold>>) -> Result<Option<Vec<Hold>>> {
     sql!("SELECT 1 FROM jsonb_to_recordset({holds}) AS x(id bigint, sku text)").await?;
@@ -792,6 +816,9 @@ pub fn constructs() -> Vec<Construct> {
         construct("run", own_id, own_id_built()).gives(json!([{"id": true, "told": true}])),
         Construct { input: json!([1, 2]), ..construct("input_list", input_list, input_list_built()) }
             .gives(json!([{"value": 1}, {"value": 2}])),
+        construct("signal_list", signal_list, signal_list_built())
+            .signal("ids", json!([1, 2]))
+            .gives(json!([{"found": true, "late": true}])),
         Construct {
             input: json!([{"id": 1, "sku": "x", "note": null}]),
             ..construct("input_structs", input_structs, input_structs_built())
