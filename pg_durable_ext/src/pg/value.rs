@@ -148,7 +148,7 @@ fn write_display(json: &mut Sink, value: impl std::fmt::Display) {
 }
 
 fn write_float(json: &mut Sink, value: f64, text: impl FnOnce() -> String) {
-    if value.is_finite() { json.push_str(&text()) } else { json.push_str("null") }
+    if value.is_finite() { json.push_str(&text()) } else { json.push_string(&text()) }
 }
 
 /// Keeps the styles of a role or a step out of what is stored: the next step may have others. Restores on drop.
