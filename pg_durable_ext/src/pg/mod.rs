@@ -26,6 +26,7 @@ pub mod process;
 pub mod query;
 pub mod remote;
 pub mod role;
+mod row_types;
 pub mod sequence;
 pub mod session;
 pub mod shmem;

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ffi::CString;
 use std::rc::Rc;
 
@@ -10,7 +10,7 @@ use pgrx::pg_sys;
 
 use super::inference::{self, Parameter, Typing};
 use super::statement::Text;
-use super::value;
+use super::{row_types, value};
 
 /// The most plans a process keeps.
 const PLANS_MAX: usize = 256;
@@ -26,7 +26,9 @@ struct PlanKey {
 #[derive(Default)]
 struct Plans {
     kept: HashMap<PlanKey, KeptPlan>,
-    seen: std::collections::HashSet<u64>,
+    seen: HashSet<u64>,
+    /// Those of which no plan is kept: see [`row_types`].
+    unfit: HashSet<u64>,
 }
 
 /// A plan, and which of the given parameters each of its numbers stands for.
@@ -64,11 +66,13 @@ pub(super) unsafe fn plan_source(
     }
     let mut hasher = std::hash::DefaultHasher::new();
     key.hash(&mut hasher);
+    let hash = hasher.finish();
     let is_new = PLANS.with_borrow_mut(|plans| {
         if plans.seen.len() > 16 * PLANS_MAX {
             plans.seen.clear();
+            plans.unfit.clear();
         }
-        plans.seen.insert(hasher.finish())
+        plans.seen.insert(hash) || plans.unfit.contains(&hash)
     });
     if is_new {
         return None;
@@ -84,13 +88,18 @@ pub(super) unsafe fn plan_source(
             (raw, Cow::Borrowed(&text.sql), types.collect(), (0..parameters.len()).collect())
         } else {
             // The kept statement has the types that are found now: it can be analysed anew without us.
-            let found = inference::analyze(raw, &text.sql, parameters);
+            let found = inference::analyze(copy(raw), &text.sql, parameters);
             let again = Text::parse_encoded(found.text(&text.sql));
             (again.statements[0], Cow::Owned(again.sql), found.types, found.sources)
         };
         let mut types: Vec<pg_sys::Oid> = types;
         let source = pg_sys::CreateCachedPlan(raw, sql.as_ptr(), tag);
-        let queries = inference::analyze_fixed(raw, &sql, &types);
+        let queries = inference::analyze_fixed(copy(raw), &sql, &types);
+        if row_types::are_read(queries) {
+            pg_sys::DropCachedPlan(source);
+            PLANS.with_borrow_mut(|plans| plans.unfit.insert(hash));
+            return None;
+        }
         pg_sys::CompleteCachedPlan(
             source,
             queries,
@@ -115,4 +124,13 @@ pub(super) unsafe fn plan_source(
         plans.kept.insert(key, kept.clone());
     });
     Some(kept)
+}
+
+/// A copy for the analysis, which changes what it is given.
+///
+/// # Safety
+/// `raw` is a statement of the parser's.
+unsafe fn copy(raw: *mut pg_sys::RawStmt) -> *mut pg_sys::RawStmt {
+    // SAFETY: promised by the caller; a copy is of the same kind.
+    unsafe { pg_sys::copyObjectImpl(raw.cast()).cast() }
 }
