@@ -731,9 +731,8 @@ impl Progress {
         let bound = self.bindings(branch).and_then(|bindings| bindings.get(name));
         let outcome =
             bound.ok_or_else(|| ProgressError::ConditionNotBound { node, name: name.to_owned() })?;
-        let count = outcome.value.get("row_count").and_then(Value::as_u64);
-        count
-            .map(|count| count > 0)
+        let rows = outcome.value.get("row_count").and_then(|_| outcome.value.get("rows")?.as_array());
+        rows.map(|rows| !rows.is_empty())
             .ok_or_else(|| ProgressError::ConditionNotRows { node, name: name.to_owned() })
     }
 

@@ -20,6 +20,8 @@ pub(super) struct Capture {
     pub columns: Arc<Vec<Column>>,
     names: Vec<String>,
     rows: u64,
+    /// How many rows the command has changed, if it is one that changes rows.
+    changed: Option<u64>,
 }
 
 impl Capture {
@@ -37,6 +39,7 @@ impl Capture {
             columns: Arc::default(),
             names: Vec::new(),
             rows: 0,
+            changed: None,
         })
     }
 
@@ -44,13 +47,20 @@ impl Capture {
         self.json.is_full()
     }
 
+    /// Notes how the command has ended: one that changes rows says how many.
+    pub fn note_completion(&mut self, completion: &pg_sys::QueryCompletion) {
+        use pg_sys::CommandTag::{CMDTAG_DELETE, CMDTAG_INSERT, CMDTAG_MERGE, CMDTAG_UPDATE};
+        let changes = [CMDTAG_INSERT, CMDTAG_UPDATE, CMDTAG_DELETE, CMDTAG_MERGE];
+        self.changed = changes.contains(&completion.commandTag).then_some(completion.nprocessed);
+    }
+
     /// Takes the result.
     pub fn finish(&mut self) -> String {
         if self.rows == 0 {
             self.json.push_str(ROWS);
         }
-        let rows = self.rows;
-        self.json.finish(&format!(r#"],"row_count":{rows}}}"#))
+        let count = self.changed.unwrap_or(self.rows);
+        self.json.finish(&format!(r#"],"row_count":{count}}}"#))
     }
 }
 

@@ -194,6 +194,7 @@ fn run_statement(
             })
         });
         pg_sys::PortalDrop(portal, false);
+        capture.note_completion(&completion);
         if capture.is_too_large() {
             return Err(ScriptError::ResultTooLarge { limit: result_max });
         }
