@@ -147,8 +147,10 @@ fn write_display(json: &mut Sink, value: impl std::fmt::Display) {
     let _ = write!(json, "{value}");
 }
 
+/// A number; a string where `jsonb` has no such number: NaN, the infinities and the negative zero.
 fn write_float(json: &mut Sink, value: f64, text: impl FnOnce() -> String) {
-    if value.is_finite() { json.push_str(&text()) } else { json.push_string(&text()) }
+    let is_number = value.is_finite() && !(value == 0.0 && value.is_sign_negative());
+    if is_number { json.push_str(&text()) } else { json.push_string(&text()) }
 }
 
 /// Keeps the styles of a role or a step out of what is stored: the next step may have others. Restores on drop.
