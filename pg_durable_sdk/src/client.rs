@@ -297,28 +297,13 @@ impl Client {
         self.inner.sessions.session().await
     }
 
-    /// Sends one statement, which is carried out once at most. Whether it was is unknown when the connection is lost.
-    ///
-    /// Where it collides with others, as statements of roles that are serializable by default do, it has left nothing
-    /// behind and is sent again.
+    /// [`send`], over a session of the client's.
     pub(crate) async fn query(
         &self,
         sql: &str,
         parameters: &[Parameter<'_>],
     ) -> Result<Vec<Row>, ServerError> {
-        let mut backoff = Backoff::new();
-        for _ in 1..COLLISIONS {
-            match self.query_once(sql, parameters).await {
-                Err(error) if error.is(&SqlState::T_R_SERIALIZATION_FAILURE) => backoff.pause().await,
-                result => return result,
-            }
-        }
-        self.query_once(sql, parameters).await
-    }
-
-    async fn query_once(&self, sql: &str, parameters: &[Parameter<'_>]) -> Result<Vec<Row>, ServerError> {
-        let session = self.session().await?;
-        Ok(session.query_typed(sql, parameters).await?)
+        send(&self.session().await?, sql, parameters).await
     }
 
     /// Sends a statement that may be carried out twice: once more where the connection turns out to be lost.
@@ -341,7 +326,7 @@ impl Client {
         let mut is_open = false;
         loop {
             let error = match self.session().await {
-                Ok(_) => match self.query(start.sql(), &start.parameters()).await {
+                Ok(session) => match send(&session, start.sql(), &start.parameters()).await {
                     Ok(rows) => return Start::id(&rows).map_err(StartError::Server),
                     Err(error) => {
                         is_open |= error.is_connection_lost();
@@ -363,4 +348,19 @@ impl Client {
             });
         }
     }
+}
+
+/// Sends one statement, which is carried out once at most. Whether it was is unknown when the connection is lost.
+///
+/// Where it collides with others, as statements of roles that are serializable by default do, it has left nothing behind
+/// and is sent again.
+async fn send(session: &Session, sql: &str, parameters: &[Parameter<'_>]) -> Result<Vec<Row>, ServerError> {
+    let mut backoff = Backoff::new();
+    for _ in 1..COLLISIONS {
+        match session.query_typed(sql, parameters).await.map_err(ServerError::from) {
+            Err(error) if error.is(&SqlState::T_R_SERIALIZATION_FAILURE) => backoff.pause().await,
+            result => return result,
+        }
+    }
+    Ok(session.query_typed(sql, parameters).await?)
 }
