@@ -104,6 +104,19 @@ macro_rules! pass_on {
     )+};
 }
 
+macro_rules! tuple_structs_as_tuples {
+    () => {
+        fn deserialize_tuple_struct<V: Visitor<'de>>(
+            self,
+            _name: &'static str,
+            len: usize,
+            visitor: V,
+        ) -> Result<V::Value, OutputError> {
+            self.deserialize_tuple(len, visitor)
+        }
+    };
+}
+
 /// The same for the only column of a row, which errors name.
 macro_rules! pass_to_column {
     ($($method:ident($($argument:ident: $type:ty),*))+) => {$(
@@ -192,14 +205,7 @@ impl<'de> Deserializer<'de> for Whole<'de> {
         }
     }
 
-    fn deserialize_tuple_struct<V: Visitor<'de>>(
-        self,
-        _name: &'static str,
-        len: usize,
-        visitor: V,
-    ) -> Result<V::Value, OutputError> {
-        self.deserialize_tuple(len, visitor)
-    }
+    tuple_structs_as_tuples! {}
 
     /// `()` is for who does not care.
     fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, OutputError> {
@@ -256,14 +262,7 @@ impl<'de> Deserializer<'de> for Row<'de> {
         }
     }
 
-    fn deserialize_tuple_struct<V: Visitor<'de>>(
-        self,
-        _name: &'static str,
-        len: usize,
-        visitor: V,
-    ) -> Result<V::Value, OutputError> {
-        self.deserialize_tuple(len, visitor)
-    }
+    tuple_structs_as_tuples! {}
 
     fn deserialize_struct<V: Visitor<'de>>(
         self,
