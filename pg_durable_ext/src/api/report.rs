@@ -99,10 +99,7 @@ fn of_graph(error: &impl std::error::Error, source: &GraphError) -> ErrorReport 
     if let Some(path) = source.path() {
         made = made.set_detail(format!("The node is at {path}."));
     }
-    match source.hint() {
-        Some(hint) => made.set_hint(hint),
-        None => made,
-    }
+    with_hint(made, source.hint())
 }
 
 impl From<NotPreloaded> for ErrorReport {
@@ -134,11 +131,7 @@ impl From<StartError> for ErrorReport {
             StartError::InputTooLarge => report(Code::ERRCODE_PROGRAM_LIMIT_EXCEEDED)
                 .set_hint("Keep the document in a table and pass its key."),
             StartError::Input(unreadable) => {
-                let report = report(code_of_unreadable(unreadable));
-                match unreadable.hint() {
-                    Some(hint) => report.set_hint(hint),
-                    None => report,
-                }
+                with_hint(report(code_of_unreadable(unreadable)), unreadable.hint())
             }
             StartError::OtherWorkflow { difference, .. } => {
                 let report = report(Code::ERRCODE_INVALID_PARAMETER_VALUE)
@@ -177,10 +170,14 @@ fn of_failure(message: String, failure: Failure) -> ErrorReport {
     if let Some(detail) = failure.detail {
         made = made.set_detail(detail);
     }
-    if let Some(hint) = failure.hint {
-        made = made.set_hint(hint);
+    with_hint(made, failure.hint)
+}
+
+fn with_hint(report: ErrorReport, hint: Option<impl Into<String>>) -> ErrorReport {
+    match hint {
+        Some(hint) => report.set_hint(hint),
+        None => report,
     }
-    made
 }
 
 /// The code for a document that the engine does not read.
@@ -328,11 +325,7 @@ impl From<SignalError> for ErrorReport {
             SignalError::TooLarge => report(Code::ERRCODE_PROGRAM_LIMIT_EXCEEDED, &error)
                 .set_hint("Keep the document in a table and send its key."),
             SignalError::Data(unreadable) => {
-                let report = report(code_of_unreadable(unreadable), &error);
-                match unreadable.hint() {
-                    Some(hint) => report.set_hint(hint),
-                    None => report,
-                }
+                with_hint(report(code_of_unreadable(unreadable), &error), unreadable.hint())
             }
             SignalError::Terminal { .. } => report(Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, &error)
                 .set_detail("Signals are delivered only to pending and running instances."),
