@@ -213,42 +213,43 @@ fn graph_if_else_op(partial_if: Text, else_branch: Text) -> Result<Text, ErrorRe
 
 #[pg_extern]
 fn graph_join(a: Text, b: Text) -> Result<Text, ErrorReport> {
-    join(&[&a, &b])
+    over(&[&a, &b], Fragment::join)
 }
 
 #[pg_extern]
 fn graph_join3(a: Text, b: Text, c: Text) -> Result<Text, ErrorReport> {
-    join(&[&a, &b, &c])
+    over(&[&a, &b, &c], Fragment::join)
 }
 
 #[pg_extern]
 fn graph_join_many(branches: Array<&str>) -> Result<Text, ErrorReport> {
-    join(&not_null(&branches)?.iter().map(String::as_str).collect::<Vec<_>>())
+    over_all(&branches, Fragment::join)
 }
 
 #[pg_extern]
 fn graph_race(a: Text, b: Text) -> Result<Text, ErrorReport> {
-    race(&[&a, &b])
+    over(&[&a, &b], Fragment::race)
 }
 
 #[pg_extern]
 fn graph_race_many(branches: Array<&str>) -> Result<Text, ErrorReport> {
-    race(&not_null(&branches)?.iter().map(String::as_str).collect::<Vec<_>>())
+    over_all(&branches, Fragment::race)
 }
 
 #[pg_extern]
 fn graph_race_tagged(branches: Array<&str>) -> Result<Text, ErrorReport> {
-    let branches = not_null(&branches)?;
-    let branches: Vec<_> = branches.iter().map(String::as_str).collect();
-    Ok(give(Fragment::race_tagged(&pieces(&branches)?).map_err(BuildError::from)?))
+    over_all(&branches, Fragment::race_tagged)
 }
 
-fn join(branches: &[&str]) -> Result<Text, ErrorReport> {
-    Ok(give(Fragment::join(&pieces(branches)?).map_err(BuildError::from)?))
+/// What makes one piece of several branches.
+type Over = fn(&[Fragment]) -> Result<Fragment, GraphError>;
+
+fn over(branches: &[&str], combine: Over) -> Result<Text, ErrorReport> {
+    Ok(give(combine(&pieces(branches)?).map_err(BuildError::from)?))
 }
 
-fn race(branches: &[&str]) -> Result<Text, ErrorReport> {
-    Ok(give(Fragment::race(&pieces(branches)?).map_err(BuildError::from)?))
+fn over_all(branches: &Array<'_, &str>, combine: Over) -> Result<Text, ErrorReport> {
+    over(&not_null(branches)?.iter().map(String::as_str).collect::<Vec<_>>(), combine)
 }
 
 fn not_null(branches: &Array<'_, &str>) -> Result<Vec<String>, BuildError> {
