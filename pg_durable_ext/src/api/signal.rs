@@ -41,19 +41,29 @@ pub enum SignalError {
     Terminal { id: String, status: String },
 }
 
+/// What is sent, as it is stored and as it is read.
+struct Payload {
+    /// JSON.
+    json: String,
+    value: Value,
+}
+
 /// The data as JSON: what `jsonb` does not take is a JSON string, and NULL is JSON's null.
-fn payload(data: Option<Text>) -> Result<String, SignalError> {
-    let Some(data) = data else { return Ok("null".to_owned()) };
+fn payload(data: Option<Text>) -> Result<Payload, SignalError> {
+    let Some(data) = data else { return Ok(Payload { json: "null".to_owned(), value: Value::Null }) };
     if data.len() > DOCUMENT_MAX {
         return Err(SignalError::TooLarge);
     }
     match json::is_jsonb(&data) {
         Verdict::Jsonb => {
-            document::read(&data)?;
-            Ok(data.0)
+            let value = document::read(&data)?;
+            Ok(Payload { json: data.0, value })
         }
         Verdict::TooDeep => Err(Unreadable::TooDeep.into()),
-        Verdict::NotJsonb => Ok(Value::from(data.0).to_string()),
+        Verdict::NotJsonb => {
+            let value = Value::from(data.0);
+            Ok(Payload { json: value.to_string(), value })
+        }
     }
 }
 
@@ -80,17 +90,19 @@ fn signal_send(
     let sender = role::current_user();
     let _owner = store::as_owner();
     let spi = Session::open();
-    let status = instances::get(&instance_id).ok_or_else(|| NotFound(instance_id.to_string()))?.status;
-    if !matches!(status.as_str(), "pending" | "running") {
-        return Err(SignalError::Terminal { id: instance_id.to_string(), status }.into());
+    let instance = instances::get(&instance_id).ok_or_else(|| NotFound(instance_id.to_string()))?;
+    if !matches!(instance.status.as_str(), "pending" | "running") {
+        return Err(SignalError::Terminal { id: instance_id.to_string(), status: instance.status }.into());
     }
-    if let Some(schema) = workflows::signal_schema(&spi, &instance_id, &signal_name) {
-        check_payload(&signal_name, &schema, &payload)?;
+    if instance.is_registered
+        && let Some(schema) = workflows::signal_schema(&spi, &instance_id, &signal_name)
+    {
+        check_payload(&signal_name, &schema, &payload.value)?;
     }
     let new = NewSignal {
         instance: &instance_id,
         name: &signal_name,
-        payload: &payload,
+        payload: &payload.json,
         sender,
         idempotency_key: idempotency_key.as_ref().map(|key| key.0.as_str()),
     };
@@ -101,10 +113,9 @@ fn signal_send(
 }
 
 /// Refuses data that the workflow could not use, so that whoever signals cannot fail it.
-fn check_payload(name: &str, schema: &str, payload: &str) -> Result<(), SignalError> {
-    let payload: Value = serde_json::from_str(payload).unwrap_or_default();
+fn check_payload(name: &str, schema: &str, payload: &Value) -> Result<(), SignalError> {
     let name = name.to_owned();
-    schema::fits(schema, &payload).map_err(|misfit| match misfit {
+    schema::fits(schema, payload).map_err(|misfit| match misfit {
         Misfit::Violates { violations, more } => SignalError::Violates { name, violations, more },
         Misfit::TooMuchWork => SignalError::TooMuchWork { name },
         Misfit::Schema(violation) => SignalError::Schema { name, violation },

@@ -39,6 +39,8 @@ pub struct Instance {
     pub durability: String,
     /// JSON.
     pub input: Option<String>,
+    /// It runs a registered workflow.
+    pub is_registered: bool,
     /// Where the row lies.
     pub place: Tid,
 }
@@ -187,7 +189,17 @@ pub fn uncommitted(spi: &Session, id: &str) -> Option<Uncommitted> {
 /// The columns of [`Instance`].
 static READ: heap::Table = heap::Table {
     name: c"instances",
-    columns: &[c"id", c"label", c"status", c"submitted_by", c"database", c"vars", c"durability", c"input"],
+    columns: &[
+        c"id",
+        c"label",
+        c"status",
+        c"submitted_by",
+        c"database",
+        c"vars",
+        c"durability",
+        c"input",
+        c"workflow",
+    ],
 };
 
 /// Reads an instance, whoever owns it.
@@ -202,6 +214,7 @@ pub fn get(id: &str) -> Option<Instance> {
             vars: row.json(5),
             durability: row.text(6),
             input: row.json(7),
+            is_registered: row.optional_text(8).is_some(),
             place: row.place(),
         });
     });
