@@ -122,18 +122,19 @@ pub fn consume(
     generation: i64,
     position: &Position,
 ) {
-    let (id, node) = (Arg::Int8(signal.id), node.to_string());
-    let open_from = position.open_from.unwrap_or(position.passes.len());
-    if position.open_from.is_none() && open_from > 0 && !signal.has_key {
+    let id = Arg::Int8(signal.id);
+    let (may_come_back, is_in_loop) = (position.open_from.is_some(), !position.passes.is_empty());
+    if is_in_loop && !may_come_back && !signal.has_key {
         spi.run(&DELETE, &[Arg::Text(instance), id]);
         return;
     }
-    let passes = array(&position.passes);
+    let (node, passes) = (node.to_string(), array(&position.passes));
     let (node, generation) = (Arg::Text(&node), Arg::Int8(generation));
     spi.run(&CONSUME, &[Arg::Text(instance), id, node, generation, Arg::Text(&passes)]);
-    if position.open_from.is_some() && open_from > 0 {
-        let settled = array(&position.passes[..open_from]);
-        spi.run(&DELETE_SETTLED, &[Arg::Text(instance), node, Arg::Text(&settled)]);
+    // What it consumed in a pass that is settled cannot come back any more.
+    if let Some(loops @ 1..) = position.open_from {
+        let open = array(&position.passes[..loops]);
+        spi.run(&DELETE_SETTLED, &[Arg::Text(instance), node, Arg::Text(&open)]);
     }
 }
 
