@@ -3,12 +3,13 @@
 use pg_durable_graph::kind::{Given, Leaf, Wait};
 use pg_durable_graph::limits::SPAN_MAX;
 use pg_durable_graph::status::NodeStatus;
+use pg_durable_graph::verdict::Phase;
 use pg_durable_graph::{Failure, NodeId};
 
 use crate::engine::checkpoint;
 use crate::engine::instance::Instance;
 use crate::engine::statement;
-use crate::engine::stop::Stop;
+use crate::engine::stop::{Caught, Stop};
 use crate::pg::clock;
 use crate::pg::spi::{Arg, statement};
 
@@ -19,20 +20,21 @@ pub fn arm(instance: &mut Instance, node: NodeId, leaf: &Leaf) -> Result<(), Sto
     if instance.progress.status(node) == NodeStatus::Running {
         return Ok(());
     }
-    let wake_at = end_of(instance, node, given).map_err(|failure| Stop::Failed { node, failure })?;
+    let wake_at = end_of(instance, node, given)?;
     checkpoint::internal(instance, |instance, spi| instance.begin_given_wait(spi, node, wake_at))
 }
 
 statement!(FOR, c"SELECT $1 OPERATOR(pg_catalog.+) $2::pg_catalog.interval", [TIMESTAMPTZOID, TEXTOID]);
 statement!(UNTIL, c"SELECT $1::pg_catalog.timestamptz", [TEXTOID]);
 
-fn end_of(instance: &Instance, node: NodeId, given: Given<'_>) -> Result<i64, Failure> {
+fn end_of(instance: &Instance, node: NodeId, given: Given<'_>) -> Result<i64, Stop> {
+    let failed = |failure| Stop::Failed { node, failure };
     let now = clock::now();
     let (text, what) = match given {
         Given::For(text) => (text, "neither a number of seconds nor an interval"),
         Given::Until(text) => (text, "no point in time"),
     };
-    let text = statement::expand(instance, node, text)?;
+    let text = statement::expand(instance, node, text).map_err(failed)?;
     let read = checkpoint::in_transaction(|spi| {
         let rows = match given {
             // PostgreSQL reads a plain number as seconds, too.
@@ -44,13 +46,14 @@ fn end_of(instance: &Instance, node: NodeId, given: Given<'_>) -> Result<i64, Fa
     let far = now.saturating_add(SPAN_MAX.as_micros() as i64);
     match read {
         Ok(Some(until)) if until > far => {
-            Err(Failure::new("22023", format!("'{text}' is more than 100 years away")))
+            Err(failed(Failure::new("22023", format!("'{text}' is more than 100 years away"))))
         }
         // Negative or past: at once.
         Ok(Some(until)) => Ok(until.max(now)),
-        Ok(None) => Err(bad(&text, what)),
-        Err(failure) if failure.sqlstate.starts_with("22") => Err(bad(&text, what)),
-        Err(failure) => Err(failure),
+        Ok(None) => Err(failed(bad(&text, what))),
+        Err(failure) if failure.sqlstate.starts_with("22") => Err(failed(bad(&text, what))),
+        // That is not the text's: it may pass.
+        Err(failure) => Err(Caught::in_phase(Phase::Engine, failure).into()),
     }
 }
 
