@@ -7,6 +7,7 @@ use pg_durable_graph::InstanceStatus;
 use pg_durable_graph::listing::{Cursor, Filter, Match, Sort, SortKey, Wanted};
 use pgrx::pg_sys::Oid;
 
+use super::waits::IS_LIVE;
 use crate::pg::query::{Query, Value};
 
 /// Whose instances are shown.
@@ -34,16 +35,6 @@ pub struct Question<'a> {
 /// What each arm of a statement has of an instance.
 const COLUMNS: &str = "i.id, i.label, i.workflow, i.version, i.submitted_by, i.status, i.created_at, i.started_at, \
      i.completed_at, i.sqlstate, i.error, i.attributes, i.root_node";
-
-/// Whether a wait, `w`, is still one: a RACE or LOOP that has come to an end may have given it up, while the row of the
-/// wait was being written.
-const IS_LIVE: &str = "(w.guards IS NULL OR NOT EXISTS (
-        SELECT FROM pg_catalog.unnest(w.guards) AS g (guard)
-             JOIN df.nodes AS n ON n.instance_id OPERATOR(pg_catalog.=) w.instance_id
-                 AND n.id OPERATOR(pg_catalog.=) pg_catalog.split_part(g.guard, ':', 1)::pg_catalog.varchar
-        WHERE n.generation OPERATOR(pg_catalog.>) pg_catalog.split_part(g.guard, ':', 2)::pg_catalog.int8
-           OR n.generation OPERATOR(pg_catalog.=) pg_catalog.split_part(g.guard, ':', 2)::pg_catalog.int8
-              AND n.status OPERATOR(pg_catalog.=) ANY (ARRAY['completed', 'failed'])))";
 
 const IS_UNFINISHED: &str = "i.status OPERATOR(pg_catalog.=) ANY (ARRAY['pending', 'running'])";
 

@@ -38,28 +38,6 @@ statement!(
     ]
 );
 
-statement!(
-    OVER,
-    c"SELECT FROM df.nodes AS n
-           JOIN ROWS FROM (pg_catalog.unnest($2::pg_catalog.varchar[]), pg_catalog.unnest($3::pg_catalog.int8[]))
-               AS g (id, generation) ON g.id OPERATOR(pg_catalog.=) n.id
-      WHERE n.instance_id OPERATOR(pg_catalog.=) $1::pg_catalog.varchar
-        AND (n.generation OPERATOR(pg_catalog.>) g.generation
-             OR n.generation OPERATOR(pg_catalog.=) g.generation AND n.status OPERATOR(pg_catalog.=) 'completed')
-      LIMIT 1",
-    [TEXTOID, TEXTARRAYOID, TEXTARRAYOID]
-);
-
-/// Whether one of these RACEs and LOOPs has come to an end in the generation that it was seen in.
-pub fn is_any_over(spi: &Session, instance: &str, guards: &[(NodeId, i64)]) -> bool {
-    let texts: Vec<(String, String)> =
-        guards.iter().map(|(node, generation)| (node.to_string(), generation.to_string())).collect();
-    let nodes: Vec<_> = texts.iter().map(|(node, _)| Some(node.as_str())).collect();
-    let generations: Vec<_> = texts.iter().map(|(_, generation)| Some(generation.as_str())).collect();
-    let args = [Arg::Text(instance), Arg::TextArray(&nodes), Arg::TextArray(&generations)];
-    spi.run(&OVER, &args).count > 0
-}
-
 /// The columns that [`INSERT`] fills in, with those that have defaults.
 static NEW: heap::Table = heap::Table {
     name: c"nodes",

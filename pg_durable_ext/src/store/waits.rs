@@ -5,7 +5,7 @@
 
 use pg_durable_graph::NodeId;
 
-use crate::pg::spi::{Arg, Session, statement};
+use crate::pg::spi::{self, Arg, Session, statement};
 use crate::pg::{heap, xact};
 
 static WAITS: heap::Table = heap::Table {
@@ -26,6 +26,46 @@ pub struct Wait<'a> {
     pub guards: Vec<(NodeId, i64)>,
 }
 
+/// Whether one of the `guards` of an instance, both SQL, has come to an end in the generation that it was seen in.
+macro_rules! is_any_over {
+    ($instance:literal, $guards:literal) => {
+        concat!(
+            "EXISTS (
+                SELECT FROM pg_catalog.unnest(",
+            $guards,
+            ") AS g (guard)
+                     JOIN df.nodes AS n ON n.instance_id OPERATOR(pg_catalog.=) ",
+            $instance,
+            " AND n.id OPERATOR(pg_catalog.=) pg_catalog.split_part(g.guard, ':', 1)::pg_catalog.varchar
+                WHERE n.generation OPERATOR(pg_catalog.>) pg_catalog.split_part(g.guard, ':', 2)::pg_catalog.int8
+                   OR n.generation OPERATOR(pg_catalog.=) pg_catalog.split_part(g.guard, ':', 2)::pg_catalog.int8
+                      AND n.status OPERATOR(pg_catalog.=) ANY (ARRAY['completed', 'failed']))"
+        )
+    };
+}
+
+/// Whether a wait, `w`, is still one: a RACE or LOOP that has come to an end may have given it up, while the row of the
+/// wait was being written.
+pub const IS_LIVE: &str =
+    concat!("(w.guards IS NULL OR NOT ", is_any_over!("w.instance_id", "w.guards"), ")");
+
+statement!(
+    OVER,
+    spi::text(concat!("SELECT WHERE ", is_any_over!("$1::pg_catalog.varchar", "$2"), "\0")),
+    [TEXTOID, TEXTARRAYOID]
+);
+
+/// Whether what goes on behind these guards has been given up.
+pub fn is_any_over(spi: &Session, instance: &str, guards: &[(NodeId, i64)]) -> bool {
+    let guards = texts_of(guards);
+    let guards: Vec<_> = guards.iter().map(|guard| Some(guard.as_str())).collect();
+    spi.run(&OVER, &[Arg::Text(instance), Arg::TextArray(&guards)]).count > 0
+}
+
+fn texts_of(guards: &[(NodeId, i64)]) -> Vec<String> {
+    guards.iter().map(|(at, generation)| format!("{at}:{generation}")).collect()
+}
+
 statement!(
     INSERT,
     c"INSERT INTO df._waits (instance_id, node_id, generation, kind, name, wake_at, since, guards)
@@ -36,8 +76,7 @@ statement!(
 /// Says that something waits, unless that is said already.
 pub fn begin(spi: &Session, wait: &Wait<'_>) {
     let node = wait.node.to_string();
-    let guards: Vec<String> =
-        wait.guards.iter().map(|(at, generation)| format!("{at}:{generation}")).collect();
+    let guards = texts_of(&wait.guards);
     let guards: Vec<_> = guards.iter().map(|guard| Some(guard.as_str())).collect();
     let row = vec![
         Arg::Text(wait.instance),

@@ -14,7 +14,7 @@ use crate::engine::instance::{After, Instance};
 use crate::engine::stop::Stop;
 use crate::pg::spi::Session;
 use crate::pg::xact::{self, Patience};
-use crate::store::{nodes, signals};
+use crate::store::{signals, waits};
 
 /// Consumes the oldest signal of this name and goes on, in one transaction; else gives up if it is time.
 pub fn carry_out(instance: &mut Instance, leaf: NodeId, signal: &Signal, now: i64) -> Result<After, Stop> {
@@ -49,7 +49,7 @@ fn consume(
     if position.open_from.is_some() {
         let _patience = Patience::of(Some(PATIENCE));
         xact::lock_branches(instance.number, false);
-        if nodes::is_any_over(spi, &instance.id, &progress.guards(leaf)) {
+        if waits::is_any_over(spi, &instance.id, &progress.guards(leaf)) {
             return Err(Stop::Abandoned);
         }
     }
