@@ -1,7 +1,7 @@
 //! The validated graph: an arena of nodes, parents before children.
 
 use crate::error::{GraphError, Problem};
-use crate::kind::{Condition, If, Join, Leaf, Loop, Member, NodeKind, Race, Then};
+use crate::kind::{Condition, If, Join, Leaf, Loop, Member, NodeKind, Race, Then, Wait};
 use crate::limits::{MAX_DEPTH, MAX_NODES};
 use crate::name::check_result_name;
 use crate::node_id::NodeId;
@@ -103,15 +103,22 @@ impl Graph {
     /// The names of other signals that the RACE waits for of which this SIGNAL is a branch: they are taken in the order in
     /// which they were sent.
     pub fn rival_signals(&self, signal: NodeId) -> Vec<&str> {
-        let name_of = |at: NodeId| {
-            let wait = self.kind(at).leaf().and_then(Leaf::wait).filter(|wait| wait.is_for_signal())?;
-            wait.words().1
-        };
+        let name_of = |at: NodeId| self.signal_wait(at)?.words().1;
         let NodeKind::Race(race) = self.parent(signal).map_or(self.kind(signal), |at| self.kind(at)) else {
             return Vec::new();
         };
         let own = name_of(signal);
         race.branches.iter().filter_map(|&root| name_of(root)).filter(|&name| Some(name) != own).collect()
+    }
+
+    /// The SIGNALs that are `root` or lie below it.
+    pub fn signals_within(&self, root: NodeId) -> impl Iterator<Item = NodeId> {
+        let below = root.0..self.ends[root.index()];
+        below.map(NodeId).filter(|&node| self.signal_wait(node).is_some())
+    }
+
+    fn signal_wait(&self, node: NodeId) -> Option<&dyn Wait> {
+        self.kind(node).leaf().and_then(Leaf::wait).filter(|wait| wait.is_for_signal())
     }
 
     /// Whether `inner` is `outer` or lies below it.

@@ -411,11 +411,7 @@ impl Instance {
         let graph = self.progress.graph().clone();
         let mut is_locked = false;
         for branch in self.progress.take_given_up() {
-            let consumes =
-                |kind: &NodeKind| kind.leaf().and_then(Leaf::wait).is_some_and(|wait| wait.is_for_signal());
-            let consumers = graph.iter().filter(|(_, node)| consumes(&node.kind)).map(|(node, _)| node);
-            let consumers: Vec<NodeId> =
-                consumers.filter(|&node| graph.is_within(node, branch.root)).collect();
+            let consumers: Vec<NodeId> = graph.signals_within(branch.root).collect();
             if consumers.is_empty() {
                 continue;
             }
