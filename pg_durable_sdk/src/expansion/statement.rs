@@ -61,10 +61,12 @@ impl Statement {
         }
     }
 
-    /// All of a signal's payload as a value of this SQL type. What is no document has an SQL type already.
+    /// All of a signal's payload as a value of this SQL type. What is no document has an SQL type already, unless it is a part
+    /// of what a race leaves.
     pub fn payload(self, path: &str, is_nullable: bool, is_row: bool, sql_type: &str) -> Self {
+        let is_member = path.matches('.').count() == 1;
         match (is_row, sql_type) {
-            (false, "jsonb") => {
+            (false, "jsonb") if is_member => {
                 self.text("pg_catalog.to_jsonb(").reference(path, is_nullable, None).text(")")
             }
             (_, sql_type) => self.reference(path, is_nullable, Some(sql_type)),

@@ -586,6 +586,28 @@ fn select_last_built() -> Workflow {
     ])
 }
 
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Answer {
+    Yes,
+    No,
+}
+
+#[workflow(name = "select of a plain value", version = 1)]
+async fn select_plain() -> Result<Answer> {
+    select! {
+        answer = signal::<Answer>("answer") => Ok(answer),
+        _ = sleep(hours(1)) => sql!("SELECT 'no'").await,
+    }
+}
+
+fn select_plain_built() -> Workflow {
+    new().select([
+        on(signal("answer"), sql("SELECT $selected.result.data::jsonb AS value")),
+        on(new().sleep(Duration::from_secs(3600)), sql("SELECT 'no'")),
+    ])
+}
+
 #[workflow(name = "signal", version = 1)]
 async fn signals() -> Result<Receipt> {
     let approval: Option<Approval> = signal("approval").timeout(minutes(90) + seconds(30)).await?;
@@ -806,6 +828,9 @@ pub fn constructs() -> Vec<Construct> {
             .signal("id", json!(9))
             .gives(json!([{"id": 7, "text": null}])),
         construct("select_last", select_last, select_last_built()).gives(json!([{"id": 2, "text": "slept"}])),
+        construct("select_plain", select_plain, select_plain_built())
+            .signal("answer", json!("yes"))
+            .gives(json!([{"value": "yes"}])),
         construct("signal", signals, signals_built())
             .signal("approval", approval)
             .signal("number", json!(77))
