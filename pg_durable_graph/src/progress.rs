@@ -245,6 +245,21 @@ impl Progress {
         std::mem::take(&mut self.frontier)
     }
 
+    /// The branches that go on in place of one that is not under way any more, after a [`resume`](Self::resume). Where the
+    /// walk has found something that the root's owner has yet to write, that is the root alone: those behind it are not live
+    /// before, and who takes one of them would find the same.
+    pub fn take_others(&mut self) -> Vec<NodeId> {
+        let goes_on = |next: &Next| {
+            // Of one that pauses, who was about to set its timer may be gone.
+            matches!(next, Next::Run(_) | Next::Pause { .. } | Next::Finished(_))
+        };
+        let frontier = self.take_frontier();
+        if self.has_writes(NodeId::ROOT) {
+            return vec![NodeId::ROOT];
+        }
+        frontier.into_iter().filter(|(_, next)| goes_on(next)).map(|(branch, _)| branch).collect()
+    }
+
     /// Whether `branch` is still to be carried out: the JOINs and RACEs that lead to it are under way, and those who
     /// carry out the branches around it have written so.
     /// Call [`Progress::resume`] on the root first.

@@ -370,10 +370,8 @@ impl Executor {
 
     /// The branch that was to be advanced is not under way any more; what is, and is not being carried out, goes on.
     fn pass_on(&self, instance: &mut Instance) {
-        for (branch, next) in instance.progress.take_frontier() {
-            if matches!(next, Next::Run(_) | Next::Finished(_)) {
-                self.push(Target { instance: instance.number, branch: branch.0 }, None);
-            }
+        for branch in instance.progress.take_others() {
+            self.push(Target { instance: instance.number, branch: branch.0 }, None);
         }
     }
 

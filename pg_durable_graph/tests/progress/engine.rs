@@ -233,10 +233,11 @@ impl Engine {
                     self.queue.push(Item::new(item.target));
                     return;
                 }
-                for (branch, next) in progress.take_frontier() {
-                    if matches!(next, Next::Run(_) | Next::Finished(_)) {
-                        self.queue.push(Item::new(Some(branch)));
-                    }
+                let seed = self.seed;
+                for branch in progress.take_others() {
+                    // Or those who take them would only pass them on.
+                    assert!(progress.is_live(branch), "seed {seed}: {branch} is passed on and not live");
+                    self.queue.push(Item::new(Some(branch)));
                 }
                 self.executors[slot].held = Some(held);
                 return;
