@@ -68,6 +68,13 @@ impl GraphError {
             Problem::NotPartialIf => {
                 Some("The operators ?> and !> have the precedence of ~>: put each operand in parentheses.")
             }
+            Problem::ErrorWord { .. } => Some(
+                "Write a SQLSTATE as 23505, the beginning of some as 23*, or one of all, transient, timeout and http.",
+            ),
+            Problem::FailureCode(_) => {
+                Some("Use five digits and capital letters that begin with none of 00, 01 and 02: P0001, say.")
+            }
+            Problem::Policy { .. } => None,
             Problem::Schedule(error) => error.hint(),
             Problem::Malformed { .. }
             | Problem::InvalidStep(_)
@@ -246,6 +253,25 @@ pub enum Problem {
     /// `params` is something else.
     #[error("params must be an array")]
     ParamsNotArray,
+    /// A word that stands for no SQLSTATEs.
+    #[error("{member} has '{word}', which stands for no failures")]
+    ErrorWord {
+        /// Where the word stands.
+        member: &'static str,
+        /// The word.
+        word: String,
+    },
+    /// A part of what a RETRY or CATCH does that it cannot do.
+    #[error("{member} {reason}")]
+    Policy {
+        /// The part.
+        member: &'static str,
+        /// What is wrong, continuing the sentence.
+        reason: &'static str,
+    },
+    /// A SQLSTATE that no failure can have.
+    #[error("'{0}' is no SQLSTATE that a failure can have")]
+    FailureCode(String),
     /// `!>` after something that is not `?>`.
     #[error("Invalid if-then-else: left side of !> must be a ?> expression")]
     NotPartialIf,

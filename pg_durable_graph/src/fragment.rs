@@ -9,7 +9,8 @@ use crate::config::push_json_string;
 use crate::error::{GraphError, Problem};
 use crate::graph::Graph;
 use crate::json::{self, Children, Wire};
-use crate::kind::{Condition, If, Join, Leaf, Loop, NodeKind, Race, Sql, Then};
+use crate::kind::{Catch, Condition, If, Join, Leaf, Loop, NodeKind, Race, Retry, RetryPolicy, Sql, Then};
+use crate::matching::Matching;
 use crate::name::{check_result_name, is_name};
 use crate::node_id::NodeId;
 
@@ -151,6 +152,24 @@ impl Fragment {
     /// All branches at once, and the first one wins; the result tells which.
     pub fn race_tagged(branches: &[Fragment]) -> Result<Fragment, GraphError> {
         Fragment::branches(branches, "RACE", |branches| Race { branches, tagged: true })
+    }
+
+    /// `body`, tried as often as the policy says.
+    pub fn retry(body: &Fragment, policy: RetryPolicy) -> Result<Fragment, GraphError> {
+        policy.check()?;
+        Ok(Fragment::over(Retry { body: NodeId(0), policy }, &[body]))
+    }
+
+    /// `body`, and `handler` where that fails with one of `errors`, which it sees under `name`.
+    pub fn catch(
+        body: &Fragment,
+        handler: &Fragment,
+        errors: Vec<Matching>,
+        name: &str,
+    ) -> Result<Fragment, GraphError> {
+        let catch = Catch { body: NodeId(0), handler: NodeId(1), errors, name: name.to_owned() };
+        catch.check()?;
+        Ok(Fragment::over(catch, &[body, handler]))
     }
 
     fn branches<K: Into<NodeKind>>(

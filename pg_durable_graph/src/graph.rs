@@ -1,8 +1,11 @@
 //! The validated graph: an arena of nodes, parents before children.
 
 use crate::error::{GraphError, Problem};
-use crate::kind::{Condition, If, Join, Leaf, Loop, Member, NodeKind, Race, Then, Wait};
+use crate::kind::{
+    Catch, Condition, If, Join, Leaf, Loop, Member, NodeKind, Race, Retry, RetryPolicy, Then, Wait,
+};
 use crate::limits::{MAX_DEPTH, MAX_NODES};
+use crate::matching::Matching;
 use crate::name::check_result_name;
 use crate::node_id::NodeId;
 
@@ -24,6 +27,7 @@ pub struct Graph {
     parents: Vec<Option<NodeId>>,
     branches: Vec<NodeId>,
     loops: Vec<Option<NodeId>>,
+    counts: Vec<Option<NodeId>>,
     ends: Vec<u32>,
 }
 
@@ -34,14 +38,18 @@ impl Graph {
         let mut parents = vec![None; nodes.len()];
         let mut branches = vec![NodeId::ROOT; nodes.len()];
         let mut loops = vec![None; nodes.len()];
+        let mut counts = vec![None; nodes.len()];
         for (index, node) in nodes.iter().enumerate() {
             let parent = NodeId(index as u32);
-            let opens_branch = node.kind.opens_branches();
+            let in_place = retry_in_place(&nodes, &node.kind).is_some();
+            let opens_branch = node.kind.opens_branches() && !in_place;
             let opens_loop = matches!(node.kind, NodeKind::Loop(_));
+            let opens_count = opens_loop || matches!(node.kind, NodeKind::Retry(_)) && !in_place;
             node.kind.each_child(|child| {
                 parents[child.index()] = Some(parent);
                 branches[child.index()] = if opens_branch { child } else { branches[index] };
                 loops[child.index()] = if opens_loop { Some(parent) } else { loops[index] };
+                counts[child.index()] = if opens_count { Some(parent) } else { counts[index] };
             });
         }
         let mut ends: Vec<u32> = (1..=nodes.len() as u32).collect();
@@ -50,7 +58,7 @@ impl Graph {
                 ends[parent.index()] = ends[parent.index()].max(ends[index]);
             }
         }
-        Graph { nodes, parents, branches, loops, ends }
+        Graph { nodes, parents, branches, loops, counts, ends }
     }
 
     /// The graph with other texts: `map` is given every text of a leaf in which variables may stand.
@@ -90,7 +98,7 @@ impl Graph {
     }
 
     /// The branch that carries this node out: its nearest ancestor (or itself) that is a direct child of a
-    /// JOIN or RACE, else the root.
+    /// JOIN, RACE or scope, else the root.
     pub fn branch(&self, id: NodeId) -> NodeId {
         self.branches[id.index()]
     }
@@ -98,6 +106,28 @@ impl Graph {
     /// The nearest LOOP around this node, not counting the node itself.
     pub fn enclosing_loop(&self, id: NodeId) -> Option<NodeId> {
         self.loops[id.index()]
+    }
+
+    /// The nearest node around this one that counts how often what is below it is carried out: a LOOP, or a RETRY of more than
+    /// a step.
+    pub fn enclosing_count(&self, id: NodeId) -> Option<NodeId> {
+        self.counts[id.index()]
+    }
+
+    /// The RETRY of which this leaf is all: its attempts are a matter of the leaf's row.
+    pub fn retry_of(&self, leaf: NodeId) -> Option<&Retry> {
+        self.parent(leaf).and_then(|parent| retry_in_place(&self.nodes, self.kind(parent)))
+    }
+
+    /// Whether a node takes failures of a branch below it; not a RETRY whose only step does so itself.
+    pub fn is_scope(&self, id: NodeId) -> bool {
+        self.kind(id).is_scope() && retry_in_place(&self.nodes, self.kind(id)).is_none()
+    }
+
+    /// Whether several branches may be under way below a node.
+    pub fn has_branches_within(&self, id: NodeId) -> bool {
+        let below = id.0 + 1..self.ends[id.index()];
+        below.map(NodeId).any(|at| matches!(self.kind(at), NodeKind::Join(_) | NodeKind::Race(_)))
     }
 
     /// The names of other signals that the RACE waits for of which this SIGNAL is a branch: they are taken in the order in
@@ -299,6 +329,25 @@ impl Graph {
         })
     }
 
+    /// `body`, tried as often as the policy says.
+    pub fn retry(body: Graph, policy: RetryPolicy) -> Result<Graph, GraphError> {
+        policy.check()?;
+        Ok(Graph::join_under(vec![body], |ids| NodeKind::Retry(Retry { body: ids[0], policy })))
+    }
+
+    /// `body`, and `handler` where that fails with one of `errors`, which it sees under `name`.
+    pub fn catch(
+        body: Graph,
+        handler: Graph,
+        errors: Vec<Matching>,
+        name: impl Into<String>,
+    ) -> Result<Graph, GraphError> {
+        let catch =
+            Catch { body: NodeId(1), handler: NodeId(1 + body.len() as u32), errors, name: name.into() };
+        catch.check()?;
+        Ok(Graph::join_under(vec![body, handler], |_| NodeKind::Catch(catch)))
+    }
+
     /// Gives the root's result a name, in place of the one it had.
     pub fn named(self, name: impl Into<String>) -> Result<Graph, GraphError> {
         self.named_at(NodeId::ROOT, name)
@@ -348,6 +397,13 @@ impl Graph {
         }
         Graph::from_preorder(nodes)
     }
+}
+
+/// The RETRY, where its body is one leaf that is tried again in its own row.
+fn retry_in_place<'a>(nodes: &[Node], kind: &'a NodeKind) -> Option<&'a Retry> {
+    let NodeKind::Retry(retry) = kind else { return None };
+    let body = nodes[retry.body.index()].kind.leaf()?;
+    body.is_tried_in_place().then_some(retry)
 }
 
 /// Moves a graph behind the nodes that are there and says where its root came to be.

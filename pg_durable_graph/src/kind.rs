@@ -1,6 +1,7 @@
 //! What a node can be: the table of inner kinds, one row and one file a kind; those without children are in the
 //! table of leaves.
 
+mod catch;
 mod choice;
 mod inner;
 mod join;
@@ -8,8 +9,10 @@ mod leaf;
 mod members;
 mod race;
 mod repeat;
+mod retry;
 mod then;
 
+pub use catch::{Catch, ERROR};
 pub use choice::{Condition, If};
 pub(crate) use inner::Slot;
 pub use join::Join;
@@ -17,6 +20,8 @@ pub use leaf::*;
 pub(crate) use members::{Member, Members};
 pub use race::Race;
 pub use repeat::Loop;
+pub(crate) use retry::Failed;
+pub use retry::{Jitter, Retry, RetryPolicy};
 pub use then::Then;
 
 use std::borrow::Cow;
@@ -87,6 +92,10 @@ kinds! {
     "RACE" => Race,
     /// A body again and again.
     "LOOP" => Loop,
+    /// A body that may fail some times.
+    "RETRY" => Retry,
+    /// What is carried out where a body has failed.
+    "CATCH" => Catch,
 }
 
 impl<L: Into<Leaf>> From<L> for NodeKind {
@@ -216,6 +225,11 @@ impl NodeKind {
     /// Whether its children are branches, carried out at the same time.
     pub(crate) fn opens_branches(&self) -> bool {
         self.inner().is_some_and(Inner::opens_branches)
+    }
+
+    /// Whether it takes failures of a body, of which there is one under way at a time.
+    pub fn is_scope(&self) -> bool {
+        self.inner().is_some_and(Inner::is_scope)
     }
 
     /// Whether its completion follows from its children's: it is written only where it bears a name, and when all ends.

@@ -20,6 +20,7 @@ pub mod lexer;
 pub mod limits;
 pub mod lint;
 pub mod listing;
+pub mod matching;
 pub mod mermaid;
 pub mod name;
 mod node_id;

@@ -2,14 +2,14 @@
 //! bad cron expressions.
 //!
 //! A name is bound where every path to the node has passed a node of that name. IF branches bind what both
-//! bind, a RACE what every branch binds, a LOOP what every way out of it has bound. Branches of a JOIN do not see
-//! each other.
+//! bind, a RACE what every branch binds, a LOOP what every way out of it has bound, a CATCH what its body and its handler
+//! bind. Branches of a JOIN do not see each other. Behind a FAIL nothing comes, as behind a BREAK.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::Problem;
 use crate::graph::Graph;
-use crate::kind::{Condition, Leaf, NodeKind, Text};
+use crate::kind::{Catch, Condition, Leaf, NodeKind, Text};
 use crate::node_id::NodeId;
 use crate::template::{Context, INPUT, Reference, Template};
 
@@ -133,6 +133,8 @@ impl<'a> Linter<'a> {
                 ways_out.extend(end);
                 Scope::meet(ways_out, id)
             }
+            NodeKind::Retry(retry) => self.walk(retry.body, scope),
+            NodeKind::Catch(catch) => self.catch(id, catch, scope),
             NodeKind::Leaf(leaf) => self.leaf(id, leaf, scope),
         };
         if let (Some(scope), Some(name)) = (&mut after, &graph.node(id).result_name) {
@@ -145,6 +147,9 @@ impl<'a> Linter<'a> {
         self.check(id, leaf.check());
         for text in leaf.texts() {
             self.check_references(id, &scope, &text.template());
+        }
+        if leaf.fails() {
+            return None;
         }
         if !leaf.breaks() {
             return Some(scope);
@@ -187,6 +192,27 @@ impl<'a> Linter<'a> {
             }
         }
         scope
+    }
+
+    /// The handler sees what the body may have bound before it failed; behind the CATCH nobody does.
+    fn catch(&mut self, id: NodeId, catch: &'a Catch, scope: Scope<'a>) -> Option<Scope<'a>> {
+        let graph = self.graph;
+        let after_body = self.walk(catch.body, scope.clone());
+        let in_line = |at: &NodeId| graph.branch(*at) == catch.body && graph.is_within(*at, catch.body);
+        let bound = (catch.body.0..catch.handler.0).map(NodeId).filter(in_line);
+        let bound = bound.filter_map(|at| graph.node(at).result_name.as_deref());
+        let shown: Vec<&str> = bound.chain([catch.name.as_str()]).collect();
+        let mut in_handler = scope.clone();
+        shown.iter().for_each(|name| in_handler.bind(name));
+        self.names.insert(&catch.name);
+        let mut after_handler = self.walk(catch.handler, in_handler);
+        let own = self.names_within(catch.handler);
+        if let Some(after) = &mut after_handler {
+            after
+                .bound
+                .retain(|name| scope.bound.contains(name) || own.contains(name) || !shown.contains(name));
+        }
+        Scope::meet(after_body.into_iter().chain(after_handler).collect(), id)
     }
 
     fn join(&mut self, branches: &[NodeId], scope: Scope<'a>) -> Option<Scope<'a>> {

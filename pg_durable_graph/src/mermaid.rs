@@ -107,6 +107,24 @@ impl Chart<'_> {
                     }
                 }
             }
+            NodeKind::Retry(retry) => {
+                let body = take(retry.body);
+                self.rounded(id, &box_id);
+                self.connect(id, leave(None), &body.entry);
+                Flow { entry: box_id, exits: body.exits }
+            }
+            NodeKind::Catch(catch) => {
+                let (body, handler) = (take(catch.body), take(catch.handler));
+                self.rounded(id, &box_id);
+                self.connect(id, leave(None), &body.entry);
+                let text = format!("    {box_id} -.->|failure| {}\n", handler.entry);
+                self.edges.push(Edge { order: id.0, text });
+                Flow { entry: box_id, exits: body.exits.into_iter().chain(handler.exits).collect() }
+            }
+            NodeKind::Leaf(leaf) if leaf.fails() => {
+                self.rounded(id, &box_id);
+                Flow { entry: box_id, exits: Vec::new() }
+            }
             NodeKind::Leaf(leaf) if leaf.breaks() => {
                 self.rounded(id, &box_id);
                 if let Some(around) = graph.enclosing_loop(id) {

@@ -9,20 +9,24 @@
 //! be given up in `branches`, and what belongs to those that were in `passes`; each keeps its own to itself.
 //!
 //! # What is stored and what is derived
-//! A leaf's outcome is stored. Of the inner nodes only LOOP (which generation it is in) and RACE (who won) hold
-//! facts of their own; THEN, IF and JOIN follow from their children and are written only when they bear a name,
+//! A leaf's outcome is stored. Of the inner nodes only LOOP (which generation it is in), RACE (who won), RETRY (which attempt
+//! it is at) and CATCH (what its handler sees) hold facts of their own; THEN, IF and JOIN follow from their children and are written only when they bear a name,
 //! because a later generation of an enclosing loop may still refer to it.
 //!
 //! # Generations
-//! Every LOOP counts its generations in `iteration`, upwards for the life of the instance. A node belongs to
-//! generation `iteration` of its nearest loop (0 outside loops), and a stored state of another generation counts
-//! as not there. An executor may know an old number only, of a loop in a branch that lost a RACE, say: a LOOP's row
+//! Every LOOP counts its generations in `iteration`, upwards for the life of the instance, and so does a RETRY of more than one
+//! step. A node belongs to generation `iteration` of the nearest of these around it (0 outside of them), and a stored state of
+//! another generation counts as not there. An executor may know an old number only, of a loop in a branch that lost a RACE, say: a LOOP's row
 //! is therefore written for another generation of the loop around it only if its `iteration` grows.
 //!
 //! # Failure
-//! A node that fails is told to [`fail`](Progress::fail), which says what follows. Nothing takes a failure yet: the first
-//! one that is stored in a live branch ends the instance, and one in a branch that was given up counts for nothing. Where
-//! the walk itself cannot pass, that is a [`ProgressError`]; it becomes the failure of its node in the same way.
+//! A node that fails is told to [`fail`](Progress::fail), which says what follows: see `failing`. One that is stored in a
+//! live branch, and that the walk comes by, was taken by nobody and ends the instance; one in a branch that was given up
+//! counts for nothing. Where the walk itself cannot pass, that is a [`ProgressError`]; it becomes the failure of its node in
+//! the same way.
+//!
+//! A scope (RETRY, CATCH) is a JOIN of one branch: what was bound in a branch that is given up is not bound behind it. Who
+//! comes to a scope goes on in its branch at once.
 //!
 //! # Names
 //! A name means what bound it last. Across generations the rows of the nodes remember that, with three helps:
@@ -35,10 +39,12 @@
 //!   with a BREAK out of it) has bound in a generation before the last is unbound then.
 
 mod branches;
+mod failing;
 mod kept;
 mod names;
 mod passes;
 mod row;
+mod scoped;
 mod states;
 
 use std::sync::Arc;
@@ -46,11 +52,13 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use branches::Branches;
+pub use failing::{Attempt, Failing, Fallout};
 pub use kept::Kept;
 pub use names::Bindings;
 use names::Names;
 pub use passes::{GivenUp, Position};
 pub use row::{StateError, StateRow};
+pub use scoped::{Caught, Scoped};
 use states::States;
 pub use states::{Fence, Held, NodeState, Own};
 
@@ -68,16 +76,16 @@ use crate::truth;
 pub enum Next {
     /// Carry out this leaf.
     Run(NodeId),
-    /// Wait until then: an endless loop that never waits by itself is being held back.
+    /// Wait until then: an endless loop that never waits by itself is being held back, or what has failed is tried again.
     Pause {
-        /// The LOOP.
+        /// The LOOP or RETRY, or the leaf.
         node: NodeId,
-        /// When its next generation may start.
+        /// When its next generation or attempt may start.
         until: Instant,
     },
-    /// A JOIN or RACE is under way; these branches of it have not completed.
+    /// A JOIN, RACE or scope is under way; these branches of it have not completed.
     Spawn {
-        /// The JOIN or RACE.
+        /// The JOIN, RACE or scope.
         node: NodeId,
         /// The roots of the branches to be carried out.
         branches: Vec<NodeId>,
@@ -148,8 +156,22 @@ pub struct Progress {
     throttled: Vec<NodeId>,
     abandoned: Vec<NodeId>,
     given_up: Vec<GivenUp>,
+    attempts: Vec<Attempt>,
+    /// What delays are drawn from.
+    seed: u64,
     /// What each branch does next, as far as the last walk came by.
     frontier: Vec<(NodeId, Next)>,
+}
+
+/// One whose end gives up what goes on somewhere, as it stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Guard {
+    /// The RACE, LOOP, RETRY or CATCH.
+    pub node: NodeId,
+    /// `generation`.
+    pub generation: i64,
+    /// `iteration`: a higher one has given up, too.
+    pub iteration: i64,
 }
 
 enum At {
@@ -170,8 +192,9 @@ enum Walked {
 }
 
 impl Progress {
-    /// An instance as its node rows describe it. `states` are in the order of the graph's nodes.
-    pub fn new(graph: Arc<Graph>, states: Vec<NodeState>, loop_min_interval: Instant) -> Progress {
+    /// An instance as its node rows describe it. `states` are in the order of the graph's nodes; delays that are drawn follow
+    /// from `seed`, which is the instance's.
+    pub fn new(graph: Arc<Graph>, states: Vec<NodeState>, loop_min_interval: Instant, seed: u64) -> Progress {
         let throttled = graph.throttled_loops();
         let branches = Arc::new(Branches::new(graph.clone()));
         Progress {
@@ -183,6 +206,8 @@ impl Progress {
             throttled,
             abandoned: Vec::new(),
             given_up: Vec::new(),
+            attempts: Vec::new(),
+            seed,
             frontier: Vec::new(),
         }
     }
@@ -202,7 +227,7 @@ impl Progress {
         self.states.generation(node)
     }
 
-    /// Whether the stored state is of the present generation of every loop around the node.
+    /// Whether the stored state is of the present generation of every LOOP and RETRY around the node.
     pub fn is_current(&self, node: NodeId) -> bool {
         self.states.is_current(node)
     }
@@ -235,9 +260,14 @@ impl Progress {
         &self.abandoned
     }
 
-    /// The RACEs and LOOPs whose end gives up what goes on at a node, each with the generation that it is in.
-    pub fn guards(&self, node: NodeId) -> Vec<(NodeId, i64)> {
-        self.branches.guards(node).into_iter().map(|at| (at, self.generation(at))).collect()
+    /// Those whose end, or next attempt, gives up what goes on at a node.
+    pub fn guards(&self, node: NodeId) -> Vec<Guard> {
+        let guard = |at| Guard {
+            node: at,
+            generation: self.generation(at),
+            iteration: if self.is_current(at) { self.state(at).own.number() } else { 0 },
+        };
+        self.branches.guards(node).into_iter().map(guard).collect()
     }
 
     /// What the branches that were come by since the last call do next: a leaf, a pause, or the end of all.
@@ -331,8 +361,8 @@ impl Progress {
         self.bind(leaf, self.graph.branch(leaf));
         let (inner, branch) = (self.graph.branch(leaf), self.graph.branch(outer));
         if inner != branch {
-            self.give_up_by_break(leaf, outer);
-            self.decide_races_by_break(leaf, outer);
+            self.give_up_beside(leaf, outer);
+            self.decide_by_break(leaf, outer);
             self.names.go_on_with(inner, outer, branch);
             self.abandoned.push(outer);
         }
@@ -345,51 +375,23 @@ impl Progress {
         self.states.arm(leaf, wake_at);
     }
 
-    /// Records that a node has failed that was carried out in this generation, or that the walk could not pass, and
-    /// says what follows. `None` where that counts for nothing: the node's branch has been given up, or somebody else
-    /// has brought the node or the instance to an end.
-    ///
-    /// Walks from the root first: the states are to be read anew, while whoever may give the branch up is held still.
-    /// Beside what follows it names the branch that goes on with it.
-    pub fn fail(
-        &mut self,
-        node: NodeId,
-        generation: i64,
-        failure: Failure,
-        now: Instant,
-    ) -> Option<(NodeId, Next)> {
-        let (node, failure) = match self.resume(now) {
-            // Where a walk from the root cannot pass is in no branch that was given up.
-            Err(error) => (error.node(), error.into()),
-            Ok(Next::Failed { .. }) => return None,
-            Ok(
-                Next::Run(_)
-                | Next::Pause { .. }
-                | Next::Spawn { .. }
-                | Next::BranchCompleted(_)
-                | Next::Finished(_),
-            ) => {
-                let is_it = self.generation(node) == generation && !self.status(node).is_terminal();
-                if !is_it || !self.is_live(self.graph.branch(node)) {
-                    return None;
-                }
-                (node, failure)
-            }
-        };
-        let failure = Arc::new(failure);
-        self.states.fail(node, failure.clone());
-        Some((self.graph.branch(node), Next::Failed { node, failure }))
-    }
-
-    /// Ends the pause of a loop and says what its branch does next.
+    /// Ends the pause of a node and says what its branch does next.
     pub fn end_pause(&mut self, node: NodeId, now: Instant) -> Result<Next, ProgressError> {
-        let NodeKind::Loop(repeat) = self.graph.kind(node) else { return self.resume(now) };
-        let body = repeat.body;
-        self.go_on(At::Enter(body), self.graph.branch(node), now)
+        let entry = match self.graph.kind(node) {
+            NodeKind::Loop(repeat) => repeat.body,
+            NodeKind::Leaf(_)
+            | NodeKind::Then(_)
+            | NodeKind::If(_)
+            | NodeKind::Join(_)
+            | NodeKind::Race(_)
+            | NodeKind::Retry(_)
+            | NodeKind::Catch(_) => node,
+        };
+        self.go_on(At::Enter(entry), self.graph.branch(node), now)
     }
 
-    /// Goes on behind a JOIN or RACE when, as far as this process knows, its branches have decided it.
-    /// `None` while they have not. The caller owns the branch that the JOIN or RACE stands in.
+    /// Goes on behind a JOIN, RACE or scope when, as far as this process knows, its branches have decided it.
+    /// `None` while they have not. The caller owns the branch that the node stands in.
     pub fn complete_branches(&mut self, branch: NodeId, now: Instant) -> Result<Option<Next>, ProgressError> {
         let Some(parent) = self.graph.parent(branch) else { return Ok(None) };
         let outer = self.graph.branch(parent);
@@ -403,6 +405,12 @@ impl Progress {
                     return Ok(None);
                 }
                 self.merge_join(parent, &join.branches, outer);
+            }
+            NodeKind::Retry(_) | NodeKind::Catch(_) => {
+                if !self.is_active(parent, branch) {
+                    return Ok(None);
+                }
+                self.complete_scope(parent, branch, outer);
             }
             NodeKind::Leaf(_) | NodeKind::Then(_) | NodeKind::If(_) | NodeKind::Loop(_) => return Ok(None),
         }
@@ -428,7 +436,7 @@ impl Progress {
 
     /// Walks a branch from its root.
     fn walk_branch(&mut self, branch: NodeId, now: Instant) -> Result<Next, ProgressError> {
-        self.names.open(branch);
+        self.open(branch);
         self.go_on(At::Enter(branch), branch, now)
     }
 
@@ -479,10 +487,11 @@ impl Progress {
                 self.leave_loop(outer, branch)
             }
             NodeKind::Leaf(_) => {
-                if self.is_completed(node) {
-                    Entered::At(At::Completed(node))
-                } else {
-                    Entered::Next(Next::Run(node))
+                let wake_at = graph.retry_of(node).and_then(|_| self.backing_off(node, now));
+                match (self.is_completed(node), wake_at) {
+                    (true, _) => Entered::At(At::Completed(node)),
+                    (false, Some(until)) => Entered::Next(Next::Pause { node, until }),
+                    (false, None) => Entered::Next(Next::Run(node)),
                 }
             }
             NodeKind::Then(then) => Entered::At(At::Enter(then.first)),
@@ -504,6 +513,11 @@ impl Progress {
             NodeKind::Race(race) => match self.winner(node) {
                 Some(winner) => self.walk_winner(node, race.branches[winner], branch, now)?,
                 None => self.walk_until_won(node, race, branch, now)?,
+            },
+            NodeKind::Retry(retry) if !graph.is_scope(node) => Entered::At(At::Enter(retry.body)),
+            NodeKind::Retry(_) | NodeKind::Catch(_) => match self.enter_scope(node, branch, now) {
+                Ok(root) => self.walk_scope(node, root, branch, now)?,
+                Err(until) => Entered::Next(Next::Pause { node, until }),
             },
         })
     }
@@ -576,10 +590,39 @@ impl Progress {
         Ok(Entered::Next(failed.unwrap_or_else(|| Next::Spawn { node, branches: race.branches.clone() })))
     }
 
-    /// The branch of a JOIN or RACE in which a BREAK has completed a loop around all of it.
+    /// Walks the one branch of a scope that is under way.
+    fn walk_scope(
+        &mut self,
+        node: NodeId,
+        root: NodeId,
+        branch: NodeId,
+        now: Instant,
+    ) -> Result<Entered, ProgressError> {
+        if let Some(root) = self.broken_out(node, &[root]) {
+            return self.walk_winner(node, root, branch, now);
+        }
+        Ok(match self.walk_to_frontier(root, now)? {
+            Next::BranchCompleted(_) => {
+                self.complete_scope(node, root, branch);
+                Entered::At(At::Completed(node))
+            }
+            failed @ Next::Failed { .. } => Entered::Next(failed),
+            Next::Run(_) | Next::Pause { .. } | Next::Spawn { .. } | Next::Finished(_) => {
+                Entered::Next(Next::Spawn { node, branches: vec![root] })
+            }
+        })
+    }
+
+    /// Until when a leaf that has failed is not tried again.
+    fn backing_off(&self, leaf: NodeId, now: Instant) -> Option<Instant> {
+        let is_tried_again = self.status(leaf) == NodeStatus::Running;
+        self.state(leaf).wake_at.filter(|&until| is_tried_again && until > now)
+    }
+
+    /// The branch of these in which a BREAK has completed a loop around all of a node.
     fn broken_out(&self, node: NodeId, branches: &[NodeId]) -> Option<NodeId> {
-        let end = self.branches.breaks_out(node).find(|&end| self.is_completed(end))?;
-        branches.iter().copied().find(|&root| self.graph.is_within(end, root))
+        let root_of = |end| branches.iter().copied().find(|&root| self.graph.is_within(end, root));
+        self.branches.breaks_out(node).filter(|&end| self.is_completed(end)).find_map(root_of)
     }
 
     /// Walks the one branch that counts, of a RACE that has been decided or a JOIN that a BREAK has left.
@@ -590,7 +633,7 @@ impl Progress {
         branch: NodeId,
         now: Instant,
     ) -> Result<Entered, ProgressError> {
-        self.names.open(root);
+        self.open(root);
         let walked = self.advance(At::Enter(root), root, now)?;
         self.names.go_on_with(root, node, branch);
         Ok(match walked {
@@ -647,8 +690,14 @@ impl Progress {
                     At::Enter(repeat.body)
                 }
             }
+            NodeKind::Retry(_) if !graph.is_scope(parent) => {
+                self.states.derive_completed(parent, self.states.outcome(node));
+                At::Completed(parent)
+            }
             // The roots of branches are where `advance` stops, so it never leaves them from inside.
-            NodeKind::Join(_) | NodeKind::Race(_) => return Entered::Next(Next::BranchCompleted(branch)),
+            NodeKind::Join(_) | NodeKind::Race(_) | NodeKind::Retry(_) | NodeKind::Catch(_) => {
+                return Entered::Next(Next::BranchCompleted(branch));
+            }
             NodeKind::Leaf(_) => unreachable!("a leaf has no children"),
         })
     }
@@ -659,8 +708,10 @@ impl Progress {
         self.states.begin_generation(node, kept, wake_at);
         // Where the loop begins anew in a branch that may have been given up before, its rows may be those of what did
         // not count; what does count the row of the loop around the branch knows.
-        let outer = self.graph.enclosing_loop(node);
-        let distrusts = outer.is_some_and(|outer| self.branches.may_be_given_up(node, outer));
+        let outer = self.graph.enclosing_count(node);
+        let distrusts = outer.is_some_and(|outer| {
+            matches!(self.graph.kind(outer), NodeKind::Retry(_)) || self.branches.may_be_given_up(node, outer)
+        });
         self.forget_superseded(node, branch, is_first && distrusts);
     }
 
@@ -669,7 +720,7 @@ impl Progress {
         self.forget_superseded(node, branch, false);
         if self.names.are_bound_in_vain(node) {
             // What those have bound before the last generation is unbound now. A walk over the rows finds out.
-            self.names.open(branch);
+            self.open(branch);
             At::Enter(branch)
         } else {
             At::Completed(node)
@@ -699,8 +750,9 @@ impl Progress {
         self.abandoned.extend(others);
     }
 
-    /// A BREAK out of a branch of a RACE decides it, lest another branch win as well: whoever comes second is refused.
-    fn decide_races_by_break(&mut self, leaf: NodeId, outer: NodeId) {
+    /// A BREAK out of a branch of a RACE decides it, lest another branch win as well, and one out of a scope leaves that, lest
+    /// a branch fail: whoever comes second is refused.
+    fn decide_by_break(&mut self, leaf: NodeId, outer: NodeId) {
         let graph = self.graph.clone();
         let mut branch = graph.branch(leaf);
         while let Some(parent) = graph.parent(branch).filter(|&parent| outer < parent) {
@@ -708,6 +760,9 @@ impl Progress {
                 let winner = race.branches.iter().position(|&root| root == branch).unwrap_or_default();
                 // The owner of its branch is out of work: the loop's writes it.
                 self.states.decide_by_break(parent, winner, graph.branch(outer));
+            }
+            if graph.is_scope(parent) && graph.has_branches_within(branch) {
+                self.states.leave_by_break(parent, graph.branch(outer));
             }
             branch = graph.branch(parent);
         }
@@ -730,7 +785,7 @@ impl Progress {
     fn winner(&self, node: NodeId) -> Option<usize> {
         match self.state(node).own {
             Own::Winner(winner) => Some(winner).filter(|_| self.states.is_current(node)),
-            Own::Nothing | Own::Count(_) | Own::Decision(_) => None,
+            Own::Nothing | Own::Count(_) | Own::Attempts(_) | Own::Handler | Own::Decision(_) => None,
         }
     }
 
@@ -738,7 +793,7 @@ impl Progress {
     fn decision(&self, node: NodeId) -> Option<bool> {
         match self.state(node).own {
             Own::Decision(has_rows) => Some(has_rows).filter(|_| self.states.is_current(node)),
-            Own::Nothing | Own::Count(_) | Own::Winner(_) => None,
+            Own::Nothing | Own::Count(_) | Own::Attempts(_) | Own::Handler | Own::Winner(_) => None,
         }
     }
 

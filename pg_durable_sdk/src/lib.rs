@@ -93,12 +93,15 @@
 // The macros name this crate as its users do.
 extern crate self as pg_durable_sdk;
 
+mod attempt;
+mod catch;
 mod check;
 mod client;
 mod connection;
 mod definition;
 mod durability;
 mod error;
+mod fail;
 mod fault;
 mod id;
 mod list;
@@ -111,6 +114,7 @@ mod part;
 mod pool;
 mod read;
 mod register;
+mod retry;
 mod run;
 mod schedule;
 mod schema;
@@ -135,6 +139,7 @@ pub mod __private;
 #[allow(unsafe_code, reason = "asks the system about processes")]
 pub mod testing;
 
+pub use attempt::Attempt;
 pub use check::Checkable;
 pub use client::Client;
 pub use definition::{Define, Definition};
@@ -143,6 +148,7 @@ pub use error::{
     CancelError, CheckError, ConnectError, Failure, ListError, OutputError, RegisterError, ResultError,
     RunError, ServerError, SignalError, StartError, Violation,
 };
+pub use fail::{Fail, fail};
 pub use fault::{Fault, WorkflowError};
 pub use id::InstanceId;
 pub use list::{Cursor, Instance, Instances, List, Page};
@@ -153,6 +159,7 @@ pub use output::Output;
 pub use part::{IntoParts, Part};
 pub use pg_durable_graph::{Graph, InstanceStatus as Status};
 pub use register::{Definitions, Registration, RunAs};
+pub use retry::Retry;
 pub use run::Run;
 pub use schedule::{Schedule, schedule};
 pub use select::{Arm, on};

@@ -38,6 +38,10 @@ pub struct RunNode {
     pub error: Option<String>,
     /// Its error's SQLSTATE.
     pub sqlstate: Option<String>,
+    /// Which attempt at it has completed, failed or is to come, where there was more than one.
+    pub attempt: Option<i32>,
+    /// When it is tried again.
+    pub next_attempt_at: Option<DateTime<Utc>>,
     /// When it was written last.
     pub updated_at: Option<DateTime<Utc>>,
 }
@@ -80,13 +84,13 @@ impl NodeState {
 impl RunNode {
     pub(crate) const SQL: &str = "SELECT node_id, node_type, query, result_name, left_node, right_node, \
          coalesce(inferred_status, status), result, waiting_for, wake_at, delivery, generation, error, sqlstate, \
-         updated_at FROM df.instance_nodes($1)";
+         updated_at, attempt, next_attempt_at FROM df.instance_nodes($1)";
 
     /// Those that differ from what is known of them: their ids, states and times of change. What was not
     /// reached yet is no change.
     pub(crate) const CHANGED_SQL: &str = "SELECT n.node_id, n.node_type, n.query, n.result_name, n.left_node, \
          n.right_node, now.state, n.result, n.waiting_for, n.wake_at, n.delivery, n.generation, n.error, n.sqlstate, \
-         n.updated_at \
+         n.updated_at, n.attempt, n.next_attempt_at \
          FROM df.instance_nodes($1) AS n CROSS JOIN LATERAL coalesce(n.inferred_status, n.status) AS now (state) \
          LEFT JOIN unnest($2, $3, $4) AS known (id, state, updated_at) ON known.id = n.node_id \
          WHERE now.state <> coalesce(known.state, 'pending') OR known.updated_at IS DISTINCT FROM n.updated_at \
@@ -112,6 +116,8 @@ impl RunNode {
             error: row.try_get(12)?,
             sqlstate: row.try_get(13)?,
             updated_at: row.try_get(14)?,
+            attempt: row.try_get(15)?,
+            next_attempt_at: row.try_get(16)?,
         })
     }
 }

@@ -1,7 +1,7 @@
 //! The handle of an instance.
 
 use crate::{
-    CancelError, Client, Failure, InstanceId, Output, ResultError, RunError, RunNode, ServerError,
+    Attempt, CancelError, Client, Failure, InstanceId, Output, ResultError, RunError, RunNode, ServerError,
     SignalError, Status, Watch,
     connection::{Backoff, text},
 };
@@ -244,6 +244,13 @@ impl<T> Run<T> {
         let mut nodes = rows.iter().map(RunNode::read).collect::<Result<Vec<_>, _>>()?;
         nodes.sort_by(|a, b| a.id.cmp(&b.id));
         Ok(nodes)
+    }
+
+    /// The attempts that have failed and that are, or were, followed by others: of each node the newest
+    /// `pg_durable.attempts_kept`, oldest first. What is unknown has none.
+    pub async fn attempts(&self) -> Result<Vec<Attempt>, RunError> {
+        let rows = self.client.query_again(Attempt::SQL, &[text(&self.id.as_str())]).await?;
+        Ok(rows.iter().map(Attempt::read).collect::<Result<Vec<_>, _>>()?)
     }
 
     /// The changes of the instance as a `Stream`: first how far it has come, then each change that is seen,

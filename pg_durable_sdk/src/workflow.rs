@@ -287,6 +287,14 @@ impl<T> Workflow<T> {
         self.step(part)
     }
 
+    /// Puts something around all that there is so far.
+    pub(crate) fn wrap(mut self, wrap: impl FnOnce(Part) -> Part) -> Workflow<T> {
+        let steps = std::mem::take(&mut self.steps);
+        let body = Workflow { steps, settings: Settings::default(), result: PhantomData::<fn() -> T> };
+        self.steps.push(wrap(body.to_part()));
+        self
+    }
+
     fn add<U>(mut self, part: Part) -> Workflow<U> {
         self.steps.push(part);
         self.returns()

@@ -148,6 +148,7 @@ CREATE TABLE df.nodes (
     deaths          integer,
     died_in         bigint,
     attempt         integer,
+    tries           integer,
     next_attempt_at timestamptz,
     error           text,
     sqlstate        text,
@@ -164,7 +165,8 @@ COMMENT ON COLUMN df.nodes.params IS 'The values of $1, $2, ... in query; NULL w
 COMMENT ON COLUMN df.nodes.submitted_by IS 'The role that called df.start().';
 COMMENT ON COLUMN df.nodes.generation IS
     'The generation of the enclosing loop in which status and result were written; of an older one they no longer count.';
-COMMENT ON COLUMN df.nodes.iteration IS 'LOOP: the present generation of its body. RACE: the winning branch, from 0.';
+COMMENT ON COLUMN df.nodes.iteration IS 'LOOP: the present generation of its body. RACE: the winning branch, from 0. RETRY: that of the attempt.
+A leaf: how many attempts have failed. CATCH: 1 once its handler is carried out.';
 COMMENT ON COLUMN df.nodes.started_at IS
     'When the node began, in its generation: a wait when it was reached, a step with the transaction that it has ended in.';
 COMMENT ON COLUMN df.nodes.result_columns IS 'Names and types of the result''s columns, in order.';
@@ -173,7 +175,9 @@ COMMENT ON COLUMN df.nodes.at_least_once IS
 COMMENT ON COLUMN df.nodes.deaths IS
     'How often a server process died while it carried out this node, in the generation died_in.';
 COMMENT ON COLUMN df.nodes.attempt IS
-    'How often the node was tried since its row was written last; error and sqlstate are what the last try failed with.';
+    'Which attempt has completed, failed or is to come; NULL where there was one. error and sqlstate are of the last that failed.';
+COMMENT ON COLUMN df.nodes.tries IS
+    'How often the engine has tried to store what the node left since the row was written last.';
 COMMENT ON COLUMN df.nodes.next_attempt_at IS 'When it is tried again.';
 COMMENT ON COLUMN df.nodes.status_details IS 'Which generation the state belongs to.';
 
@@ -203,6 +207,22 @@ COMMENT ON COLUMN df.signals.consumed_by IS 'The node that has consumed it, unle
 COMMENT ON COLUMN df.signals.consumed_generation IS 'The generation of that node.';
 COMMENT ON COLUMN df.signals.consumed_in IS 'The generations of all loops around that node, from the outside.';
 
+-- The attempts that have failed and that a RETRY counts; a success is the node's row.
+CREATE TABLE df._attempts (
+    instance_id varchar(16) NOT NULL,
+    node_id     varchar(16) NOT NULL,
+    generation  bigint NOT NULL,
+    attempt     integer NOT NULL,
+    started_at  timestamptz,
+    ended_at    timestamptz NOT NULL,
+    sqlstate    text NOT NULL,
+    message     text,
+    detail      text,
+    CONSTRAINT _attempts_pkey PRIMARY KEY (instance_id, node_id, generation, attempt)
+);
+COMMENT ON TABLE df._attempts IS
+    'The failed attempts at nodes that are tried again, pg_durable.attempts_kept of each; shown by df.attempts().';
+
 CREATE TABLE df.vars (
     name  text NOT NULL,
     value text,
@@ -218,12 +238,14 @@ SELECT pg_catalog.pg_extension_config_dump('df.instances', '');
 SELECT pg_catalog.pg_extension_config_dump('df.nodes', '');
 SELECT pg_catalog.pg_extension_config_dump('df.signals', '');
 SELECT pg_catalog.pg_extension_config_dump('df.signals_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('df._attempts', '');
 SELECT pg_catalog.pg_extension_config_dump('df.vars', '');
 
 ALTER TABLE df._home ENABLE ROW LEVEL SECURITY;
 ALTER TABLE df.instances ENABLE ROW LEVEL SECURITY;
 ALTER TABLE df.nodes ENABLE ROW LEVEL SECURITY;
 ALTER TABLE df.signals ENABLE ROW LEVEL SECURITY;
+ALTER TABLE df._attempts ENABLE ROW LEVEL SECURITY;
 ALTER TABLE df.vars ENABLE ROW LEVEL SECURITY;
 
 -- For SELECT only: nobody but the owner writes them, whatever rights a role has on all tables.
@@ -233,6 +255,8 @@ CREATE POLICY nodes_user_isolation ON df.nodes FOR SELECT
     USING (submitted_by = ANY (df._roles()));
 CREATE POLICY signals_user_isolation ON df.signals FOR SELECT
     USING (consumed_by IS NULL AND EXISTS (SELECT FROM df.instances AS i WHERE i.id = signals.instance_id));
+CREATE POLICY attempts_user_isolation ON df._attempts FOR SELECT
+    USING (EXISTS (SELECT FROM df.instances AS i WHERE i.id = _attempts.instance_id));
 CREATE POLICY vars_user_isolation ON df.vars
     USING (owner = quote_ident(current_user)::regrole)
     WITH CHECK (owner = quote_ident(current_user)::regrole);

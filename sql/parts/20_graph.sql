@@ -90,6 +90,27 @@ CREATE FUNCTION df.race_tagged(VARIADIC branches text[]) RETURNS text
 COMMENT ON FUNCTION df.race_tagged(text[]) IS
     'As df.race, and the result tells who has won: {"branch": n, "result": ...}, counted from 1.';
 
+CREATE FUNCTION df.retry(
+    fut text, max_attempts integer DEFAULT 3, initial_interval interval DEFAULT '1 second',
+    backoff double precision DEFAULT 2.0, max_interval interval DEFAULT '100 seconds', jitter text DEFAULT 'full',
+    retry_on text[] DEFAULT '{transient}', except_on text[] DEFAULT '{}', max_duration interval DEFAULT NULL,
+    on_exhausted text DEFAULT 'fail') RETURNS text
+    LANGUAGE c AS 'MODULE_PATHNAME', 'graph_retry_wrapper';
+COMMENT ON FUNCTION df.retry(
+    text, integer, interval, double precision, interval, text, text[], text[], interval, text) IS
+    'fut, and again after a growing interval where it fails with what retry_on names: SQLSTATEs, classes as 40*, transient, timeout, http, all.';
+
+CREATE FUNCTION df.catch(body text, handler text, errors text[] DEFAULT '{all}', name text DEFAULT 'error') RETURNS text
+    LANGUAGE c AS 'MODULE_PATHNAME', 'graph_catch_wrapper';
+COMMENT ON FUNCTION df.catch(text, text, text[], text) IS
+    'body and, where that fails with one of errors, handler, which reads the failure as $error.sqlstate, $error.message and so on.';
+
+CREATE FUNCTION df.fail(
+    message text, sqlstate text DEFAULT 'P0001', detail text DEFAULT NULL, hint text DEFAULT NULL) RETURNS text
+    LANGUAGE c AS 'MODULE_PATHNAME', 'graph_fail_wrapper';
+COMMENT ON FUNCTION df.fail(text, text, text, text) IS
+    'Fails with this message, in which references such as $order.id may stand.';
+
 CREATE FUNCTION df.wait_for_signal(name text, timeout_seconds integer DEFAULT NULL) RETURNS text
     LANGUAGE c AS 'MODULE_PATHNAME', 'graph_wait_for_signal_wrapper';
 COMMENT ON FUNCTION df.wait_for_signal(text, integer) IS

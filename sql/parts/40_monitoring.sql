@@ -107,6 +107,14 @@ CREATE FUNCTION df.instance_nodes(instance_id_param text, _last_n_executions int
 COMMENT ON FUNCTION df.instance_nodes(text, integer) IS
     'The nodes of an instance as clients of the reference system read them; the second argument is ignored.';
 
+CREATE FUNCTION df.attempts(instance_id text)
+    RETURNS TABLE (
+        node_id text, generation bigint, attempt integer, started_at timestamptz, ended_at timestamptz, sqlstate text,
+        message text, detail text)
+    STRICT LANGUAGE c AS 'MODULE_PATHNAME', 'attempts_of_wrapper';
+COMMENT ON FUNCTION df.attempts(text) IS
+    'The attempts that have failed at the nodes of an instance that df.retry() tries again, oldest first.';
+
 CREATE FUNCTION df.walls(
     OUT wall text, OUT size bigint, OUT used bigint, OUT crossings bigint, OUT met_at timestamptz, OUT note text)
     RETURNS SETOF record

@@ -59,7 +59,7 @@ CREATE VIEW df.all_nodes WITH (security_barrier) AS
            n.result_name, n.left_node, n.right_node, n.submitted_by, n.database, n.created_at, n.status, n.generation,
            n.iteration, n.updated_at, n.started_at, n.wake_at, n.waiting_for,
            CASE WHEN (SELECT df._fleet_level()) >= 2 THEN n.result END AS result,
-           n.result_columns, n.at_least_once, n.deaths, n.died_in, n.attempt, n.next_attempt_at,
+           n.result_columns, n.at_least_once, n.deaths, n.died_in, n.attempt, n.tries, n.next_attempt_at,
            CASE WHEN (SELECT df._fleet_level()) >= 2 THEN n.error END AS error,
            n.sqlstate,
            CASE WHEN (SELECT df._fleet_level()) >= 2 THEN n.message END AS message,

@@ -23,6 +23,7 @@ CREATE FUNCTION df._levels()
             ('usage', 'SELECT', 'TABLE', 'df.instances', false),
             ('usage', 'SELECT', 'TABLE', 'df.nodes', false),
             ('usage', 'SELECT', 'TABLE', 'df.signals', false),
+            ('usage', 'SELECT', 'TABLE', 'df._attempts', false),
             ('usage', 'SELECT', 'TABLE', 'df.vars', false),
             ('usage', 'INSERT', 'TABLE', 'df.vars', false),
             ('usage', 'UPDATE', 'TABLE', 'df.vars', false),

@@ -18,7 +18,7 @@ macro_rules! files {
     };
 }
 
-files! { bound, builders, checks, control, errors, fleet, hygiene, input, monitoring, references, registry, signals, spans, start, steps, values }
+files! { bound, builders, checks, control, errors, failure, fleet, hygiene, input, monitoring, references, registry, signals, spans, start, steps, values }
 
 #[test]
 fn every_file_is_run() {

@@ -5,8 +5,11 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use pg_durable_graph::document;
-use pg_durable_graph::kind::{Break, Leaf, Signal, Sleep, Span, Sql, WaitSchedule};
+use pg_durable_graph::kind::{
+    Break, Fail, Jitter, Leaf, RetryPolicy, Signal, Sleep, Span, Sql, WaitSchedule,
+};
 use pg_durable_graph::limits::SPAN_MAX;
+use pg_durable_graph::matching::Matching;
 use pg_durable_graph::{Fragment, GraphError, Problem, fragment, limits};
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
@@ -32,6 +35,12 @@ pub enum BuildError {
     SleepTooLong,
     #[error("Timeout must be positive")]
     TimeoutNotPositive,
+    #[error("{0} must not be negative")]
+    Negative(&'static str),
+    #[error("jitter must be 'full' or 'none', not '{0}'")]
+    Jitter(String),
+    #[error("on_exhausted must be 'fail', not '{0}'")]
+    OnExhausted(String),
 }
 
 thread_local! {
@@ -239,6 +248,94 @@ fn graph_race_many(branches: Array<&str>) -> Result<Text, ErrorReport> {
 #[pg_extern]
 fn graph_race_tagged(branches: Array<&str>) -> Result<Text, ErrorReport> {
     over_all(&branches, Fragment::race_tagged)
+}
+
+#[expect(clippy::too_many_arguments, reason = "the arguments of df.retry")]
+#[pg_extern]
+fn graph_retry(
+    fut: Option<Text>,
+    max_attempts: Option<i32>,
+    initial_interval: Option<Interval>,
+    backoff: Option<f64>,
+    max_interval: Option<Interval>,
+    jitter: Option<Text>,
+    retry_on: Option<Array<&str>>,
+    except_on: Option<Array<&str>>,
+    max_duration: Option<Interval>,
+    on_exhausted: Option<Text>,
+) -> Result<Text, ErrorReport> {
+    let body = piece(&given(fut, "fut")?)?;
+    let default = RetryPolicy::default();
+    let on_exhausted = on_exhausted.map_or_else(|| "fail".to_owned(), |word| word.0);
+    if on_exhausted != "fail" {
+        return Err(BuildError::OnExhausted(on_exhausted).into());
+    }
+    let policy = RetryPolicy {
+        max_attempts: match max_attempts {
+            None => default.max_attempts,
+            Some(0) => None,
+            Some(attempts) => {
+                Some(u32::try_from(attempts).map_err(|_| BuildError::Negative("max_attempts"))?)
+            }
+        },
+        initial_interval: span(initial_interval, "initial_interval")?.unwrap_or(default.initial_interval),
+        backoff: backoff.unwrap_or(default.backoff),
+        max_interval: span(max_interval, "max_interval")?.unwrap_or(default.max_interval),
+        jitter: match jitter {
+            None => default.jitter,
+            Some(word) => Jitter::parse(&word).ok_or(BuildError::Jitter(word.0))?,
+        },
+        retry_on: words(retry_on, "retry_on")?.unwrap_or(default.retry_on),
+        except_on: words(except_on, "except_on")?.unwrap_or_default(),
+        max_duration: span(max_duration, "max_duration")?,
+    };
+    Ok(give(Fragment::retry(&body, policy).map_err(BuildError::from)?))
+}
+
+#[pg_extern]
+fn graph_catch(
+    body: Option<Text>,
+    handler: Option<Text>,
+    errors: Option<Array<&str>>,
+    name: Option<Text>,
+) -> Result<Text, ErrorReport> {
+    let (body, handler) = (given(body, "body")?, given(handler, "handler")?);
+    let errors = words(errors, "errors")?.unwrap_or_else(|| vec![Matching::All]);
+    let name = given(name, "name")?;
+    let pieces = pieces(&[&body, &handler])?;
+    Ok(give(Fragment::catch(&pieces[0], &pieces[1], errors, &name).map_err(BuildError::from)?))
+}
+
+#[pg_extern]
+fn graph_fail(
+    message: Option<Text>,
+    sqlstate: Option<Text>,
+    detail: Option<Text>,
+    hint: Option<Text>,
+) -> Result<Text, ErrorReport> {
+    let message = given(message, "message")?.0;
+    let lengths = [&detail, &hint].map(|text| text.as_deref().map_or(0, str::len));
+    check_length(message.len() + lengths.iter().sum::<usize>())?;
+    leaf(Fail::with(
+        message,
+        &given(sqlstate, "sqlstate")?,
+        detail.map(|text| text.0),
+        hint.map(|text| text.0),
+    ))
+}
+
+/// Words for failures.
+fn words(words: Option<Array<&str>>, argument: &'static str) -> Result<Option<Vec<Matching>>, ErrorReport> {
+    let Some(words) = words else { return Ok(None) };
+    let words: Option<Vec<&str>> = words.iter().collect();
+    let words = given(words, argument)?;
+    Ok(Some(Matching::parse_all(argument, &words).map_err(|problem| BuildError::Graph(problem.into()))?))
+}
+
+fn span(span: Option<Interval>, argument: &'static str) -> Result<Option<Duration>, BuildError> {
+    let Some(span) = span else { return Ok(None) };
+    let micros = u128::try_from(micros(&span)).map_err(|_| BuildError::Negative(argument))?;
+    Ok(Some(Duration::from_micros(u64::try_from(micros).unwrap_or(u64::MAX))))
 }
 
 /// What makes one piece of several branches.

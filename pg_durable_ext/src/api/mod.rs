@@ -2,6 +2,7 @@
 //! is in `sql/parts`.
 
 mod argument;
+mod attempts;
 mod bell;
 mod check;
 mod clock;

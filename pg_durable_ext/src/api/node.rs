@@ -111,7 +111,7 @@ impl Shown {
         };
         let Some((shown, sight)) = visible::read(read) else { return Ok(None) };
         let Some(loaded) = nodes::load(id, &[])? else { return Ok(None) };
-        let mut progress = Progress::new(loaded.graph.clone(), loaded.states, 0);
+        let mut progress = Progress::new(loaded.graph.clone(), loaded.states, 0, number);
         // Derives what inner nodes are; an instance that cannot go on is shown as far as it came.
         let _ = progress.resume(clock::now());
         let tenant = Tenant { database: wake::here(), role: RoleId(instance.submitted_by.to_u32()) };

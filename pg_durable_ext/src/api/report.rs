@@ -65,7 +65,13 @@ impl From<BuildError> for ErrorReport {
             BuildError::Argument(source) => source.into(),
             BuildError::NotAStep(source) => source.into(),
             BuildError::Graph(source) => of_graph(&source, &source),
-            BuildError::SleepNegative | BuildError::SleepTooLong | BuildError::TimeoutNotPositive => {
+            BuildError::OnExhausted(_) => report(Code::ERRCODE_FEATURE_NOT_SUPPORTED, &error)
+                .set_hint("An instance that is to wait for a person can wait for a signal, in the handler of df.catch()."),
+            BuildError::SleepNegative
+            | BuildError::SleepTooLong
+            | BuildError::TimeoutNotPositive
+            | BuildError::Negative(_)
+            | BuildError::Jitter(_) => {
                 report(Code::ERRCODE_INVALID_PARAMETER_VALUE, &error)
             }
         }

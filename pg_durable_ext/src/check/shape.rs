@@ -97,7 +97,10 @@ impl<'a> Shapes<'a> {
             match graph.kind(outer) {
                 // Branches beside each other.
                 NodeKind::Join(_) | NodeKind::Race(_) if is_meeting => return None,
-                NodeKind::Race(_) => always = false,
+                // The handler of a CATCH sees what the body may have bound.
+                NodeKind::Catch(_) if is_meeting => always = false,
+                NodeKind::Race(_) | NodeKind::Catch(_) => always = false,
+                NodeKind::Retry(_) => {}
                 NodeKind::If(choice) => {
                     let is_condition =
                         matches!(choice.condition, Condition::Node(condition) if condition == inner);
@@ -137,6 +140,8 @@ impl<'a> Shapes<'a> {
                 Shape::Document(json!({"branch": 1, "result": result}))
             }
             NodeKind::Race(race) => self.common(&race.branches),
+            NodeKind::Retry(retry) => self.of_node(retry.body),
+            NodeKind::Catch(catch) => self.common(&[catch.body, catch.handler]),
             NodeKind::Join(_) => Shape::Document(json!([])),
             NodeKind::Loop(_) if self.graph.has_break(node) => Shape::Open,
             NodeKind::Loop(repeat) => self.of_node(repeat.body),

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 
 use pg_durable_board::InstanceNumber;
 use pg_durable_graph::kind::NodeKind;
+use pg_durable_graph::progress::{Failing, Fallout, Next};
 use pg_durable_graph::verdict::{Phase, Verdict};
 use pg_durable_graph::{Failure, Graph, NodeId};
 
@@ -11,6 +12,7 @@ use super::checkpoint::{in_transaction, internal, transact};
 use super::flush::Flush;
 use super::instance::{After, Instance, Loaded};
 use super::stop::{Caught, Stop};
+use super::wake;
 use crate::pg::clock;
 use crate::pg::spi::Session;
 use crate::store::instances::{self, Changed, Unless};
@@ -23,30 +25,21 @@ pub enum Stored {
     Nothing,
     /// The node has failed; the instance is yet to, when whoever is changing its row has come to an end.
     Node,
+    /// Something has taken the failure of `node`: `branch` goes on, at once or then.
+    Taken { node: NodeId, branch: NodeId, until: Option<i64> },
     /// The instance has failed.
     End,
 }
 
 /// Says to `Progress` that a node has failed, in a transaction of its own and after a look at the rows as they are, and
 /// stores what follows.
-pub fn store_failure_of_node(
-    instance: &mut Instance,
-    node: NodeId,
-    generation: i64,
-    failure: Failure,
-) -> Result<Stored, Stop> {
-    internal(instance, |instance, spi| fail_node(instance, spi, node, generation, failure))
+pub fn store_failure_of_node(instance: &mut Instance, failing: Failing) -> Result<Stored, Stop> {
+    internal(instance, |instance, spi| fail_node(instance, spi, failing))
         .map_err(|stop| stop.with(|caught| Caught { phase: Phase::Failing, ..caught }))
 }
 
-fn fail_node(
-    instance: &mut Instance,
-    spi: &Session,
-    node: NodeId,
-    generation: i64,
-    failure: Failure,
-) -> Result<Stored, Stop> {
-    let deciders = deciders(instance.progress.graph(), node);
+fn fail_node(instance: &mut Instance, spi: &Session, failing: Failing) -> Result<Stored, Stop> {
+    let deciders = deciders(instance.progress.graph(), failing.node);
     if !deciders.is_empty() {
         let deciders: Vec<_> = deciders.iter().map(|id| Some(id.as_str())).collect();
         nodes::hold(spi, &instance.id, &deciders);
@@ -54,33 +47,47 @@ fn fail_node(
     if !instance.look_again() {
         return Ok(Stored::Nothing);
     }
-    let Some((branch, next)) = instance.progress.fail(node, generation, failure, clock::now()) else {
+    let Some(Fallout { node, branch, next }) = instance.progress.fail(failing, clock::now()) else {
         return Ok(Stored::Nothing);
     };
-    Ok(match instance.settle(spi, branch, Ok(next), Flush::AsRole)? {
+    for around in instance.progress.branches_to(node) {
+        instance.write_branch(spi, around)?;
+    }
+    Ok(match instance.settle(spi, branch, next, Flush::AsRole)? {
         After::Held => Stored::Node,
-        After::Next { .. } | After::Fails { .. } | After::Parked { .. } => Stored::End,
+        After::Next { next: Next::Failed { .. }, .. } => Stored::End,
+        After::Next { branch, next: Next::Pause { until, .. } } => {
+            Stored::Taken { node, branch, until: Some(until) }
+        }
+        After::Next { branch, .. } => Stored::Taken { node, branch, until: None },
+        // Whoever goes on with the branch comes by the same.
+        After::Fails { .. } | After::Parked { .. } => Stored::Taken { node, branch, until: None },
     })
 }
 
 /// Fails a node that takes its process with it each time, of an instance that is not at hand and that nobody holds. An
-/// error of the server's unwinds.
+/// error of the server's unwinds. `None` where somebody holds it.
 pub fn store_death(
     instance: InstanceNumber,
     node: NodeId,
     generation: i64,
     failure: Failure,
-) -> Result<Unless, Stop> {
+) -> Result<Option<Stored>, Stop> {
     transact(|spi| {
         let Loaded::Instance(mut instance) = Instance::load_of(instance, None, 0, &[]) else {
-            return Ok(Unless::Done);
+            return Ok(Some(Stored::Nothing));
         };
         if instances::hold_unfinished(spi, &instance.id) == Unless::Held {
-            return Ok(Unless::Held);
+            return Ok(None);
         }
         instance.note_failure_text(failure.message.clone());
-        fail_node(&mut instance, spi, node, generation, failure)?;
-        Ok(Unless::Done)
+        let attempts = instance.progress.failed_attempts(node);
+        let failing = Failing { node, generation, attempts, failure, began: clock::now() };
+        let stored = fail_node(&mut instance, spi, failing)?;
+        if matches!(stored, Stored::Taken { .. }) {
+            wake::after_signal(instance.owner, instance.number);
+        }
+        Ok(Some(stored))
     })
 }
 
@@ -90,7 +97,8 @@ fn deciders(graph: &Graph, node: NodeId) -> Vec<String> {
         return Vec::new();
     }
     let around = std::iter::successors(graph.parent(node), |&at| graph.parent(at));
-    let decides = |at: &NodeId| matches!(graph.kind(*at), NodeKind::Race(_) | NodeKind::Loop(_));
+    let decides =
+        |at: &NodeId| matches!(graph.kind(*at), NodeKind::Race(_) | NodeKind::Loop(_)) || graph.is_scope(*at);
     around.filter(decides).map(|at| at.to_string()).collect()
 }
 
@@ -104,11 +112,11 @@ pub fn judge(
     judge: impl Fn(u32) -> Verdict,
 ) -> Result<Verdict, Failure> {
     in_transaction(|spi| {
-        let tries = counted.max(nodes::attempts(spi, id, leaf).saturating_add(1));
+        let tries = counted.max(nodes::tries(spi, id, leaf).saturating_add(1));
         let verdict = judge(tries);
         if let Verdict::RetryAfter(pause) = verdict {
             let next_at = clock::now() + pause.as_micros() as i64;
-            nodes::note_attempt(spi, id, leaf, &nodes::Attempt { tries, next_at, failure });
+            nodes::note_try(spi, id, leaf, &nodes::Try { tries, next_at, failure });
         }
         verdict
     })

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use pg_durable_board::InstanceNumber;
 use pg_durable_graph::kind::{Leaf, NodeKind, Wait};
-use pg_durable_graph::progress::{Bindings, Next, Progress, ProgressError};
+use pg_durable_graph::progress::{Bindings, Failing, Next, Progress, ProgressError};
 use pg_durable_graph::status::NodeStatus;
 use pg_durable_graph::{Failure, NodeId, Outcome};
 use pgrx::pg_sys::Oid;
@@ -17,15 +17,17 @@ use super::stop::Stop;
 use super::wake;
 use crate::pg::gucs::{self, Durability};
 use crate::pg::spi::{Session, Tid};
-use crate::pg::{catalog, clock, role, xact};
+use crate::pg::{catalog, clock, xact};
 use crate::store::instances::Changed;
 use crate::store::nodes::Written;
-use crate::store::{self, EngineError, instances, nodes, signals, waits};
+use crate::store::{self, EngineError, attempts, instances, nodes, signals, waits};
 
 /// See the module.
 pub struct Instance {
     pub id: String,
     pub number: InstanceNumber,
+    /// Who has submitted it.
+    pub owner: Oid,
     pub label: Option<String>,
     /// Where the steps run, if not in this database.
     pub database: Option<String>,
@@ -44,6 +46,8 @@ pub struct Instance {
     /// What is being written belongs to the effect of a step, which would be lost, or done again, for a row that somebody has
     /// locked.
     has_effect: bool,
+    /// When the leaf at hand was begun.
+    began: i64,
     /// What users read of the failure that is being written, if not what its node's kind says.
     failure_text: Option<String>,
     /// The instance's row says pending. The first checkpoint that does not end the instance changes that, so that an
@@ -147,9 +151,10 @@ impl Instance {
         Loaded::Instance(Box::new(Instance {
             id,
             number,
+            owner: row.submitted_by,
             label: row.label,
             database: row.database,
-            progress: Progress::new(nodes.graph, nodes.states, gucs::loop_min_interval_us()),
+            progress: Progress::new(nodes.graph, nodes.states, gucs::loop_min_interval_us(), number),
             load,
             vars,
             input,
@@ -158,6 +163,7 @@ impl Instance {
             places: nodes.places,
             at_least_once: None,
             has_effect: false,
+            began: 0,
             failure_text: None,
             is_pending: row.status == "pending",
             has_written: false,
@@ -171,7 +177,7 @@ impl Instance {
     /// Reads the rows of the nodes anew; false where there are none that can be read.
     pub fn look_again(&mut self) -> bool {
         let Ok(Some(nodes)) = nodes::load(&self.id, &self.places) else { return false };
-        self.progress = Progress::new(nodes.graph, nodes.states, gucs::loop_min_interval_us());
+        self.progress = Progress::new(nodes.graph, nodes.states, gucs::loop_min_interval_us(), self.number);
         self.places = nodes.places;
         self.has_effect = false;
         true
@@ -193,7 +199,24 @@ impl Instance {
 
     /// Whether its rows may be written over and over.
     pub fn has_loops(&self) -> bool {
-        self.progress.graph().iter().any(|(_, node)| matches!(node.kind, NodeKind::Loop(_)))
+        let mut nodes = self.progress.graph().iter();
+        nodes.any(|(_, node)| matches!(node.kind, NodeKind::Loop(_) | NodeKind::Retry(_)))
+    }
+
+    /// Says that a leaf begins.
+    pub fn note_beginning(&mut self) {
+        self.began = clock::now();
+    }
+
+    /// A failure of a node that this process has carried out, or could not pass.
+    pub fn failing(&self, node: NodeId, failure: Failure) -> Failing {
+        Failing {
+            node,
+            generation: self.progress.generation(node),
+            attempts: self.progress.failed_attempts(node),
+            failure,
+            began: self.began,
+        }
     }
 
     /// Where the rows of its nodes were seen last.
@@ -257,6 +280,12 @@ impl Instance {
                     }
                     break After::Next { branch, next: Next::Run(leaf) };
                 }
+                // A scope has one branch, which goes on in the same transaction.
+                Ok(Next::Spawn { node, branches }) if self.progress.graph().is_scope(node) => {
+                    drop(self.progress.take_frontier());
+                    branch = branches[0];
+                    next = self.progress.resume_branch(branch, clock::now());
+                }
                 Ok(Next::Finished(outcome)) => {
                     let has_ended = self.write_end(spi, &outcome)?;
                     break if has_ended {
@@ -278,6 +307,7 @@ impl Instance {
             self.end_abandoned_waits(spi);
         }
         self.give_back_signals(spi);
+        self.write_attempts(spi);
         let is_end = matches!(after, After::Next { next: Next::Finished(_) | Next::Failed { .. }, .. });
         if std::mem::take(&mut self.has_written) && self.is_pending && !is_end {
             let changed = instances::mark_running_at(spi, &self.id, self.place);
@@ -397,8 +427,11 @@ impl Instance {
             for (node, _) in graph.iter().filter(|(_, node)| listed(&node.kind).is_some()) {
                 if graph.is_within(node, root) {
                     // How far a loop has come that others carry out, this process does not know.
-                    let outer = graph.enclosing_loop(node);
+                    let outer = graph.enclosing_count(node);
+                    let is_tried_again =
+                        graph.parent(root).is_some_and(|at| matches!(graph.kind(at), NodeKind::Retry(_)));
                     let is_known = outer.is_none_or(|outer| !graph.is_within(outer, root));
+                    let is_known = is_known && !is_tried_again;
                     let generation = is_known.then(|| self.progress.generation(node));
                     waits::end(spi, &self.id, node, generation);
                 }
@@ -419,8 +452,15 @@ impl Instance {
                 xact::lock_branches(self.number, true);
             }
             if signals::give_back(spi, &self.id, &consumers, &branch) {
-                wake::after_signal(role::authenticated_user(), self.number);
+                wake::after_signal(self.owner, self.number);
             }
+        }
+    }
+
+    /// Keeps the attempts that have failed.
+    fn write_attempts(&mut self, spi: &Session) {
+        for attempt in self.progress.take_attempts() {
+            attempts::insert(spi, &self.id, &attempt, gucs::attempts_kept());
         }
     }
 

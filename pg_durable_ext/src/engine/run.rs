@@ -283,6 +283,7 @@ impl Executor {
             return Err(Stop::Abandoned);
         }
         let Some(kind) = graph.kind(leaf).leaf() else { unreachable!("only leaves are run") };
+        instance.note_beginning();
         let slot = self.slot;
         let is_abandoned = || shmem::board().executors.is_abandoned(slot);
         let standing = &mut self.standing;
@@ -423,6 +424,12 @@ impl Executor {
     fn judge(&mut self, instance: Option<Instance>, target: Target, caught: Caught) {
         let Caught { leaf, phase, has_committed, failure } = caught;
         let (conflicts_max, seed) = (gucs::retry_conflicts(), clock::now() as u64 ^ self.slot as u64);
+        // Where a RETRY takes it, that says how often.
+        let is_tried_again = match (&instance, leaf) {
+            (Some(instance), Some(leaf)) => instance.progress.is_tried_again(leaf, &failure.sqlstate),
+            (None, _) | (_, None) => false,
+        };
+        let conflicts_max = if is_tried_again { 0 } else { conflicts_max };
         let of =
             |number| verdict(phase, &failure.sqlstate, Try { number, has_committed, conflicts_max, seed });
         let judged = match of(1) {
@@ -450,17 +457,30 @@ impl Executor {
     }
 
     fn record_failure(&mut self, mut instance: Instance, target: Target, node: NodeId, failure: Failure) {
-        if gucs::log_workflow_sql() {
-            pgrx::log!("pg_durable: instance {} failed at node {node}: {}", instance.id, failure.message);
+        let why = if gucs::log_workflow_sql() {
+            format!(": {}", failure.message)
         } else {
-            pgrx::log!("pg_durable: instance {} failed at node {node} ({})", instance.id, failure.sqlstate);
-        }
-        let generation = instance.progress.generation(node);
-        match store_failure_of_node(&mut instance, node, generation, failure) {
+            format!(" ({})", failure.sqlstate)
+        };
+        let failing = instance.failing(node, failure);
+        match store_failure_of_node(&mut instance, failing) {
             // The branch has lost its race while it failed.
             Ok(Stored::Nothing) => self.push(target, None),
             Ok(Stored::Node) => self.end_with(instance, target, Stop::Held),
+            Ok(Stored::Taken { node: failed, branch, until }) => {
+                pgrx::debug1!("pg_durable: instance {} goes on behind node {failed}{why}", instance.id);
+                self.forget_tries(target);
+                self.interrupt_abandoned(&mut instance);
+                match until {
+                    Some(_) => self.set_timer(&instance, branch, until),
+                    None => self.push(Target { instance: instance.number, branch: branch.0 }, None),
+                }
+                if failed != node {
+                    self.push(target, None);
+                }
+            }
             Ok(Stored::End) => {
+                pgrx::log!("pg_durable: instance {} failed at node {node}{why}", instance.id);
                 self.forget_tries(target);
                 wake::interrupt(self.tenant.database, instance.number, Some(self.slot), |_| true);
                 self.tell_ended(instance.number);

@@ -62,6 +62,7 @@ static MAX_RESULT_SIZE: GucSetting<i32> = GucSetting::<i32>::new(1024);
 static MAX_UNFINISHED_INSTANCES: GucSetting<i32> = GucSetting::<i32>::new(0);
 static NEW_TRANSACTION_START_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(5);
 static RECONCILE_INTERVAL: GucSetting<i32> = GucSetting::<i32>::new(3600);
+static ATTEMPTS_KEPT: GucSetting<i32> = GucSetting::<i32>::new(20);
 static RETRY_CONFLICTS: GucSetting<i32> = GucSetting::<i32>::new(5);
 static REQUIRE_LOGIN: GucSetting<bool> = GucSetting::<bool>::new(false);
 static RETENTION_DAYS: GucSetting<i32> = GucSetting::<i32>::new(30);
@@ -81,7 +82,7 @@ struct Number {
 }
 
 /// By name.
-const NUMBERS: [Number; 14] = [
+const NUMBERS: [Number; 15] = [
     Number {
         name: c"pg_durable.barrier_interval",
         short: c"How often a checkpoint in the middle of an instance of durability barrier is flushed all the same.",
@@ -211,6 +212,16 @@ const NUMBERS: [Number; 14] = [
         least: 0,
         most: 100,
         context: GucContext::Userset,
+        flags: GucFlags::empty(),
+    },
+    Number {
+        name: c"pg_durable.attempts_kept",
+        short: c"How many failed attempts at a node df.attempts() shows.",
+        long: c"Older ones are forgotten when another one fails; 0 keeps none.",
+        setting: &ATTEMPTS_KEPT,
+        least: 0,
+        most: 1000,
+        context: GucContext::Sighup,
         flags: GucFlags::empty(),
     },
     Number {
@@ -393,6 +404,11 @@ pub fn reconcile_interval() -> Option<Duration> {
 /// `pg_durable.require_login`.
 pub fn require_login() -> bool {
     REQUIRE_LOGIN.get()
+}
+
+/// `pg_durable.attempts_kept`.
+pub fn attempts_kept() -> u32 {
+    ATTEMPTS_KEPT.get() as u32
 }
 
 /// `pg_durable.retry_conflicts`.

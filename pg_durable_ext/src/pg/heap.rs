@@ -57,6 +57,11 @@ impl Row<'_> {
         self.datum(column).map(|datum| datum.value() as i64)
     }
 
+    /// An `integer` column, by its place in [`Table::columns`].
+    pub fn optional_int4(&mut self, column: usize) -> Option<i32> {
+        self.datum(column).map(|datum| datum.value() as i32)
+    }
+
     /// An `oid` or `regrole` column, by its place in [`Table::columns`].
     pub fn oid(&mut self, column: usize) -> pg_sys::Oid {
         self.datum(column).map_or(pg_sys::InvalidOid, |datum| pg_sys::Oid::from(datum.value() as u32))

@@ -28,6 +28,8 @@ macro_rules! delete {
                              THEN n.iteration END AS executions
                  ), signals AS (
                      DELETE FROM df.signals AS s USING expired AS e WHERE s.instance_id OPERATOR(pg_catalog.=) e.id
+                 ), attempts AS (
+                     DELETE FROM df._attempts AS a USING expired AS e WHERE a.instance_id OPERATOR(pg_catalog.=) e.id
                  ), waits AS (
                      DELETE FROM df._waits AS w USING expired AS e WHERE w.instance_id OPERATOR(pg_catalog.=) e.id
                  ), gone AS (

@@ -1,5 +1,6 @@
 //! Every SQL statement that the engine runs: schema-qualified, parameterised, run as the extension's owner.
 
+pub mod attempts;
 mod error;
 pub mod expired;
 pub mod fleet;

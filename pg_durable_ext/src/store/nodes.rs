@@ -138,6 +138,7 @@ static READ: heap::Table = heap::Table {
         c"detail",
         c"hint",
         c"context",
+        c"attempt",
     ],
 };
 
@@ -211,6 +212,7 @@ fn state(row: &mut heap::Row<'_>) -> StateRow {
         wake_at: row.optional_int8(10),
         result: row.json(11),
         result_columns: row.json(12),
+        attempt: row.optional_int4(19),
         failure: row.optional_text(14).map(|sqlstate| {
             Arc::new(Failure {
                 sqlstate,
@@ -230,15 +232,15 @@ statement!(
          SET status = $3, generation = $4, iteration = $5, updated_at = pg_catalog.now(),
              started_at = ",
         include_str!("began.sql"),
-        ", wake_at = $6, waiting_for = $7, result = $8, result_columns = $9, at_least_once = $10, attempt = NULL,
-             next_attempt_at = NULL, error = NULL, sqlstate = NULL
+        ", wake_at = $6, waiting_for = $7, result = $8, result_columns = $9, at_least_once = $10, attempt = $11,
+             tries = NULL, next_attempt_at = NULL, error = NULL, sqlstate = NULL
          WHERE n.instance_id OPERATOR(pg_catalog.=) $1::pg_catalog.varchar
            AND n.id OPERATOR(pg_catalog.=) $2::pg_catalog.varchar
            AND ",
         include_str!("fence.sql"),
         "RETURNING n.ctid\0"
     )),
-    [TEXTOID, TEXTOID, TEXTOID, INT8OID, INT8OID, TIMESTAMPTZOID, TEXTOID, JSONBOID, JSONBOID, BOOLOID]
+    [TEXTOID, TEXTOID, TEXTOID, INT8OID, INT8OID, TIMESTAMPTZOID, TEXTOID, JSONBOID, JSONBOID, BOOLOID, INT4OID]
 );
 
 /// The columns of a checkpoint: those that the fence reads, then those that change.
@@ -262,6 +264,7 @@ static CHECKPOINT: heap::Table = heap::Table {
         c"error",
         c"sqlstate",
         c"started_at",
+        c"tries",
     ],
 };
 
@@ -271,7 +274,7 @@ fn write_at(place: Tid, write: &NodeWrite<'_>) -> heap::Updated {
     let change = |row: &mut heap::Row<'_>| {
         let is_it = row.text(0) == write.instance && row.text(1) == write.node;
         let mark = Fence {
-            is_loop: row.text(2) == "LOOP",
+            counts: matches!(row.text(2).as_str(), "LOOP" | "RETRY"),
             is_over: row.text(3).parse().is_ok_and(NodeStatus::is_terminal),
             generation: row.int8(4),
             iteration: row.int8(5),
@@ -290,11 +293,12 @@ fn write_at(place: Tid, write: &NodeWrite<'_>) -> heap::Updated {
                 (9, Arg::jsonb(new.result.as_deref())),
                 (10, Arg::jsonb(new.result_columns.as_deref())),
                 (11, write.at_least_once.map_or(Arg::Null, Arg::Bool)),
-                (12, Arg::Null),
+                (12, new.attempt.map_or(Arg::Null, Arg::Int4)),
                 (13, Arg::Null),
                 (14, Arg::Null),
                 (15, Arg::Null),
                 (16, Arg::Timestamp(began.unwrap_or(now))),
+                (17, Arg::Null),
             ]
         })
     };
@@ -308,7 +312,7 @@ pub struct NodeWrite<'a> {
     /// Where this process saw the row last.
     pub place: Option<Tid>,
     pub row: &'a StateRow,
-    /// What users read of a failed node's failure.
+    /// What users read of the failure of a node that has failed, or whose failure is tried again or handled.
     pub error: Option<&'a str>,
     pub waiting_for: Option<&'a str>,
     pub at_least_once: Option<bool>,
@@ -340,9 +344,10 @@ pub fn write(spi: &Session, write: &NodeWrite<'_>) -> Written {
         Arg::jsonb(write.row.result.as_deref()),
         Arg::jsonb(write.row.result_columns.as_deref()),
         write.at_least_once.map_or(Arg::Null, Arg::Bool),
+        write.row.attempt.map_or(Arg::Null, Arg::Int4),
     ];
     if let (Some(failure), Some(error)) = (&write.row.failure, write.error) {
-        return write_failed(spi, write, failure, error);
+        return write_failure(spi, write, failure, error);
     }
     // By its place first: looking a row up by key visits every version of it that an old snapshot keeps alive.
     match write.place.map_or(heap::Updated::Nothing, |place| write_at(place, write)) {
@@ -395,25 +400,29 @@ statement!(
     c"SELECT 1 FROM df.nodes AS n
       WHERE n.instance_id OPERATOR(pg_catalog.=) $1::pg_catalog.varchar
         AND n.id OPERATOR(pg_catalog.=) ANY ($2::pg_catalog.varchar[])
-      FOR SHARE",
+      ORDER BY n.id USING OPERATOR(pg_catalog.>)
+      FOR NO KEY UPDATE",
     [TEXTOID, TEXTARRAYOID]
 );
 
-/// Keeps these nodes as they are until the end of the transaction.
+/// Keeps these nodes as they are until the end of the transaction, for one who may be about to write them. From the inside,
+/// as those do who complete them one after the other.
 pub fn hold(spi: &Session, instance: &str, nodes: &[Option<&str>]) {
     spi.run(&HOLD, &[Arg::Text(instance), Arg::TextArray(nodes)]);
 }
 
 statement!(
-    WRITE_FAILED,
+    WRITE_FAILURE,
     spi::text(concat!(
         "UPDATE df.nodes AS n
          SET status = $3, generation = $4, iteration = $5, updated_at = pg_catalog.now(),
              started_at = ",
         include_str!("began.sql"),
-        ", wake_at = NULL, waiting_for = NULL, result = pg_catalog.to_jsonb($6), result_columns = NULL, error = $6, sqlstate = $7,
-             message = $8, detail = $9, hint = $10, context = $11, attempt = COALESCE(n.attempt, 0) OPERATOR(pg_catalog.+) 1,
-             next_attempt_at = NULL
+        ", wake_at = $12, waiting_for = NULL, result_columns = NULL, error = $6, sqlstate = $7, message = $8, detail = $9,
+             hint = $10, context = $11, tries = NULL, next_attempt_at = $12,
+             result = CASE WHEN $3 OPERATOR(pg_catalog.=) 'failed' THEN pg_catalog.to_jsonb($6) ELSE $14 END,
+             attempt = CASE WHEN $3 OPERATOR(pg_catalog.=) 'failed'
+                 THEN GREATEST($13, COALESCE(n.tries, 0) OPERATOR(pg_catalog.+) 1) ELSE $13 END
          WHERE n.instance_id OPERATOR(pg_catalog.=) $1::pg_catalog.varchar
            AND n.id OPERATOR(pg_catalog.=) $2::pg_catalog.varchar
            AND ",
@@ -421,14 +430,27 @@ statement!(
         "RETURNING n.ctid\0"
     )),
     [
-        TEXTOID, TEXTOID, TEXTOID, INT8OID, INT8OID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID
+        TEXTOID,
+        TEXTOID,
+        TEXTOID,
+        INT8OID,
+        INT8OID,
+        TEXTOID,
+        TEXTOID,
+        TEXTOID,
+        TEXTOID,
+        TEXTOID,
+        TEXTOID,
+        TIMESTAMPTZOID,
+        INT4OID,
+        JSONBOID
     ]
 );
 
-/// [`write`] for a node that has failed.
-fn write_failed(spi: &Session, write: &NodeWrite<'_>, failure: &Failure, error: &str) -> Written {
+/// [`write`] for a node that has failed, or whose failure is tried again or handled.
+fn write_failure(spi: &Session, write: &NodeWrite<'_>, failure: &Failure, error: &str) -> Written {
     let rows = spi.run(
-        &WRITE_FAILED,
+        &WRITE_FAILURE,
         &[
             Arg::Text(write.instance),
             Arg::Text(write.node),
@@ -441,6 +463,9 @@ fn write_failed(spi: &Session, write: &NodeWrite<'_>, failure: &Failure, error: 
             Arg::text(failure.detail.as_deref()),
             Arg::text(failure.hint.as_deref()),
             Arg::text(failure.context.as_deref()),
+            Arg::timestamp(write.row.wake_at),
+            write.row.attempt.map_or(Arg::Null, Arg::Int4),
+            Arg::jsonb(write.row.result.as_deref()),
         ],
     );
     written(&rows)
@@ -468,23 +493,23 @@ pub fn count_death(spi: &Session, instance: &str, node: NodeId, generation: i64)
 }
 
 statement!(
-    ATTEMPTS,
-    c"SELECT n.attempt FROM df.nodes AS n
+    TRIES,
+    c"SELECT n.tries FROM df.nodes AS n
       WHERE n.instance_id OPERATOR(pg_catalog.=) $1::pg_catalog.varchar
         AND n.id OPERATOR(pg_catalog.=) $2::pg_catalog.varchar",
     [TEXTOID, TEXTOID]
 );
 
 /// How often a node was tried since its row was written last, without that its outcome could be stored.
-pub fn attempts(spi: &Session, instance: &str, node: NodeId) -> u32 {
-    let rows = spi.run(&ATTEMPTS, &[Arg::Text(instance), Arg::Text(&node.to_string())]);
-    let attempts = (rows.count > 0).then(|| rows.int(0, 1)).flatten();
-    attempts.and_then(|attempts| attempts.try_into().ok()).unwrap_or_default()
+pub fn tries(spi: &Session, instance: &str, node: NodeId) -> u32 {
+    let rows = spi.run(&TRIES, &[Arg::Text(instance), Arg::Text(&node.to_string())]);
+    let tries = (rows.count > 0).then(|| rows.int(0, 1)).flatten();
+    tries.and_then(|tries| tries.try_into().ok()).unwrap_or_default()
 }
 
 statement!(
-    NOTE_ATTEMPT,
-    c"UPDATE df.nodes AS n SET attempt = $3, next_attempt_at = $4, sqlstate = $5, error = $6
+    NOTE_TRY,
+    c"UPDATE df.nodes AS n SET tries = $3, next_attempt_at = $4, sqlstate = $5, error = $6
       WHERE n.instance_id OPERATOR(pg_catalog.=) $1::pg_catalog.varchar
         AND n.id OPERATOR(pg_catalog.=) $2::pg_catalog.varchar
         AND n.status OPERATOR(pg_catalog.<>) 'failed'
@@ -497,7 +522,7 @@ statement!(
 );
 
 /// A try that has failed and is followed by another.
-pub struct Attempt<'a> {
+pub struct Try<'a> {
     /// How many there were.
     pub tries: u32,
     /// When the next one begins.
@@ -507,16 +532,16 @@ pub struct Attempt<'a> {
 }
 
 /// Says in a node's row that it is tried again, unless somebody has it locked.
-pub fn note_attempt(spi: &Session, instance: &str, node: NodeId, attempt: &Attempt<'_>) {
+pub fn note_try(spi: &Session, instance: &str, node: NodeId, noted: &Try<'_>) {
     spi.run(
-        &NOTE_ATTEMPT,
+        &NOTE_TRY,
         &[
             Arg::Text(instance),
             Arg::Text(&node.to_string()),
-            Arg::Int4(i32::try_from(attempt.tries).unwrap_or(i32::MAX)),
-            Arg::Timestamp(attempt.next_at),
-            Arg::Text(&attempt.failure.sqlstate),
-            Arg::Text(&attempt.failure.message),
+            Arg::Int4(i32::try_from(noted.tries).unwrap_or(i32::MAX)),
+            Arg::Timestamp(noted.next_at),
+            Arg::Text(&noted.failure.sqlstate),
+            Arg::Text(&noted.failure.message),
         ],
     );
 }
@@ -525,7 +550,7 @@ statement!(
     SHOW,
     c"SELECT n.id, n.node_type, n.query, n.result_name, n.left_node, n.right_node, n.status, n.result,
              n.status_details, n.updated_at, n.waiting_for, n.wake_at, n.at_least_once, n.generation, n.error,
-             n.sqlstate, n.deaths, n.attempt, n.next_attempt_at, n.started_at
+             n.sqlstate, n.deaths, COALESCE(n.tries, n.attempt), n.next_attempt_at, n.started_at
       FROM df.nodes AS n WHERE n.instance_id OPERATOR(pg_catalog.=) $1::pg_catalog.varchar",
     [TEXTOID]
 );

@@ -4,6 +4,7 @@
 //! behind, where another executor reached it at the moment of the decision: whoever reads it asks its guards, too.
 
 use pg_durable_graph::NodeId;
+use pg_durable_graph::progress::Guard;
 
 use crate::pg::spi::{self, Arg, Session, statement};
 use crate::pg::{heap, xact};
@@ -22,11 +23,12 @@ pub struct Wait<'a> {
     pub kind: &'a str,
     pub name: Option<&'a str>,
     pub wake_at: Option<i64>,
-    /// What may give it up, with the generation that it is in.
-    pub guards: Vec<(NodeId, i64)>,
+    /// What may give it up, as it stands.
+    pub guards: Vec<Guard>,
 }
 
-/// Whether one of the `guards` of an instance, both SQL, has come to an end in the generation that it was seen in.
+/// Whether one of the `guards` of an instance, both SQL, has come to an end in the generation that it was seen in, or has
+/// gone on to another attempt or its handler.
 macro_rules! is_any_over {
     ($instance:literal, $guards:literal) => {
         concat!(
@@ -39,13 +41,15 @@ macro_rules! is_any_over {
             " AND n.id OPERATOR(pg_catalog.=) pg_catalog.split_part(g.guard, ':', 1)::pg_catalog.varchar
                 WHERE n.generation OPERATOR(pg_catalog.>) pg_catalog.split_part(g.guard, ':', 2)::pg_catalog.int8
                    OR n.generation OPERATOR(pg_catalog.=) pg_catalog.split_part(g.guard, ':', 2)::pg_catalog.int8
-                      AND n.status OPERATOR(pg_catalog.=) ANY (ARRAY['completed', 'failed']))"
+                      AND (n.status OPERATOR(pg_catalog.=) ANY (ARRAY['completed', 'failed'])
+                           OR n.iteration
+                              OPERATOR(pg_catalog.>) pg_catalog.split_part(g.guard, ':', 3)::pg_catalog.int8))"
         )
     };
 }
 
-/// Whether a wait, `w`, is still one: a RACE or LOOP that has come to an end may have given it up, while the row of the
-/// wait was being written.
+/// Whether a wait, `w`, is still one: what has come to an end, or failed, around it may have given it up, while the row
+/// of the wait was being written.
 pub const IS_LIVE: &str =
     concat!("(w.guards IS NULL OR NOT ", is_any_over!("w.instance_id", "w.guards"), ")");
 
@@ -56,14 +60,15 @@ statement!(
 );
 
 /// Whether what goes on behind these guards has been given up.
-pub fn is_any_over(spi: &Session, instance: &str, guards: &[(NodeId, i64)]) -> bool {
+pub fn is_any_over(spi: &Session, instance: &str, guards: &[Guard]) -> bool {
     let guards = texts_of(guards);
     let guards: Vec<_> = guards.iter().map(|guard| Some(guard.as_str())).collect();
     spi.run(&OVER, &[Arg::Text(instance), Arg::TextArray(&guards)]).count > 0
 }
 
-fn texts_of(guards: &[(NodeId, i64)]) -> Vec<String> {
-    guards.iter().map(|(at, generation)| format!("{at}:{generation}")).collect()
+fn texts_of(guards: &[Guard]) -> Vec<String> {
+    let text_of = |Guard { node, generation, iteration }: &Guard| format!("{node}:{generation}:{iteration}");
+    guards.iter().map(text_of).collect()
 }
 
 statement!(

@@ -27,6 +27,11 @@ pub(crate) trait Inner: Slots {
         false
     }
 
+    /// Whether it takes failures of a body: of its branches one is under way at a time.
+    fn is_scope(&self) -> bool {
+        false
+    }
+
     /// Whether its completion follows from its children's, so that its row holds nothing of its own.
     fn is_derived(&self) -> bool {
         false

@@ -2,6 +2,7 @@
 
 mod end;
 mod facts;
+mod fail;
 mod schedule;
 mod signal;
 mod sleep;
@@ -10,6 +11,7 @@ mod sql;
 
 pub use end::Break;
 pub use facts::{Delivery, Given, Text, Wait};
+pub use fail::{Fail, RAISED};
 pub use schedule::WaitSchedule;
 pub use signal::Signal;
 pub use sleep::Sleep;
@@ -68,6 +70,8 @@ leaves! {
     "SQL" => Sql,
     /// Leaves the enclosing loop.
     "BREAK" => Break,
+    /// Fails on purpose.
+    "FAIL" => Fail,
     /// Waits for a span of time.
     "SLEEP" => Sleep,
     /// Waits for the next tick of a cron expression.
@@ -148,6 +152,16 @@ impl Leaf {
         self.facts().breaks()
     }
 
+    /// Whether nothing comes after it, as it always fails.
+    pub fn fails(&self) -> bool {
+        self.facts().fails()
+    }
+
+    /// Whether another attempt at it is a matter of its own row.
+    pub(crate) fn is_tried_in_place(&self) -> bool {
+        self.facts().is_tried_in_place()
+    }
+
     /// What the leaf waits for, if that is what it does.
     pub fn wait(&self) -> Option<&dyn Wait> {
         self.facts().wait()
@@ -192,6 +206,7 @@ mod tests {
         for (name, query) in [
             ("SQL", "SELECT 1"),
             ("BREAK", r#"{"break_value":"x"}"#),
+            ("FAIL", r#"{"message":"no"}"#),
             ("SLEEP", "60"),
             ("WAIT_SCHEDULE", r#"{"cron_expr":"@daily"}"#),
             ("SIGNAL", r#"{"signal_name":"go","timeout_seconds":null}"#),
@@ -200,7 +215,7 @@ mod tests {
             assert_eq!((read.name(), &*read.query()), (name, query));
             assert_eq!((row(name).from_stored)(query).as_ref(), Ok(&read));
         }
-        assert_eq!(LEAVES.len(), 5);
+        assert_eq!(LEAVES.len(), 6);
     }
 
     #[test]

@@ -30,14 +30,15 @@ impl Branches {
         self.parents(node).take_while(|&at| outer < at).any(|at| self.gives_up(at))
     }
 
-    /// The RACEs and LOOPs whose end gives up what goes on at a node, from the inside: a RACE by another branch's
-    /// completion, a LOOP by a BREAK in another branch.
+    /// Those whose end gives up what goes on at a node, from the inside: a RACE by another branch's completion, a LOOP by a
+    /// BREAK in another branch, a scope by a failure in another branch.
     pub(super) fn guards(&self, node: NodeId) -> Vec<NodeId> {
-        let mut guards = Vec::new();
+        let (mut guards, mut has_others) = (Vec::new(), false);
         for at in self.parents(node) {
-            if matches!(self.graph.kind(at), NodeKind::Race(_)) {
+            if matches!(self.graph.kind(at), NodeKind::Race(_)) || has_others && self.graph.is_scope(at) {
                 guards.push(at);
             }
+            has_others |= !self.graph.is_scope(at);
             let left = self.breaks_out(at).filter_map(|end| self.graph.enclosing_loop(end));
             guards.extend(left);
         }
@@ -45,14 +46,21 @@ impl Branches {
         guards
     }
 
-    /// The JOINs and RACEs around a node, from the inside.
+    /// The RETRYs around a node whose next attempt would do again what goes on there.
+    pub(super) fn retries(&self, node: NodeId) -> impl Iterator<Item = NodeId> {
+        self.parents(node).filter(|&at| matches!(self.graph.kind(at), NodeKind::Retry(_)))
+    }
+
+    /// The JOINs, RACEs and scopes around a node, from the inside.
     pub(super) fn parents(&self, node: NodeId) -> impl Iterator<Item = NodeId> {
         let parent_of = |at| self.graph.parent(self.graph.branch(at));
         std::iter::successors(parent_of(node), move |&at| parent_of(at))
     }
 
-    /// Whether the branches of a JOIN or RACE may be given up before they have completed.
+    /// Whether the branches of a JOIN, RACE or scope may be given up before they have completed.
     fn gives_up(&self, node: NodeId) -> bool {
-        matches!(self.graph.kind(node), NodeKind::Race(_)) || self.breaks_out(node).next().is_some()
+        matches!(self.graph.kind(node), NodeKind::Race(_))
+            || self.graph.is_scope(node)
+            || self.breaks_out(node).next().is_some()
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
 use crate::outcome::{Column, Outcome};
@@ -47,17 +47,24 @@ impl Kept {
 
     /// As `df.nodes.result` has it.
     pub(super) fn to_json(&self) -> String {
-        let mut stored = BTreeMap::new();
-        for (name, Origin { node, generation }, outcome) in self.iter() {
-            let (value, columns) = (&outcome.value, outcome.columns.as_deref());
-            stored.insert(name, StoredBinding { node, generation, value, columns });
-        }
-        serde_json::to_string(&stored).expect("only a map with keys of another type fails")
+        serde_json::to_string(self).expect("only a map with keys of another type fails")
     }
+}
 
-    /// From what [`Kept::to_json`] has made.
-    pub(super) fn from_json(json: &str) -> Result<Kept, serde_json::Error> {
-        let stored: BTreeMap<String, StoredBinding<Value, Vec<Column>>> = serde_json::from_str(json)?;
+impl Serialize for Kept {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let stored = self.iter().map(|(name, Origin { node, generation }, outcome)| {
+            let (value, columns) = (&outcome.value, outcome.columns.as_deref());
+            (name, StoredBinding { node, generation, value, columns })
+        });
+        serializer.collect_map(stored)
+    }
+}
+
+impl<'de> Deserialize<'de> for Kept {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Kept, D::Error> {
+        let stored: BTreeMap<String, StoredBinding<Value, Vec<Column>>> =
+            BTreeMap::deserialize(deserializer)?;
         let read = |(name, stored): (String, StoredBinding<_, _>)| {
             let StoredBinding { node, generation, value, columns } = stored;
             let outcome = Outcome { value, columns: columns.map(Arc::new) };

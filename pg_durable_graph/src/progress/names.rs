@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use super::branches::Branches;
 use super::kept::{Kept, Origin};
+use super::scoped::Scoped;
 use super::states::{Held, States};
 use crate::graph::Graph;
-use crate::kind::NodeKind;
+use crate::kind::{Catch, NodeKind};
 use crate::node_id::NodeId;
 use crate::outcome::Outcome;
 
@@ -65,10 +66,71 @@ impl Names {
 
     /// Goes on in `branch` with what `inner` sees, the branch of those below `node` that counts; all of those end.
     pub(super) fn go_on_with(&mut self, inner: NodeId, node: NodeId, branch: NodeId) {
-        let scope = self.scopes.remove(&inner).unwrap_or_default();
-        self.scopes.insert(branch, scope);
+        let mut at = inner;
+        while let Some(parent) = self.graph.parent(at).filter(|_| at != branch) {
+            let outer = self.graph.branch(parent);
+            if self.hide_shown(parent, at) {
+                self.merge(&[at], outer);
+            } else {
+                let scope = self.scopes.remove(&at).unwrap_or_default();
+                self.scopes.insert(outer, scope);
+            }
+            at = outer;
+        }
         let end = self.graph.ends()[node.index()];
         self.scopes.retain(|root, _| *root == branch || *root < node || root.0 >= end);
+    }
+
+    /// The branches below a node are not under way any more.
+    pub(super) fn end_within(&mut self, node: NodeId) {
+        let end = self.graph.ends()[node.index()];
+        self.scopes.retain(|root, _| *root <= node || root.0 >= end);
+    }
+
+    /// What a branch has bound that its surroundings do not see.
+    pub(super) fn bound_in(&self, root: NodeId, outer: NodeId) -> Option<Arc<Kept>> {
+        let (inner, outer) = (self.scopes.get(&root)?, self.scopes.get(&outer));
+        let is_new =
+            |name: &str, origin: &Origin| outer.is_none_or(|outer| outer.origins.get(name) != Some(origin));
+        let new = inner.origins.iter().filter(|(name, origin)| is_new(name, origin));
+        Kept::of(new.map(|(name, &origin)| (name.clone(), origin, inner.seen[name].clone())))
+    }
+
+    /// Begins the handler of a CATCH, which sees what the body had bound, and the failure.
+    pub(super) fn open_handler(&mut self, node: NodeId, catch: &Catch, scoped: &Scoped, generation: i64) {
+        self.open(catch.handler);
+        let scope = self.scopes.entry(catch.handler).or_default();
+        if let Some(bound) = &scoped.bound {
+            bound.iter().for_each(|(name, origin, outcome)| scope.bind(name, origin, outcome.clone()));
+        }
+        if let Some(caught) = &scoped.caught {
+            let origin = Origin { node: node.0, generation };
+            scope.bind(&catch.name, origin, Arc::new(Outcome::plain(caught.value())));
+        }
+    }
+
+    /// Goes on in `outer` behind a scope whose branch `root` has completed. What the handler of a CATCH was shown ends with
+    /// it.
+    pub(super) fn leave_scope(&mut self, node: NodeId, root: NodeId, outer: NodeId) {
+        self.hide_shown(node, root);
+        self.merge(&[root], outer);
+    }
+
+    /// Takes from the handler of a CATCH the names that it was shown; false where `root` is no handler.
+    fn hide_shown(&mut self, node: NodeId, root: NodeId) -> bool {
+        let NodeKind::Catch(catch) = self.graph.kind(node) else { return false };
+        if root != catch.handler {
+            return false;
+        }
+        if let Some(scope) = self.scopes.get_mut(&root) {
+            let is_shown = |origin: &Origin| {
+                let from = NodeId(origin.node);
+                from == node || self.graph.is_within(from, catch.body)
+            };
+            scope.origins.retain(|_, origin| !is_shown(origin));
+            scope.seen.retain(|name, _| scope.origins.contains_key(name));
+        }
+        true
     }
 
     /// Goes on in `outer` behind a JOIN whose branches have all completed.
@@ -157,7 +219,7 @@ impl Names {
         })
     }
 
-    /// What the row of an IF has to keep that is about to lose what it bound before.
+    /// What the row of an IF or a scope has to keep that is about to lose what it bound before.
     pub(super) fn keep_own(&self, node: NodeId, branch: NodeId) -> Option<Arc<Kept>> {
         self.keep(branch, |from| from == node)
     }
@@ -171,14 +233,19 @@ impl Names {
 
     /// Binds what the row of a running node keeps.
     pub(super) fn recall(&mut self, states: &States, node: NodeId, branch: NodeId) {
-        if let Held::Kept(kept) = &states.of(node).held {
+        let kept = match &states.of(node).held {
+            Held::Kept(kept) => Some(kept),
+            Held::Scoped(scoped) => scoped.kept.as_ref(),
+            Held::Nothing | Held::Outcome(_) => None,
+        };
+        if let Some(kept) = kept {
             let scope = self.scopes.entry(branch).or_default();
             kept.iter().for_each(|(name, origin, outcome)| scope.bind(name, origin, outcome.clone()));
         }
     }
 
-    /// What a node bound in an earlier generation of a loop around it, where its row still says so: that of an IF which
-    /// a BREAK has left keeps what it bound before.
+    /// What a node bound in an earlier generation of a loop around it, where its row still says so: that of an IF or a
+    /// scope which a BREAK has left keeps what it bound before.
     fn left_behind(&self, states: &States, node: NodeId, outer: NodeId) -> Option<(Origin, Arc<Outcome>)> {
         let state = states.of(node);
         if node == outer || states.is_current(node) {
@@ -188,6 +255,11 @@ impl Names {
             (Held::Outcome(outcome), _) => Some((origin(states, node), outcome.clone())),
             (Held::Kept(kept), NodeKind::If(_)) => {
                 let name = self.graph.node(node).result_name.as_deref()?;
+                kept.get(name).map(|(origin, outcome)| (origin, outcome.clone()))
+            }
+            (Held::Scoped(scoped), _) => {
+                let name = self.graph.node(node).result_name.as_deref()?;
+                let kept = scoped.kept.as_ref()?;
                 kept.get(name).map(|(origin, outcome)| (origin, outcome.clone()))
             }
             (Held::Kept(_) | Held::Nothing, _) => None,

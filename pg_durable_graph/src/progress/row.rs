@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::kept::Kept;
+use super::scoped::Scoped;
 use super::states::{Held, NodeState, Own};
 use crate::failure::Failure;
 use crate::instant::Instant;
@@ -26,7 +27,10 @@ pub struct StateRow {
     pub result: Option<String>,
     /// `result_columns`, as JSON.
     pub result_columns: Option<String>,
-    /// `sqlstate`, `message`, `detail`, `hint` and `context` of a failed node.
+    /// `attempt`: that which has completed, failed, or is to come.
+    pub attempt: Option<i32>,
+    /// `sqlstate`, `message`, `detail`, `hint` and `context` of a node that has failed, or whose failure is tried again or
+    /// handled.
     pub failure: Option<Arc<Failure>>,
 }
 
@@ -95,7 +99,18 @@ impl NodeState {
         if status == NodeStatus::Failed && error.is_none() {
             return Err(unreadable(("sqlstate", "there is none".to_owned())));
         }
-        Ok(NodeState { status, generation: row.generation, own, held, wake_at: row.wake_at, error })
+        // That of a leaf follows from how many have failed.
+        let attempt = match kind {
+            NodeKind::Retry(_) => row.attempt.and_then(|attempt| attempt.try_into().ok()).unwrap_or(0),
+            NodeKind::Leaf(_)
+            | NodeKind::Then(_)
+            | NodeKind::If(_)
+            | NodeKind::Join(_)
+            | NodeKind::Race(_)
+            | NodeKind::Loop(_)
+            | NodeKind::Catch(_) => 0,
+        };
+        Ok(NodeState { status, generation: row.generation, own, held, wake_at: row.wake_at, attempt, error })
     }
 
     /// The row that describes the state.
@@ -107,6 +122,7 @@ impl NodeState {
                 (Some(result), columns)
             }
             Held::Kept(kept) => (Some(kept.to_json()), None),
+            Held::Scoped(scoped) => (Some(scoped.to_json()), None),
         };
         StateRow {
             status: self.status.as_str().to_owned(),
@@ -115,8 +131,22 @@ impl NodeState {
             wake_at: self.wake_at,
             result,
             result_columns,
+            attempt: self.shown_attempt(),
             failure: self.error.clone(),
         }
+    }
+}
+
+impl NodeState {
+    /// Which attempt the row tells of, where there was more than one.
+    fn shown_attempt(&self) -> Option<i32> {
+        let attempt = match self.own {
+            Own::Attempts(failed) => failed + 1,
+            Own::Nothing | Own::Count(_) | Own::Handler | Own::Winner(_) | Own::Decision(_) => {
+                self.attempt.into()
+            }
+        };
+        (attempt > 0).then(|| i32::try_from(attempt).unwrap_or(i32::MAX))
     }
 }
 
@@ -126,6 +156,8 @@ impl Own {
         match self {
             Own::Nothing => 0,
             Own::Count(count) => count,
+            Own::Attempts(failed) => failed,
+            Own::Handler => 1,
             Own::Winner(winner) => winner as i64,
             Own::Decision(has_rows) => has_rows.into(),
         }
@@ -135,7 +167,9 @@ impl Own {
 fn own(kind: &NodeKind, status: NodeStatus, number: i64) -> Option<Own> {
     let nothing = (number == 0).then_some(Own::Nothing);
     match kind {
-        NodeKind::Loop(_) if number > 0 => Some(Own::Count(number)),
+        NodeKind::Loop(_) | NodeKind::Retry(_) if number > 0 => Some(Own::Count(number)),
+        NodeKind::Leaf(leaf) if number > 0 && leaf.is_tried_in_place() => Some(Own::Attempts(number)),
+        NodeKind::Catch(_) if number == 1 => Some(Own::Handler),
         NodeKind::Race(race) if status == NodeStatus::Completed => {
             let winner = usize::try_from(number).ok().filter(|&winner| winner < race.branches.len());
             winner.map(Own::Winner)
@@ -148,9 +182,13 @@ fn own(kind: &NodeKind, status: NodeStatus, number: i64) -> Option<Own> {
             (Condition::HasRows(_), NodeStatus::Failed, 0 | 1) => Some(Own::Nothing),
             (Condition::HasRows(_) | Condition::Node(_), _, _) => nothing,
         },
-        NodeKind::Leaf(_) | NodeKind::Then(_) | NodeKind::Join(_) | NodeKind::Race(_) | NodeKind::Loop(_) => {
-            nothing
-        }
+        NodeKind::Leaf(_)
+        | NodeKind::Then(_)
+        | NodeKind::Join(_)
+        | NodeKind::Race(_)
+        | NodeKind::Loop(_)
+        | NodeKind::Retry(_)
+        | NodeKind::Catch(_) => nothing,
     }
 }
 
@@ -162,6 +200,10 @@ fn held(
     columns: Option<String>,
 ) -> Result<Held, (&'static str, String)> {
     let may_keep = matches!(kind, NodeKind::Loop(_) | NodeKind::If(_));
+    let is_scoped = match kind {
+        NodeKind::Leaf(leaf) => leaf.is_tried_in_place(),
+        kind => kind.is_scope(),
+    };
     match (status, result) {
         (_, None) => Ok(Held::Nothing),
         (NodeStatus::Completed, Some(result)) => {
@@ -171,8 +213,14 @@ fn held(
             Ok(Held::Outcome(Arc::new(Outcome { value, columns })))
         }
         (NodeStatus::Running, Some(result)) if may_keep => {
-            let kept = Kept::from_json(&result).map_err(|error| ("result", error.to_string()))?;
+            let kept =
+                serde_json::from_str::<Kept>(&result).map_err(|error| ("result", error.to_string()))?;
             Ok(Held::Kept(Arc::new(kept)))
+        }
+        (NodeStatus::Running, Some(result)) if is_scoped => {
+            let scoped =
+                serde_json::from_str::<Scoped>(&result).map_err(|error| ("result", error.to_string()))?;
+            Ok(Held::Scoped(Arc::new(scoped)))
         }
         (NodeStatus::Failed, Some(_)) => Ok(Held::Nothing),
         (NodeStatus::Pending | NodeStatus::Running, Some(_)) => Err(("result", "it has none yet".to_owned())),
@@ -183,18 +231,21 @@ fn held(
 mod tests {
     use super::*;
     use crate::graph::Graph;
-    use crate::kind::Sql;
+    use crate::kind::{RetryPolicy, Sleep, Sql};
+    use crate::matching::Matching;
     use crate::node_id::NodeId;
     use crate::outcome::Column;
     use crate::progress::kept::Origin;
+    use crate::progress::scoped::Caught;
     use serde_json::json;
+    use std::time::Duration;
 
     fn sql() -> Graph {
         Graph::leaf(Sql::new("SELECT 1"))
     }
 
     /// One node of each kind whose rows differ.
-    fn kinds() -> [NodeKind; 6] {
+    fn kinds() -> [NodeKind; 9] {
         let root = |graph: Graph| graph.kind(NodeId::ROOT).clone();
         [
             root(sql()),
@@ -203,11 +254,14 @@ mod tests {
             root(Graph::race(vec![sql(), sql()]).unwrap()),
             root(Graph::if_rows("x", sql(), sql())),
             root(Graph::if_else(sql(), sql(), sql())),
+            root(Graph::retry(Graph::then(sql(), sql()), RetryPolicy::default()).unwrap()),
+            root(Graph::catch(sql(), sql(), vec![Matching::All], "error").unwrap()),
+            root(Graph::leaf(Sleep::new(Duration::from_secs(1)))),
         ]
     }
 
     fn state(status: NodeStatus, own: Own, held: Held) -> NodeState {
-        NodeState { status, generation: 7, own, held, wake_at: Some(5), error: None }
+        NodeState { status, generation: 7, own, held, wake_at: Some(5), attempt: 0, error: None }
     }
 
     fn row(status: &str, iteration: i64, result: Option<&str>) -> StateRow {
@@ -222,14 +276,26 @@ mod tests {
     #[test]
     fn states_survive_the_round_trip() {
         use NodeStatus::{Completed, Pending, Running};
-        let [sql, then, repeat, race, if_rows, if_else] = kinds();
+        let [sql, then, repeat, race, if_rows, if_else, retry, catch, _] = kinds();
         let columns = vec![Column { name: "n".to_owned(), type_name: "bigint".to_owned() }];
         let rows = Outcome { value: json!({"rows": [{"n": 1}]}), columns: Some(Arc::new(columns)) };
         let plain = Held::Outcome(Arc::new(Outcome::plain(json!(null))));
         let origin = Origin { node: 3, generation: 2 };
         let names = [("a", Outcome::plain(json!([1]))), ("b", rows.clone())];
         let kept = names.map(|(name, outcome)| (name.to_owned(), origin, Arc::new(outcome)));
-        let kept = Held::Kept(Kept::of(kept.into_iter()).unwrap());
+        let kept = Kept::of(kept.into_iter());
+        let caught = Caught {
+            node: 2,
+            node_type: "SQL".to_owned(),
+            attempt: 3,
+            failure: Failure::new("22012", "division by zero"),
+            suppressed: vec![Failure::new("40001", "first").hint("again")],
+        };
+        let since = Scoped { since: Some(5), ..Scoped::default() };
+        let handling = Scoped { caught: Some(caught), bound: kept.clone(), ..Scoped::default() };
+        let held = [since, handling, Scoped { kept: kept.clone(), ..Scoped::default() }];
+        let [since, handling, before] = held.map(|scoped| Held::Scoped(Arc::new(scoped)));
+        let kept = Held::Kept(kept.unwrap());
         let rows = Held::Outcome(Arc::new(rows));
         let nothing = Held::Nothing;
         for (kind, status, own, held) in [
@@ -250,6 +316,14 @@ mod tests {
             (&if_rows, Running, Own::Decision(true), &kept),
             (&if_rows, Completed, Own::Decision(true), &plain),
             (&if_else, Completed, Own::Nothing, &plain),
+            (&sql, Running, Own::Attempts(2), &nothing),
+            (&sql, Running, Own::Attempts(1), &since),
+            (&sql, Completed, Own::Attempts(2), &rows),
+            (&retry, Running, Own::Count(4), &before),
+            (&retry, Completed, Own::Nothing, &plain),
+            (&catch, Running, Own::Handler, &handling),
+            (&catch, Completed, Own::Handler, &plain),
+            (&catch, Completed, Own::Nothing, &nothing),
         ] {
             let state = state(status, own, held.clone());
             assert_eq!(NodeState::from_row(NodeId(1), kind, state.to_row()), Ok(state));
@@ -263,11 +337,34 @@ mod tests {
     }
 
     #[test]
+    fn rows_tell_which_attempt_they_are_of() {
+        let [sql, _, _, _, _, _, retry, _, _] = kinds();
+        let shown = |status, own, attempt| {
+            NodeState { attempt, ..state(status, own, Held::Nothing) }.to_row().attempt
+        };
+        assert_eq!(shown(NodeStatus::Completed, Own::Nothing, 0), None);
+        assert_eq!(shown(NodeStatus::Running, Own::Attempts(1), 0), Some(2));
+        assert_eq!(shown(NodeStatus::Completed, Own::Attempts(2), 0), Some(3));
+        for (kind, attempt, read) in [(&retry, Some(3), 3), (&retry, None, 0), (&sql, Some(3), 0)] {
+            let row = StateRow { attempt, ..row("running", 1, None) };
+            assert_eq!(NodeState::from_row(NodeId(1), kind, row).unwrap().attempt, read);
+        }
+    }
+
+    #[test]
     fn what_no_node_can_be_in_is_refused() {
-        let [sql, _, repeat, race, if_rows, if_else] = kinds();
+        let [sql, _, repeat, race, if_rows, if_else, retry, catch, sleep] = kinds();
         for (kind, row, expected) in [
             (&sql, row("done", 0, None), "node 00000001 has the unknown status 'done'"),
-            (&sql, row("running", 1, None), "node 00000001, SQL and running, has the iteration 1"),
+            (&sql, row("running", -1, None), "node 00000001, SQL and running, has the iteration -1"),
+            (&sleep, row("running", 1, None), "node 00000001, SLEEP and running, has the iteration 1"),
+            (&catch, row("running", 2, None), "node 00000001, CATCH and running, has the iteration 2"),
+            (
+                &retry,
+                row("running", 1, Some("1")),
+                "node 00000001, RETRY and running, has an unreadable result: \
+                 invalid type: integer `1`, expected struct Scoped at line 1 column 1",
+            ),
             (&repeat, row("running", -1, None), "node 00000001, LOOP and running, has the iteration -1"),
             (&race, row("completed", 2, None), "node 00000001, RACE and completed, has the iteration 2"),
             (&race, row("pending", 1, None), "node 00000001, RACE and pending, has the iteration 1"),
@@ -282,7 +379,13 @@ mod tests {
             (
                 &sql,
                 row("running", 0, Some("1")),
-                "node 00000001, SQL and running, has an unreadable result: it has none yet",
+                "node 00000001, SQL and running, has an unreadable result: \
+                 invalid type: integer `1`, expected struct Scoped at line 1 column 1",
+            ),
+            (
+                &sleep,
+                row("running", 0, Some("1")),
+                "node 00000001, SLEEP and running, has an unreadable result: it has none yet",
             ),
             (
                 &repeat,

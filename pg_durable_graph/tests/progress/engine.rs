@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use pg_durable_graph::kind::NodeKind;
-use pg_durable_graph::progress::{Instant, Next, Progress, ProgressError};
+use pg_durable_graph::kind::{Leaf, NodeKind};
+use pg_durable_graph::progress::{Failing, Fallout, Instant, Next, Progress, ProgressError};
 use pg_durable_graph::{Failure, Graph, NodeId, NodeStatus, Outcome};
 
 use crate::leaf::{self, Executed};
@@ -51,14 +51,7 @@ struct Work {
     branch: NodeId,
     next: Next,
     /// What is to be recorded in place of going on.
-    failed: Option<Failed>,
-}
-
-/// A node that has failed, and the generation it was carried out in.
-struct Failed {
-    node: NodeId,
-    generation: i64,
-    failure: Failure,
+    failed: Option<Failing>,
 }
 
 enum After {
@@ -215,7 +208,7 @@ impl Engine {
         let is_fresh = held.is_none();
         let mut held = held.unwrap_or_else(|| {
             self.loads += 1;
-            let progress = Progress::new(self.graph.clone(), self.table.load(), self.interval);
+            let progress = Progress::new(self.graph.clone(), self.table.load(), self.interval, self.seed);
             Held { progress, load: self.loads }
         });
         let progress = &mut held.progress;
@@ -288,9 +281,11 @@ impl Engine {
                 }
             }
             Ok(After::Fails(node, failure)) => {
-                let generation = self.progress(slot).generation(node);
+                let began = self.table.now;
+                let progress = self.progress(slot);
+                let (generation, attempts) = (progress.generation(node), progress.failed_attempts(node));
                 let work = self.executors[slot].work.as_mut().expect("it has work");
-                work.failed = Some(Failed { node, generation, failure });
+                work.failed = Some(Failing { node, generation, attempts, failure, began });
             }
             Ok(After::Parked) => {
                 let branch = self.let_go(slot).branch;
@@ -307,9 +302,11 @@ impl Engine {
         self.queue.push(Item { by: None, parked: false, ..work.item });
     }
 
-    /// Gets the lease of another branch in exchange. The extension does that only where a leaf is next.
+    /// Gets the lease of another branch in exchange. The extension does that only where a leaf is next, and sets a timer for
+    /// the branch where it is to pause.
     fn exchange(&mut self, slot: usize, branch: NodeId) -> bool {
-        if !matches!(self.executors[slot].work.as_ref().expect("it has work").next, Next::Run(_)) {
+        let next = &self.executors[slot].work.as_ref().expect("it has work").next;
+        if !matches!(next, Next::Run(_) | Next::Pause { .. }) {
             return true;
         }
         if let Some(holder) = self.holder(branch, slot) {
@@ -440,6 +437,9 @@ impl Engine {
                 let outer = graph.enclosing_loop(leaf).map_or(NodeId::ROOT, |outer| graph.branch(outer));
                 engine.settle(slot, outer, next, transaction)
             }),
+            NodeKind::Leaf(Leaf::Fail(fail)) => {
+                Ok(After::Fails(leaf, fail.failure(fail.message.clone(), None)))
+            }
             NodeKind::Leaf(_) => self.transact(|engine, transaction| {
                 transaction.effect = effect;
                 let next = engine.progress(slot).complete(leaf, leaf::rows(seed, leaf, nth), now);
@@ -449,7 +449,9 @@ impl Engine {
             | NodeKind::If(_)
             | NodeKind::Join(_)
             | NodeKind::Race(_)
-            | NodeKind::Loop(_) => unreachable!("only leaves are run"),
+            | NodeKind::Loop(_)
+            | NodeKind::Retry(_)
+            | NodeKind::Catch(_) => unreachable!("only leaves are run"),
         }
     }
 
@@ -461,29 +463,28 @@ impl Engine {
     }
 
     /// Records a failure as whoever comes first of several: with a look at the rows as they are.
-    fn record_failure(&mut self, slot: usize, failed: Failed) {
-        let Failed { node: tried, generation, failure } = failed;
-        let work = self.let_go(slot);
-        self.executors[slot].held = None;
-        let mut progress = Progress::new(self.graph.clone(), self.table.load(), self.interval);
-        let now = self.table.now;
-        let Some((branch, Next::Failed { node, failure })) = progress.fail(tried, generation, failure, now)
-        else {
-            self.queue.push(Item { by: None, parked: false, ..work.item });
-            return;
+    fn record_failure(&mut self, slot: usize, failing: Failing) {
+        self.loads += 1;
+        let progress = Progress::new(self.graph.clone(), self.table.load(), self.interval, self.seed);
+        self.executors[slot].held = Some(Held { progress, load: self.loads });
+        let (tried, now) = (failing.node, self.table.now);
+        let Some(Fallout { node, branch, next }) = self.progress(slot).fail(failing, now) else {
+            return self.look_at_the_table(slot);
         };
-        let writes = progress.take_writes(branch);
-        let writes = writes.into_iter().map(|node| (node, progress.state(node).clone())).collect();
-        let end = Some(End::Failed(node, (*failure).clone()));
-        let stored = self.table.commit(Transaction { writes, end, ..Transaction::default() });
-        match stored {
-            Ok(()) => {
-                let is_same = node != tried || generation == progress.generation(node);
-                assert!(is_same, "seed {}: {node} has failed in generation {generation}", self.seed);
-                self.history.push(self.table.clone());
+        let was_carried_out = node == tried && self.graph.kind(node).leaf().is_some();
+        let after = self.transact(|engine, transaction| {
+            transaction.failed = was_carried_out.then_some(node);
+            for around in engine.progress(slot).branches_to(node) {
+                engine.write(slot, around, transaction);
             }
-            Err(Refused) => self.queue.push(Item { by: None, parked: false, ..work.item }),
+            engine.settle(slot, branch, next, transaction)
+        });
+        if node != tried {
+            // What was to be recorded has yet to be.
+            let work = self.executors[slot].work.as_ref().expect("it has work");
+            self.queue.push(Item { by: None, parked: false, ..work.item });
         }
+        self.follow(slot, after);
     }
 
     fn settle(
@@ -530,11 +531,21 @@ impl Engine {
                     }
                     return After::Next(branch, Next::Run(leaf));
                 }
+                Next::Spawn { node, branches } if self.graph.is_scope(node) => {
+                    let progress = self.progress(slot);
+                    drop(progress.take_frontier());
+                    branch = branches[0];
+                    next = progress.resume_branch(branch, now);
+                }
+                Next::Failed { node, failure } => {
+                    transaction.end = Some(End::Failed(node, (*failure).clone()));
+                    return After::Next(branch, Next::Failed { node, failure });
+                }
                 Next::Finished(outcome) => {
                     transaction.end = Some(End::Completed((*outcome).clone()));
                     return After::Next(branch, Next::Finished(outcome));
                 }
-                next @ (Next::Pause { .. } | Next::Spawn { .. } | Next::Failed { .. }) => {
+                next @ (Next::Pause { .. } | Next::Spawn { .. }) => {
                     return After::Next(branch, next);
                 }
             }

@@ -1,6 +1,9 @@
 //! The graphs of these tests: by hand, and at random.
 
-use pg_durable_graph::kind::{Break, Leaf, NodeKind, Signal, Sql};
+use std::time::Duration;
+
+use pg_durable_graph::kind::{Break, Fail, Jitter, Leaf, NodeKind, RetryPolicy, Signal, Sql};
+use pg_durable_graph::matching::Matching;
 use pg_durable_graph::{Graph, NodeId};
 
 use crate::random::Random;
@@ -33,6 +36,31 @@ pub fn race<const N: usize>(branches: [Graph; N]) -> Graph {
     Graph::race(branches.into()).unwrap()
 }
 
+pub fn fail() -> Graph {
+    Graph::leaf(Fail::new("on purpose"))
+}
+
+/// Tries of anything, a moment apart.
+pub fn tries(attempts: u32, on: &str) -> RetryPolicy {
+    RetryPolicy {
+        max_attempts: Some(attempts),
+        initial_interval: Duration::from_micros(3),
+        backoff: 1.5,
+        max_interval: Duration::from_micros(9),
+        jitter: Jitter::Full,
+        retry_on: vec![Matching::parse(on).unwrap()],
+        ..RetryPolicy::default()
+    }
+}
+
+pub fn retry(body: Graph) -> Graph {
+    Graph::retry(body, tries(3, "all")).unwrap()
+}
+
+pub fn catch(body: Graph, handler: Graph) -> Graph {
+    Graph::catch(body, handler, vec![Matching::All], "error").unwrap()
+}
+
 /// `body` while a leaf that it brings is true.
 pub fn while_true(body: Graph) -> Graph {
     Graph::repeat(body, Some(sql()))
@@ -43,6 +71,26 @@ pub fn until_break(body: Graph) -> Graph {
     Graph::repeat(seq([body, Graph::if_else(sql(), end(), sql())]), None)
 }
 
+/// Whether something takes failures.
+pub fn has_scopes(graph: &Graph) -> bool {
+    graph.iter().any(|(_, node)| node.kind.is_scope())
+}
+
+/// Whether a scope in a loop has names inside: behind the loop those of earlier generations are unbound, as those of a RACE
+/// are, which the oracle does not know.
+pub fn has_fading_names(graph: &Graph) -> bool {
+    let fades = |id: NodeId| {
+        let mut around = std::iter::successors(graph.parent(id), |&at| graph.parent(at));
+        around.any(|at| graph.is_scope(at)) && around.any(|at| matches!(graph.kind(at), NodeKind::Loop(_)))
+    };
+    graph.iter().any(|(id, node)| node.result_name.is_some() && fades(id))
+}
+
+/// Whether branches are tried again: how far one has come when another fails depends on the order, too.
+pub fn tries_branches_again(graph: &Graph) -> bool {
+    graph.iter().any(|(id, _)| graph.is_scope(id) && graph.has_branches_within(id))
+}
+
 /// Whether there are branches.
 pub fn has_branches(graph: &Graph) -> bool {
     graph.iter().any(|(_, node)| matches!(node.kind, NodeKind::Join(_) | NodeKind::Race(_)))
@@ -51,8 +99,11 @@ pub fn has_branches(graph: &Graph) -> bool {
 /// Whether the order in which branches happen to be carried out shows in the outcome.
 pub fn depends_on_order(graph: &Graph) -> bool {
     let breaks_out = |id: NodeId| {
-        let outer = graph.enclosing_loop(id);
-        outer.is_some_and(|outer| graph.branch(id) != graph.branch(outer))
+        let Some(outer) = graph.enclosing_loop(id) else { return false };
+        let around = std::iter::successors(graph.parent(id), |&at| graph.parent(at));
+        around
+            .take_while(|&at| outer < at)
+            .any(|at| matches!(graph.kind(at), NodeKind::Join(_) | NodeKind::Race(_)))
     };
     graph.iter().any(|(id, node)| match &node.kind {
         NodeKind::Race(_) => true,
@@ -168,12 +219,24 @@ pub fn by_hand() -> Vec<(&'static str, Graph)> {
 
 /// A random graph of some `size` leaves. `a` and `b` are results of SQL, bound from the start.
 pub fn at_random(random: &mut Random, size: usize, with_race: bool) -> Graph {
-    make(Make { random, with_race, with_faults: false, in_loop: false }, size)
+    make(Make { random, with_race, with_faults: false, scopes: None, in_loop: false }, size)
+}
+
+/// The same with scopes, and with branches where those are wanted.
+pub fn at_random_with_scopes(
+    random: &mut Random,
+    size: usize,
+    with_branches: bool,
+    with_race: bool,
+) -> Graph {
+    // A walk finds what it cannot pass in any branch, before what is carried out in another has failed.
+    let with_faults = !with_branches || with_race;
+    make(Make { random, with_race, with_faults, scopes: Some(with_branches), in_loop: false }, size)
 }
 
 /// The same with conditions on results that there are not, and with BREAKs anywhere.
 pub fn at_random_with_faults(random: &mut Random, size: usize, with_race: bool) -> Graph {
-    make(Make { random, with_race, with_faults: true, in_loop: false }, size)
+    make(Make { random, with_race, with_faults: true, scopes: None, in_loop: false }, size)
 }
 
 fn make(mut make: Make<'_>, size: usize) -> Graph {
@@ -185,6 +248,8 @@ struct Make<'a> {
     random: &'a mut Random,
     with_race: bool,
     with_faults: bool,
+    /// Whether there are scopes and, in those, branches.
+    scopes: Option<bool>,
     in_loop: bool,
 }
 
@@ -203,7 +268,25 @@ impl Make<'_> {
         (0..count).map(|_| self.node(size / count)).collect()
     }
 
+    fn scope(&mut self, size: usize) -> Graph {
+        let on = ["all", "all", "23505", "40*"][self.random.below(4)];
+        let attempts = 1 + self.random.below(4) as u32;
+        let inner = size / 2;
+        match self.random.below(5) {
+            0 | 1 => Graph::retry(self.node(size.saturating_sub(1)), tries(attempts, on)).unwrap(),
+            2 => seq([self.node(inner), fail()]),
+            _ => {
+                let name = ["error", "a", "c"][self.random.below(3)];
+                let words = vec![Matching::parse(on).unwrap()];
+                Graph::catch(self.node(size.saturating_sub(1)), self.node(inner), words, name).unwrap()
+            }
+        }
+    }
+
     fn unnamed(&mut self, size: usize) -> Graph {
+        if self.scopes.is_some() && self.random.one_in(3) {
+            return self.scope(size);
+        }
         if size < 2 {
             return match self.random.below(8) {
                 0 if self.with_race => wait(),
@@ -224,7 +307,7 @@ impl Make<'_> {
             }
             3 => Graph::if_else(self.node(1), self.node(size / 2), self.node(size / 2)),
             4 => Graph::if_rows(["a", "b"][self.random.below(2)], self.node(size / 2), self.node(size / 2)),
-            5 | 6 => {
+            5 | 6 if self.scopes != Some(false) => {
                 let count = 2 + self.random.below(3);
                 // Without RACE, outcomes do not depend on the order: then no BREAK leaves a JOIN either.
                 let in_loop = self.in_loop;

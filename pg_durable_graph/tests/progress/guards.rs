@@ -5,7 +5,7 @@ use std::sync::Arc;
 use pg_durable_graph::progress::{NodeState, Progress};
 use pg_durable_graph::{Graph, NodeKind};
 
-use crate::graphs::{end, join, race, seq, sql, until_break, wait, while_true};
+use crate::graphs::{catch, end, join, race, retry, seq, sql, until_break, wait, while_true};
 
 #[test]
 fn a_wait_knows_what_may_give_it_up() {
@@ -21,14 +21,20 @@ fn a_wait_knows_what_may_give_it_up() {
         (while_true(race([wait(), sql()])), &["RACE"]),
         (race([until_break(wait()), sql()]), &["RACE"]),
         (Graph::repeat(join([wait(), end()]), None), &["LOOP"]),
+        (retry(wait()), &[]),
+        (retry(seq([wait(), sql()])), &[]),
+        (retry(join([wait(), sql()])), &["RETRY"]),
+        (catch(join([wait(), sql()]), sql()), &["CATCH"]),
+        (catch(retry(race([wait(), sql()])), sql()), &["RACE", "RETRY", "CATCH"]),
         (Graph::repeat(race([wait(), seq([sql(), end()])]), None), &["RACE", "LOOP"]),
     ] {
         let graph = Arc::new(graph);
         let states = vec![NodeState::default(); graph.len()];
-        let progress = Progress::new(graph.clone(), states, 0);
+        let progress = Progress::new(graph.clone(), states, 0, 0);
         let is_wait = |kind: &NodeKind| kind.leaf().is_some_and(|leaf| leaf.wait().is_some());
         let (at, _) = graph.iter().find(|(_, node)| is_wait(&node.kind)).expect("there is a wait");
-        let guards: Vec<_> = progress.guards(at).into_iter().map(|(at, _)| graph.kind(at).name()).collect();
+        let guards: Vec<_> =
+            progress.guards(at).into_iter().map(|guard| graph.kind(guard.node).name()).collect();
         assert_eq!(guards, expected);
     }
 }

@@ -48,7 +48,8 @@ pub fn failure(graph: &Graph, seed: u64, leaf: NodeId, nth: usize, rate: usize) 
     let mut random = Random::new(seed ^ 0xfa11 ^ (u64::from(leaf.0) << 32) ^ ((nth as u64) << 8));
     (random.below(100) < rate).then(|| {
         let name = graph.kind(leaf).name();
-        Failure::new("P0001", format!("{name} {leaf}/{nth}")).hint("Try another seed.")
+        let sqlstate = ["P0001", "23505", "40001"][random.below(3)];
+        Failure::new(sqlstate, format!("{name} {leaf}/{nth}")).hint("Try another seed.")
     })
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use pg_durable_graph::kind::NodeKind;
-use pg_durable_graph::progress::{GivenUp, NodeState, Progress};
+use pg_durable_graph::progress::{GivenUp, Guard, NodeState, Progress};
 use pg_durable_graph::{Graph, NodeId};
 
 use crate::engine::{Engine, Order};
@@ -19,7 +19,7 @@ pub struct Consumption {
     passes: Vec<i64>,
     open_from: Option<usize>,
     /// What may give the consumer up, with the generation that it is in.
-    pub guards: Vec<(NodeId, i64)>,
+    pub guards: Vec<Guard>,
     /// The RACEs around it that had not been decided, as the table knows.
     undecided: Vec<NodeId>,
     is_given_back: bool,
@@ -44,7 +44,7 @@ impl Consumption {
 
     /// No BREAK gives it up: what the table knows of the RACEs is all there is to know.
     fn is_for_races_only(&self, graph: &Graph) -> bool {
-        self.guards.iter().all(|(guard, _)| matches!(graph.kind(*guard), NodeKind::Race(_)))
+        self.guards.iter().all(|guard| matches!(graph.kind(guard.node), NodeKind::Race(_)))
     }
 }
 
@@ -136,7 +136,7 @@ fn a_break_gives_up_the_branches_that_have_not_completed() {
     let graph = Arc::new(graph);
     let NodeKind::Join(join) = graph.kind(NodeId(1)) else { panic!("the body is a JOIN") };
     let [leaving, done, unfinished, undecided] = join.branches[..] else { panic!("it has four branches") };
-    let mut progress = Progress::new(graph.clone(), vec![NodeState::default(); graph.len()], 0);
+    let mut progress = Progress::new(graph.clone(), vec![NodeState::default(); graph.len()], 0, 0);
     progress.resume(0).unwrap();
     progress.complete(done, leaf::waited(done, 0), 0).unwrap();
     let (first, last) = (NodeId(leaving.0 + 1), NodeId(leaving.0 + 2));

@@ -7,6 +7,7 @@ mod guards;
 mod leaf;
 mod mailbox;
 mod random;
+mod scopes;
 mod sequential;
 mod table;
 
@@ -161,10 +162,10 @@ fn a_loop_that_another_process_has_got_further_is_not_begun_from_an_old_count() 
     let [winner, looping, body, condition, more] = [2, 3, 4, 5, 6].map(NodeId);
     let mut table = Table::new(graph.clone());
 
-    let mut one = Progress::new(graph.clone(), table.load(), 0);
+    let mut one = Progress::new(graph.clone(), table.load(), 0, 0);
     one.resume(NOW).unwrap();
     commit(&mut one, NodeId::ROOT, &mut table).unwrap();
-    let mut other = Progress::new(graph.clone(), table.load(), 0);
+    let mut other = Progress::new(graph.clone(), table.load(), 0, 0);
     other.resume(NOW).unwrap();
     assert_eq!(other.resume_branch(looping, NOW), Ok(Next::Run(body)));
     for _ in 0..3 {
@@ -184,7 +185,7 @@ fn a_loop_that_another_process_has_got_further_is_not_begun_from_an_old_count() 
     assert_eq!(one.resume_branch(looping, NOW), Ok(Next::Run(body)));
     assert_eq!(commit(&mut one, looping, &mut table), Err(Refused));
 
-    let mut again = Progress::new(graph, table.load(), 0);
+    let mut again = Progress::new(graph, table.load(), 0, 0);
     again.resume(NOW).unwrap();
     assert_eq!(again.resume_branch(looping, NOW), Ok(Next::Run(body)));
     commit(&mut again, looping, &mut table).unwrap();
@@ -198,7 +199,7 @@ fn a_race_is_decided_by_a_break_out_of_it() {
     let graph = Arc::new(Graph::repeat(graphs::race([graphs::sql(), leaves]), Some(graphs::sql())));
     let [race, slow, leaving, first, end] = [1, 2, 3, 4, 5].map(NodeId);
     let mut table = Table::new(graph.clone());
-    let mut one = Progress::new(graph.clone(), table.load(), 0);
+    let mut one = Progress::new(graph.clone(), table.load(), 0, 0);
     one.resume(NOW).unwrap();
     commit(&mut one, NodeId::ROOT, &mut table).unwrap();
     let mut other = one.clone();
@@ -219,11 +220,11 @@ fn a_race_is_decided_by_a_break_out_of_it() {
     other.complete_branches(slow, NOW).unwrap();
     assert_eq!(commit(&mut other, NodeId::ROOT, &mut table), Err(Refused));
     assert!(table.load()[race.index()].status.is_terminal());
-    let mut again = Progress::new(graph.clone(), table.load(), 0);
+    let mut again = Progress::new(graph.clone(), table.load(), 0, 0);
     assert_eq!(again.resume(NOW), Ok(Next::Finished(Arc::new(Outcome::plain(value.clone())))));
 
     // The other way round.
-    let mut late = Progress::new(graph, before.load(), 0);
+    let mut late = Progress::new(graph, before.load(), 0, 0);
     late.resume(NOW).unwrap();
     late.resume_branch(leaving, NOW).unwrap();
     let mut other = late.clone();
@@ -240,7 +241,7 @@ fn an_endless_loop_is_held_back_between_generations() {
     let graph = Arc::new(Graph::repeat(graphs::join([graphs::sql(), graphs::sql()]), None));
     let [left, right] = [2, 3].map(NodeId);
     let mut table = Table::new(graph.clone());
-    let mut progress = Progress::new(graph.clone(), table.load(), INTERVAL);
+    let mut progress = Progress::new(graph.clone(), table.load(), INTERVAL, 0);
     let branches = vec![left, right];
     let spawn = Next::Spawn { node: NodeId(1), branches };
     assert_eq!(progress.resume(NOW), Ok(spawn.clone()));
@@ -253,7 +254,7 @@ fn an_endless_loop_is_held_back_between_generations() {
     assert_eq!(progress.complete_branches(right, NOW), Ok(Some(Next::Pause { node, until })));
     commit(&mut progress, NodeId::ROOT, &mut table).unwrap();
 
-    let mut again = Progress::new(graph.clone(), table.load(), INTERVAL);
+    let mut again = Progress::new(graph.clone(), table.load(), INTERVAL, 0);
     assert_eq!(again.resume(NOW), Ok(Next::Pause { node, until }));
     assert!(!again.is_live(left));
     assert_eq!(again.end_pause(node, until), Ok(spawn.clone()));
@@ -261,7 +262,7 @@ fn an_endless_loop_is_held_back_between_generations() {
     assert_eq!(again.state(left).generation, 2);
 
     // Once the pause is over, whoever takes one of the branches finds it live.
-    let mut late = Progress::new(graph, table.load(), INTERVAL);
+    let mut late = Progress::new(graph, table.load(), INTERVAL, 0);
     assert_eq!(late.resume(until + 1), Ok(spawn));
     assert!(late.is_live(right));
 }
@@ -274,7 +275,7 @@ fn a_loop_is_held_back_by_the_clock_that_is_handed_in() {
     // The clock may be far from the system's, and may be moved: what was to begin meanwhile begins once.
     for (began_at, leap) in [(0, 0), (NOW, DAY), (400 * 366 * DAY, 0), (400 * 366 * DAY, DAY)] {
         let graph = Arc::new(Graph::repeat(graphs::sql(), None));
-        let mut progress = Progress::new(graph.clone(), vec![NodeState::default(); graph.len()], INTERVAL);
+        let mut progress = Progress::new(graph.clone(), vec![NodeState::default(); graph.len()], INTERVAL, 0);
         let mut next = progress.resume(began_at);
         let mut generations = 0;
         for turn in 0..100 {
@@ -304,7 +305,7 @@ fn only_a_wait_of_some_length_lets_an_endless_loop_go_on() {
         [(sleep(0), true), (sleep(1), false), (signal(Some(1)), false), (signal(None), false)]
     {
         let graph = Arc::new(Graph::repeat(graphs::seq([graphs::sql(), wait]), None));
-        let mut progress = Progress::new(graph.clone(), vec![NodeState::default(); graph.len()], 1_000);
+        let mut progress = Progress::new(graph.clone(), vec![NodeState::default(); graph.len()], 1_000, 0);
         progress.resume(NOW).unwrap();
         progress.complete(NodeId(2), truth(true), NOW).unwrap();
         let next = progress.complete(NodeId(3), truth(true), NOW).unwrap();
@@ -323,7 +324,7 @@ fn branches_inside_a_branch_wait_until_what_leads_to_them_is_written() {
     rows[first.index()].status = NodeStatus::Completed;
     let one_row = Outcome::plain(json!({"rows": [{}], "row_count": 1}));
     rows[first.index()].held = Held::Outcome(Arc::new(one_row));
-    let mut progress = Progress::new(graph.clone(), rows, 0);
+    let mut progress = Progress::new(graph.clone(), rows, 0, 0);
     progress.resume(NOW).unwrap();
     let ready = |progress: &mut Progress| -> Vec<NodeId> {
         progress.take_frontier().into_iter().map(|(branch, _)| branch).collect()
@@ -340,7 +341,7 @@ fn branches_inside_a_branch_wait_until_what_leads_to_them_is_written() {
 fn a_branch_that_inherits_a_name_does_not_undo_what_its_sibling_binds() {
     let x = || graphs::named(graphs::sql(), "x");
     let graph = Arc::new(graphs::seq([x(), graphs::join([x(), graphs::sql()]), graphs::sql()]));
-    let mut progress = Progress::new(graph.clone(), vec![NodeState::default(); graph.len()], 0);
+    let mut progress = Progress::new(graph.clone(), vec![NodeState::default(); graph.len()], 0, 0);
     progress.resume(NOW).unwrap();
     for (leaf, value) in [(2, "old"), (4, "new"), (5, "other")] {
         progress.complete(NodeId(leaf), Outcome::plain(json!(value)), NOW).unwrap();
@@ -352,7 +353,7 @@ fn a_branch_that_inherits_a_name_does_not_undo_what_its_sibling_binds() {
 /// Carries out one leaf after the other, the way an executor does that stays with an instance.
 fn run_alone(graph: Graph) -> Vec<NodeState> {
     let graph = Arc::new(graph);
-    let mut progress = Progress::new(graph.clone(), vec![NodeState::default(); graph.len()], 0);
+    let mut progress = Progress::new(graph.clone(), vec![NodeState::default(); graph.len()], 0, 0);
     let mut next = progress.resume(NOW).unwrap();
     while let Next::Run(leaf) = next {
         next = match graph.kind(leaf) {
@@ -379,7 +380,7 @@ fn long_chains_resume_fast_and_need_no_deep_stack() {
             let rows = run_alone(graph.clone());
             let graph = Arc::new(graph);
             for pass in 0..5 {
-                let mut progress = Progress::new(graph.clone(), rows.clone(), 0);
+                let mut progress = Progress::new(graph.clone(), rows.clone(), 0, 0);
                 let next = progress.resume(NOW);
                 assert!(matches!(next, Ok(Next::Finished(_))), "pass {pass}: {next:?}");
             }
@@ -402,7 +403,8 @@ fn the_deepest_joins_need_no_deep_stack() {
     let graph = nested(graphs::sql());
     assert_eq!(graph.check_limits(), Ok(()));
     let resume = move || {
-        let mut progress = Progress::new(Arc::new(graph.clone()), vec![NodeState::default(); graph.len()], 0);
+        let mut progress =
+            Progress::new(Arc::new(graph.clone()), vec![NodeState::default(); graph.len()], 0, 0);
         assert!(matches!(progress.resume(NOW), Ok(Next::Spawn { .. })));
     };
     // Half of what `max_stack_depth` is by default; an optimised build needs far less.

@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use pg_durable_graph::kind::{Condition, NodeKind};
-use pg_durable_graph::progress::{Bindings, ProgressError};
+use pg_durable_graph::kind::{Catch, Condition, Leaf, NodeKind, Retry};
+use pg_durable_graph::matching::Matching;
+use pg_durable_graph::progress::{Bindings, Caught, ProgressError};
 use pg_durable_graph::{Failure, Graph, NodeId, Outcome, truth};
 use serde_json::Value;
 
@@ -22,8 +23,20 @@ pub struct Sequential<'a> {
 
 enum Stopped {
     Break(Arc<Outcome>),
-    Failed(NodeId, Failure),
+    Failed(Box<Raised>),
     TooLong,
+}
+
+/// A failure on its way.
+struct Raised {
+    node: NodeId,
+    failure: Failure,
+    attempt: i64,
+    suppressed: Vec<Failure>,
+}
+
+fn raised(node: NodeId, failure: Failure) -> Stopped {
+    Stopped::Failed(Box::new(Raised { node, failure, attempt: 1, suppressed: Vec::new() }))
 }
 
 const STEPS_MAX: usize = 150;
@@ -45,7 +58,7 @@ impl<'a> Sequential<'a> {
     pub fn run_to_end(&mut self) -> Option<End> {
         match self.carry_out(NodeId::ROOT, &mut Bindings::new()) {
             Ok(outcome) => Some(End::Completed((*outcome).clone())),
-            Err(Stopped::Failed(node, failure)) => Some(End::Failed(node, failure)),
+            Err(Stopped::Failed(raised)) => Some(End::Failed(raised.node, raised.failure)),
             Err(Stopped::Break(_)) => unreachable!("a BREAK outside of a loop fails"),
             Err(Stopped::TooLong) => None,
         }
@@ -61,11 +74,15 @@ impl<'a> Sequential<'a> {
                 let is_true = match &choice.condition {
                     Condition::Node(condition) => truth::outcome_is_true(&*self.carry_out(*condition, seen)?),
                     Condition::HasRows(name) => match seen.get(name) {
+                        Some(outcome) if outcome.value.get("row_count").is_none() => {
+                            let name = name.clone();
+                            return Err(raised(node, ProgressError::ConditionNotRows { node, name }.into()));
+                        }
                         Some(outcome) => outcome.value["row_count"] != 0,
                         None => {
                             let name = name.clone();
                             let error = ProgressError::ConditionNotBound { node, name };
-                            return Err(Stopped::Failed(node, error.into()));
+                            return Err(raised(node, error.into()));
                         }
                     },
                 };
@@ -73,16 +90,17 @@ impl<'a> Sequential<'a> {
             }
             NodeKind::Join(join) => {
                 let mut results = Vec::new();
-                let base = seen.clone();
+                let mut after = seen.clone();
                 for &root in &join.branches {
-                    let mut inner = base.clone();
+                    let mut inner = seen.clone();
                     results.push(self.carry_out(root, &mut inner)?.value.clone());
                     for (name, outcome) in inner {
-                        if base.get(&name).is_none_or(|known| !Arc::ptr_eq(known, &outcome)) {
-                            seen.insert(name, outcome);
+                        if seen.get(&name).is_none_or(|known| !Arc::ptr_eq(known, &outcome)) {
+                            after.insert(name, outcome);
                         }
                     }
                 }
+                *seen = after;
                 Arc::new(Outcome::plain(Value::Array(results)))
             }
             NodeKind::Race(_) => unreachable!("the oracle is for graphs without RACE"),
@@ -101,11 +119,13 @@ impl<'a> Sequential<'a> {
                     Err(stopped) => return Err(stopped),
                 }
             },
+            NodeKind::Retry(retry) => self.retry(node, retry, seen)?,
+            NodeKind::Catch(catch) => self.catch(catch, seen)?,
             NodeKind::Leaf(end) if end.breaks() => {
                 let nth = self.execute(node, seen)?;
                 if self.graph.enclosing_loop(node).is_none() {
                     self.log.pop();
-                    return Err(Stopped::Failed(node, ProgressError::BreakOutsideLoop(node).into()));
+                    return Err(raised(node, ProgressError::BreakOutsideLoop(node).into()));
                 }
                 let value = Arc::new(Outcome::plain(leaf::broke(node, nth)));
                 self.bind(node, &value, seen);
@@ -115,15 +135,96 @@ impl<'a> Sequential<'a> {
                 // A wait reads no names.
                 Arc::new(leaf::waited(node, self.execute(node, &Bindings::new())?))
             }
+            NodeKind::Leaf(Leaf::Fail(fail)) => {
+                self.execute(node, seen)?;
+                self.log.pop();
+                return Err(raised(node, fail.failure(fail.message.clone(), None)));
+            }
             NodeKind::Leaf(_) => Arc::new(leaf::rows(self.seed, node, self.execute(node, seen)?)),
         };
         // A loop's value of its own: that of its BREAK is another binding.
         let outcome = match self.graph.kind(node) {
-            NodeKind::Loop(_) | NodeKind::Then(_) | NodeKind::If(_) => Arc::new((*outcome).clone()),
+            NodeKind::Loop(_)
+            | NodeKind::Then(_)
+            | NodeKind::If(_)
+            | NodeKind::Retry(_)
+            | NodeKind::Catch(_) => Arc::new((*outcome).clone()),
             _ => outcome,
         };
         self.bind(node, &outcome, seen);
         Ok(outcome)
+    }
+
+    /// What a failed attempt has bound nobody sees.
+    fn retry(&mut self, node: NodeId, retry: &Retry, seen: &mut Bindings) -> Result<Arc<Outcome>, Stopped> {
+        let is_leaf = self.graph.retry_of(retry.body).is_some();
+        assert_eq!(is_leaf, !self.graph.is_scope(node));
+        let most = retry.policy.max_attempts.expect("it is limited");
+        for attempt in 1.. {
+            let mut inner = seen.clone();
+            let done = self.carry_out(retry.body, &mut inner);
+            match done {
+                Err(Stopped::Failed(mut raised)) => {
+                    if is_leaf {
+                        raised.attempt = attempt.into();
+                    }
+                    let sqlstate = &raised.failure.sqlstate;
+                    let is_taken = retry.policy.retry_on.iter().any(|word| takes(word, sqlstate));
+                    if attempt >= most || !is_taken {
+                        if is_leaf {
+                            *seen = inner;
+                        }
+                        return Err(Stopped::Failed(raised));
+                    }
+                }
+                done => {
+                    *seen = inner;
+                    return done;
+                }
+            }
+        }
+        unreachable!("it is limited")
+    }
+
+    /// The handler sees what the body has bound, and the failure; behind the CATCH nobody does.
+    fn catch(&mut self, catch: &Catch, seen: &mut Bindings) -> Result<Arc<Outcome>, Stopped> {
+        let mut inner = seen.clone();
+        let raised = match self.carry_out(catch.body, &mut inner) {
+            Err(Stopped::Failed(raised))
+                if catch.errors.iter().any(|word| takes(word, &raised.failure.sqlstate)) =>
+            {
+                raised
+            }
+            done @ (Ok(_) | Err(Stopped::Break(_))) => {
+                *seen = inner;
+                return done;
+            }
+            done => return done,
+        };
+        let error = Caught {
+            node: raised.node.0,
+            node_type: self.graph.kind(raised.node).name().to_owned(),
+            attempt: raised.attempt,
+            failure: raised.failure.clone(),
+            suppressed: raised.suppressed.clone(),
+        };
+        inner.insert(catch.name.clone(), Arc::new(Outcome::plain(error.value())));
+        let shown = inner.clone();
+        let mut done = self.carry_out(catch.handler, &mut inner);
+        match &mut done {
+            Err(Stopped::Failed(again)) => {
+                again.suppressed.push(raised.failure);
+                again.suppressed.extend(raised.suppressed);
+            }
+            Ok(_) | Err(Stopped::Break(_) | Stopped::TooLong) => {
+                for (name, outcome) in inner {
+                    if shown.get(&name).is_none_or(|known| !Arc::ptr_eq(known, &outcome)) {
+                        seen.insert(name, outcome);
+                    }
+                }
+            }
+        }
+        done
     }
 
     fn bind(&self, node: NodeId, outcome: &Arc<Outcome>, seen: &mut Bindings) {
@@ -140,9 +241,19 @@ impl<'a> Sequential<'a> {
         let nth = *count;
         *count += 1;
         if let Some(failure) = leaf::failure(self.graph, self.seed, leaf, nth, self.failures) {
-            return Err(Stopped::Failed(leaf, failure));
+            return Err(raised(leaf, failure));
         }
         self.log.push(Executed { leaf, nth, view: leaf::view(seen) });
         Ok(nth)
+    }
+}
+
+/// Whether a word of those that these tests use takes a failure.
+fn takes(word: &Matching, sqlstate: &str) -> bool {
+    match word {
+        Matching::All => true,
+        Matching::Code(code) => code == sqlstate,
+        Matching::Class(beginning) => sqlstate.starts_with(beginning.as_str()),
+        other => unreachable!("no test uses {other}"),
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use pg_durable_graph::kind::NodeKind;
-use pg_durable_graph::progress::{Fence, GivenUp, Instant, NodeState, Own, StateRow};
+use pg_durable_graph::progress::{Fence, GivenUp, Guard, Instant, NodeState, Own, StateRow};
 use pg_durable_graph::{Failure, Graph, NodeId, NodeStatus, Outcome};
 
 use crate::leaf::Executed;
@@ -18,6 +18,8 @@ pub struct Table {
     pub end: Option<End>,
     /// The clock of all who look.
     pub now: Instant,
+    /// How often each leaf has failed.
+    failed: HashMap<NodeId, usize>,
     /// How often each node came to its end in each generation.
     ends: HashMap<(NodeId, i64), usize>,
     pub mailbox: Mailbox,
@@ -35,6 +37,8 @@ pub enum End {
 pub struct Transaction {
     pub writes: Vec<(NodeId, NodeState)>,
     pub effect: Option<Executed>,
+    /// The leaf that has failed.
+    pub failed: Option<NodeId>,
     pub end: Option<End>,
     /// A signal is consumed.
     pub consumes: Option<Consumption>,
@@ -55,6 +59,7 @@ impl Table {
             log: Vec::new(),
             end: None,
             now: 0,
+            failed: HashMap::new(),
             ends: HashMap::new(),
             mailbox: Mailbox::default(),
         }
@@ -72,7 +77,8 @@ impl Table {
 
     /// How often the leaf was carried out.
     pub fn count(&self, leaf: NodeId) -> usize {
-        self.log.iter().filter(|executed| executed.leaf == leaf).count()
+        let failed = self.failed.get(&leaf).copied().unwrap_or_default();
+        failed + self.log.iter().filter(|executed| executed.leaf == leaf).count()
     }
 
     /// Commits all or, where the fence of a single row refuses, nothing.
@@ -84,7 +90,7 @@ impl Table {
         for (node, new) in &transaction.writes {
             let old = rows.remove(node).unwrap_or_else(|| self.read(*node));
             let mark = Fence {
-                is_loop: matches!(self.graph.kind(*node), NodeKind::Loop(_)),
+                counts: matches!(self.graph.kind(*node), NodeKind::Loop(_) | NodeKind::Retry(_)),
                 is_over: old.status.is_terminal(),
                 generation: old.generation,
                 iteration: old.own.number(),
@@ -115,6 +121,9 @@ impl Table {
             }
             self.rows[node.index()] = new.to_row();
         }
+        if let Some(leaf) = transaction.failed {
+            *self.failed.entry(leaf).or_default() += 1;
+        }
         self.log.extend(transaction.effect);
         self.end = transaction.end;
         Ok(())
@@ -122,13 +131,15 @@ impl Table {
 
     /// The generation that a node belongs to as the rows have it.
     fn generation(&self, node: NodeId) -> i64 {
-        self.graph.enclosing_loop(node).map_or(0, |outer| self.read(outer).own.count())
+        self.graph.enclosing_count(node).map_or(0, |outer| self.read(outer).own.count())
     }
 
-    /// Whether a RACE or LOOP is over that was seen in this generation.
-    fn is_over(&self, (node, generation): (NodeId, i64)) -> bool {
-        let row = self.read(node);
-        row.generation > generation || row.generation == generation && row.status == NodeStatus::Completed
+    /// Whether one that was seen so has given up what it guards.
+    fn is_over(&self, guard: Guard) -> bool {
+        let row = self.read(guard.node);
+        row.generation > guard.generation
+            || row.generation == guard.generation
+                && (row.status.is_terminal() || row.own.number() > guard.iteration)
     }
 
     /// No RACE around a node has been won by another branch, and no LOOP around it is over, or in another generation

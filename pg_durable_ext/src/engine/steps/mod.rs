@@ -1,6 +1,7 @@
 //! Carrying out one leaf: the table of steps, one row and one file a kind.
 
 mod end;
+mod fail;
 mod given;
 mod schedule;
 mod signal;
@@ -26,6 +27,7 @@ pub fn carry_out(
     given::arm(instance, node, leaf)?;
     match leaf {
         Leaf::Sql(sql) => sql::carry_out(instance, node, sql, standing, is_abandoned),
+        Leaf::Fail(fail) => fail::carry_out(instance, node, fail),
         Leaf::Break(end) => end::carry_out(instance, node, end),
         Leaf::Sleep(sleep) => sleep::carry_out(instance, node, sleep, now),
         Leaf::WaitSchedule(wait) => schedule::carry_out(instance, node, wait, now),

@@ -10,7 +10,8 @@ use pg_durable_graph::{Failure, NodeId};
 use pgrx::pg_sys::Oid;
 
 use super::{Scheduler, in_transaction};
-use crate::engine::{failing, wake};
+use crate::engine::failing::{self, Stored};
+use crate::engine::wake;
 use crate::pg::shmem;
 use crate::store::instances::{self, Unless};
 use crate::store::{nodes, unfinished};
@@ -134,21 +135,24 @@ impl Scheduler {
             let Some(doom) = self.marks.doomed.get(&number) else { continue };
             let id = wake::instance_id(number);
             let stored = match doom.node {
-                None => failing::store_failure_unless_held(&id, &doom.text, &doom.failure),
+                None => match failing::store_failure_unless_held(&id, &doom.text, &doom.failure) {
+                    Unless::Held => None,
+                    Unless::Done => Some(Stored::End),
+                },
                 // Where others have gone on with it, its deaths are of the past.
                 Some((node, generation)) => {
                     failing::store_death(number, node, generation, doom.failure.clone())
-                        .unwrap_or(Unless::Done)
+                        .unwrap_or(Some(Stored::Nothing))
                 }
             };
-            if stored == Unless::Held {
-                continue;
-            }
+            let Some(stored) = stored else { continue };
             pgrx::log!("pg_durable: {}", doom.text);
             (has_progress, failed) = (true, failed + 1);
             self.marks.doomed.remove(&number);
             wake::interrupt(self.database, number, None, |_| true);
-            wake::send(|board| board.waiters.note_ended(self.database, number));
+            if !matches!(stored, Stored::Taken { .. }) {
+                wake::send(|board| board.waiters.note_ended(self.database, number));
+            }
         }
         (!self.marks.doomed.is_empty()).then(|| self.marks.doomed_later.put_off(now, has_progress))
     }
@@ -168,7 +172,7 @@ impl Scheduler {
             );
             if deaths >= DEATHS_MAX {
                 let text = format!("the server process died {deaths} times while it carried out this node");
-                let failure = Failure::new("XX000", text.clone())
+                let failure = Failure::new("PDX01", text.clone())
                     .hint("Look into the server log for why the process died: a crash in a function, or the system's out-of-memory killer.");
                 self.doom(instance, Doom { node: Some((node, generation)), text, failure });
             }

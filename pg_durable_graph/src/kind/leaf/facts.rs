@@ -59,6 +59,17 @@ pub(crate) trait Facts {
         false
     }
 
+    /// Whether nothing comes after it, as it always fails.
+    fn fails(&self) -> bool {
+        false
+    }
+
+    /// Whether another attempt at it is a matter of its own row: it is done in one go, and leaves nothing behind that a new
+    /// generation would have to forget.
+    fn is_tried_in_place(&self) -> bool {
+        false
+    }
+
     /// What the leaf waits for, if that is what it does.
     fn wait(&self) -> Option<&dyn Wait> {
         None

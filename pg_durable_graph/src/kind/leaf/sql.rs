@@ -121,6 +121,10 @@ impl Facts for Sql {
         vec![&mut self.query]
     }
 
+    fn is_tried_in_place(&self) -> bool {
+        true
+    }
+
     fn delivered(&self) -> Option<Delivery> {
         Some(self.delivery())
     }

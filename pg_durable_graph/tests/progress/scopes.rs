@@ -1,0 +1,120 @@
+//! Scopes: what takes a failure, against the meaning that exceptions give.
+
+use std::sync::Arc;
+
+use pg_durable_graph::Graph;
+
+use crate::engine::{Engine, Order};
+use crate::failing::{RATES, assert_same, check_every_cut, check_it_stays, oracle, run};
+use crate::graphs::{self, catch, end, fail, join, named, retry, seq, sql, until_break, wait, while_true};
+use crate::random::Random;
+use crate::table::Table;
+
+fn by_hand() -> Vec<(&'static str, Graph)> {
+    let x = || named(sql(), "x");
+    let maybe = || Graph::if_else(sql(), fail(), x());
+    let reads = || Graph::if_rows("x", sql(), seq([sql(), sql()]));
+    vec![
+        ("a leaf that is tried again", seq([retry(x()), sql()])),
+        ("a failure that is caught", seq([catch(seq([x(), fail()]), reads()), sql()])),
+        ("a handler that fails", catch(catch(fail(), seq([x(), fail()])), sql())),
+        ("a body that is tried again", seq([x(), retry(seq([x(), maybe(), sql()])), sql()])),
+        ("tries within tries", retry(seq([x(), retry(seq([maybe(), sql()])), maybe()]))),
+        ("a retry in a loop", while_true(seq([retry(seq([maybe(), x(), sql()])), sql()]))),
+        ("a named retry in a loop", while_true(seq([named(retry(seq([maybe(), sql()])), "x"), reads()]))),
+        ("a catch in a loop", while_true(seq([named(catch(seq([x(), maybe()]), sql()), "y"), sql()]))),
+        ("a loop in a retry", retry(seq([while_true(seq([x(), sql()])), maybe(), sql()]))),
+        ("a loop in a handler", catch(fail(), seq([while_true(seq([x(), maybe()])), sql()]))),
+        (
+            "a break out of a body",
+            seq([until_break(catch(seq([x(), Graph::if_else(sql(), end(), maybe())]), sql())), sql()]),
+        ),
+        ("a break out of a handler", {
+            let leaves = seq([x(), Graph::if_else(sql(), end(), sql())]);
+            seq([named(until_break(catch(seq([x(), fail()]), leaves)), "l"), sql()])
+        }),
+        (
+            "a break out of a retry",
+            seq([while_true(seq([until_break(retry(seq([x(), maybe(), sql()]))), sql()])), sql()]),
+        ),
+        (
+            "branches in a body",
+            catch(seq([join([seq([x(), maybe()]), seq([sql(), maybe()])]), sql()]), sql()),
+        ),
+        (
+            "branches that are tried again",
+            while_true(seq([retry(join([seq([x(), maybe()]), sql()])), reads()])),
+        ),
+        (
+            "scopes in branches",
+            join([retry(seq([maybe(), sql()])), catch(maybe(), x()), seq([sql(), sql()])]),
+        ),
+        ("a race in a body", catch(graphs::race([seq([wait(), maybe()]), seq([x(), maybe()])]), sql())),
+        (
+            "races that are tried again",
+            while_true(retry(graphs::race([seq([wait(), maybe()]), seq([x(), wait()])]))),
+        ),
+    ]
+}
+
+#[test]
+fn recovery_from_every_commit_takes_the_same_failures() {
+    for (what, graph) in by_hand() {
+        let graph = Arc::new(graph);
+        for seed in 0..20 {
+            for rate in RATES {
+                check_every_cut(what, &graph, seed, rate);
+            }
+        }
+    }
+}
+
+#[test]
+fn recovery_from_every_commit_takes_the_same_failures_of_random_graphs() {
+    for seed in 0..600 {
+        let mut random = Random::new(seed);
+        let size = 2 + random.below(9);
+        let graph = graphs::at_random_with_scopes(&mut random, size, seed % 2 == 0, false);
+        check_every_cut("random", &Arc::new(graph), seed, RATES[seed as usize % 3]);
+    }
+}
+
+#[test]
+fn executors_with_stale_views_take_failures_as_the_sequential_meaning_does() {
+    let (mut checked, mut failed) = (0, 0);
+    for seed in 0..2_000 {
+        let mut random = Random::new(seed);
+        let (size, rate) = (2 + random.below(14), RATES[seed as usize % 3]);
+        let graph = Arc::new(graphs::at_random_with_scopes(&mut random, size, false, false));
+        let expected = if graphs::has_fading_names(&graph) {
+            run(&mut Engine::new(graph.clone(), seed, Order::InTurn, Table::new(graph.clone())), rate)
+        } else {
+            oracle(&graph, seed, rate)
+        };
+        let Some(expected) = expected else { continue };
+        let mut engine = Engine::new(graph.clone(), seed, Order::Random, Table::new(graph.clone()));
+        let what = format!("seed {seed}, rate {rate}");
+        let Some(ended) = run(&mut engine, rate) else { panic!("{what}: too long") };
+        engine.table.assert_ended_once(seed);
+        assert_same(&what, &graph, &ended, &expected);
+        failed += usize::from(matches!(ended.0, crate::table::End::Failed(..)));
+        checked += 1;
+        check_it_stays(&what, &mut engine);
+    }
+    assert!(checked > 1_000 && failed > 200, "{checked} checked, {failed} failed");
+}
+
+#[test]
+fn executors_with_stale_views_decide_each_scope_once() {
+    for seed in 0..3_000 {
+        let mut random = Random::new(seed);
+        let (size, rate) = (2 + random.below(12), RATES[seed as usize % 3]);
+        let graph = Arc::new(graphs::at_random_with_scopes(&mut random, size, true, seed % 2 == 0));
+        let mut engine = Engine::new(graph.clone(), seed, Order::Random, Table::new(graph.clone()));
+        let ended = run(&mut engine, rate);
+        engine.table.assert_ended_once(seed);
+        if ended.is_some() {
+            check_it_stays(&format!("seed {seed}, rate {rate}"), &mut engine);
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! Failing on purpose.
+
+use crate::{Output, Part, TypedPart};
+use pg_durable_graph::kind::{self, RAISED};
+
+/// A step that always fails; made by [`fail`].
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct Fail {
+    message: String,
+    sqlstate: String,
+    detail: Option<String>,
+    hint: Option<String>,
+}
+
+/// A step that fails with this message, in which references such as `$order.id` may stand.
+///
+/// The SQLSTATE is `P0001`, as of an exception that PL/pgSQL raises, unless [`sqlstate`](Fail::sqlstate) says otherwise.
+///
+/// ```
+/// use pg_durable_sdk::{Workflow, fail, sql};
+///
+/// let workflow = Workflow::new().when(
+///     sql("SELECT $input.amount <= 0"),
+///     fail("order $input.order has no amount").sqlstate("ORD01").hint("Enter the order anew."),
+/// );
+/// # workflow.graph().unwrap();
+/// ```
+pub fn fail(message: impl Into<String>) -> Fail {
+    Fail { message: message.into(), sqlstate: RAISED.to_owned(), detail: None, hint: None }
+}
+
+impl Fail {
+    /// The SQLSTATE: five digits and letters that do not begin with 00, 01 or 02. PostgreSQL's own classes begin with 0 to 4
+    /// and A to H; the others are free to use.
+    pub fn sqlstate(mut self, sqlstate: impl Into<String>) -> Self {
+        self.sqlstate = sqlstate.into();
+        self
+    }
+
+    /// Facts; references may stand in it.
+    pub fn detail(mut self, detail: impl Into<String>) -> Self {
+        self.detail = Some(detail.into());
+        self
+    }
+
+    /// What to do about it.
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+impl From<Fail> for Part {
+    fn from(fail: Fail) -> Self {
+        Part::leaf(kind::Fail::with(fail.message, &fail.sqlstate, fail.detail, fail.hint))
+    }
+}
+
+impl TypedPart for Fail {
+    type Result = Output;
+}
