@@ -32,6 +32,18 @@ pub enum Flow {
         label: String,
         times: u32,
     },
+    /// So many attempts at the body, of which all but the last fail at its end.
+    Retry {
+        body: Box<Flow>,
+        label: String,
+        times: u32,
+    },
+    /// The first branch of the body fails at its end, beside others that never come to one; then the handler.
+    Catch {
+        fails: Box<Flow>,
+        beside: Vec<Flow>,
+        handler: Box<Flow>,
+    },
     If {
         condition: bool,
         then: Box<Flow>,
@@ -103,6 +115,21 @@ impl Flow {
                 body.sql(),
                 literal(&passes(label, &format!(">= {times}")))
             ),
+            Flow::Retry { body, label, times } => format!(
+                "df.retry(df.seq({}, df.if({}, df.fail('not yet', 'AGAIN'), 'SELECT 1')), 0, '2 ms', max_interval => '9 ms',
+                    retry_on => '{{AGAIN}}')",
+                body.sql(),
+                literal(&passes(label, &format!("% {times} <> 0")))
+            ),
+            Flow::Catch { fails, beside, handler } => {
+                let fails = format!("df.seq({}, df.fail('as it should', 'CAUGH'))", fails.sql());
+                let parts: Vec<String> = std::iter::once(fails).chain(beside.iter().map(Flow::sql)).collect();
+                let body = match parts.as_slice() {
+                    [only] => only.clone(),
+                    all => format!("df.join(VARIADIC ARRAY[{}])", all.join(", ")),
+                };
+                format!("df.catch({body}, {}, '{{CAUGH}}')", handler.sql())
+            }
             Flow::If { condition, then, otherwise } => {
                 format!("df.if('SELECT {condition}', {}, {})", then.sql(), otherwise.sql())
             }
@@ -132,7 +159,12 @@ impl Flow {
                 winner.visit(see);
                 losers.iter().for_each(|flow| flow.visit(see));
             }
-            Flow::Loop { body, .. } | Flow::Break { body, .. } => body.visit(see),
+            Flow::Loop { body, .. } | Flow::Break { body, .. } | Flow::Retry { body, .. } => body.visit(see),
+            Flow::Catch { fails, beside, handler } => {
+                fails.visit(see);
+                beside.iter().for_each(|flow| flow.visit(see));
+                handler.visit(see);
+            }
             Flow::If { then, otherwise, .. } => {
                 then.visit(see);
                 otherwise.visit(see);
@@ -180,7 +212,14 @@ impl Flow {
                 winner.expect(times, is_certain, counts);
                 losers.iter().for_each(|flow| flow.expect(times, false, counts));
             }
-            Flow::Loop { body, times: passes, .. } | Flow::Break { body, times: passes, .. } => {
+            Flow::Catch { fails, beside, handler } => {
+                fails.expect(times, is_certain, counts);
+                beside.iter().for_each(|flow| flow.expect(times, false, counts));
+                handler.expect(times, is_certain, counts);
+            }
+            Flow::Loop { body, times: passes, .. }
+            | Flow::Break { body, times: passes, .. }
+            | Flow::Retry { body, times: passes, .. } => {
                 body.expect(times * passes, is_certain, counts);
             }
             Flow::If { condition, then, otherwise } => {
@@ -223,7 +262,22 @@ impl Flow {
             }
             Flow::Join(branches) => branches.iter().try_for_each(|flow| flow.order(effects, passes)),
             Flow::Race { winner, .. } => winner.order(effects, passes),
-            Flow::Loop { body, times, .. } | Flow::Break { body, times, .. } => {
+            Flow::Catch { fails, handler, .. } => {
+                for pass in 1..=passes {
+                    let ((_, last), (first, _)) =
+                        (fails.span(effects, pass, passes), handler.span(effects, pass, passes));
+                    if let (Some(last), Some(first)) = (last, first)
+                        && first.id < last.id
+                    {
+                        return Err(format!("the handler's {first:?} came before {last:?}"));
+                    }
+                }
+                fails.order(effects, passes)?;
+                handler.order(effects, passes)
+            }
+            Flow::Loop { body, times, .. }
+            | Flow::Break { body, times, .. }
+            | Flow::Retry { body, times, .. } => {
                 let all = passes * times;
                 for pass in 2..=all {
                     let (_, last) = body.span(effects, pass - 1, all);

@@ -57,6 +57,28 @@ fn flows() -> Vec<(&'static str, Flow)> {
             ]),
         ),
         (
+            "retry",
+            Flow::Seq(vec![
+                Flow::Retry {
+                    body: Box::new(Flow::Seq(vec![Flow::step("a"), Flow::slow("b", LONG_MS / 3)])),
+                    label: "a".to_owned(),
+                    times: 4,
+                },
+                Flow::step("c"),
+            ]),
+        ),
+        (
+            "catch",
+            Flow::Seq(vec![
+                Flow::Catch {
+                    fails: Box::new(Flow::slow("a", LONG_MS / 2)),
+                    beside: vec![Flow::Seq(vec![Flow::step("b"), Flow::slow("c", 600_000)]), Flow::Never],
+                    handler: Box::new(Flow::Seq(vec![Flow::step("d"), Flow::slow("e", LONG_MS / 2)])),
+                },
+                Flow::step("f"),
+            ]),
+        ),
+        (
             "if",
             Flow::If {
                 condition: true,

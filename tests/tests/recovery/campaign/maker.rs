@@ -24,7 +24,7 @@ impl Maker<'_> {
         if depth == 0 {
             return self.step();
         }
-        match self.random.below(9) {
+        match self.random.below(12) {
             0 | 1 => {
                 let length = 2 + self.random.below(4);
                 Flow::Seq((0..length).map(|_| self.flow(depth - 1, in_loop)).collect())
@@ -43,15 +43,25 @@ impl Maker<'_> {
                 let rest = self.flow(depth - 1, true);
                 let body = Flow::Seq(vec![Flow::step(&first), rest]);
                 let (body, label, times) = (Box::new(body), first, 2 + self.random.below(4) as u32);
-                if self.random.below(2) == 0 {
-                    Flow::Loop { body, label, times }
-                } else {
-                    Flow::Break { body, label, times }
+                match self.random.below(3) {
+                    0 => Flow::Loop { body, label, times },
+                    1 => Flow::Break { body, label, times },
+                    _ => Flow::Retry { body, label, times },
                 }
             }
             7 if !in_loop => {
                 let (before, name, after) = (self.step(), self.label(), self.step());
                 Flow::Seq(vec![before, Flow::Signal { name }, after])
+            }
+            9 | 10 => {
+                let (fails, handler) = (self.flow(depth - 1, in_loop), self.flow(depth - 1, in_loop));
+                let beside = (0..self.random.below(3)).map(|_| self.loser()).collect();
+                Flow::Catch { fails: Box::new(fails), beside, handler: Box::new(handler) }
+            }
+            11 if !in_loop => {
+                let label = self.label();
+                let times = 2 + self.random.below(3) as u32;
+                Flow::Retry { body: Box::new(Flow::step(&label)), label, times }
             }
             8 => {
                 let (before, after) = (self.step(), self.step());
