@@ -31,8 +31,8 @@ pub fn fail(message: impl Into<String>) -> Fail {
 }
 
 impl Fail {
-    /// The SQLSTATE: five digits and letters that do not begin with 00, 01 or 02. PostgreSQL's own classes begin with 0 to 4
-    /// and A to H; the others are free to use.
+    /// The SQLSTATE: five digits and letters that do not begin with 00, 01 or 02. A class of your own, as of `PAY01`, keeps it
+    /// apart from PostgreSQL's (Appendix A of its manual lists those); `PD` is pg_durable's.
     pub fn sqlstate(mut self, sqlstate: impl Into<String>) -> Self {
         self.sqlstate = sqlstate.into();
         self

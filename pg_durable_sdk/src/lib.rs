@@ -177,4 +177,5 @@ pub use schemars::{self, JsonSchema};
 /// The guide, whose examples have to compile, too.
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/rust.md")]
+#[doc = include_str!("../../docs/failure.md")]
 struct Guide;

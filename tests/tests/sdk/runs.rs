@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use pg_durable_sdk::{
-    CancelError, ResultError, RunError, SignalError, StartError, Status, Workflow, on, signal, sql,
+    CancelError, ResultError, Retry, RunError, SignalError, StartError, Status, Workflow, fail, on, signal,
+    sql,
 };
 
 use super::kit::run;
@@ -48,6 +49,19 @@ fn the_builder_makes_the_graph_that_the_operators_make() {
                 ]),
                 "df.as(df.race_tagged(df.wait_for_signal('a'), df.wait_for_signal('b'), df.sleep(9)), 'selected')
                  ~> ('SELECT $selected.branch = 1' ?> 'x' !> ('SELECT $selected.branch = 2' ?> 'y' !> 'z'))",
+            ),
+            (
+                Workflow::new().step(sql("a").retry(
+                    Retry::new().attempts(5).backoff(Duration::from_millis(500), 1.5, Duration::from_secs(60))
+                        .without_jitter().on(["40*", "timeout"]).except(["40003"]).within(Duration::from_secs(86_400)),
+                )),
+                "df.retry('a', 5, '0.5 s', 1.5, '1 min', 'none', '{40*,timeout}', '{40003}', '1 day')",
+            ),
+            (Workflow::new().step(sql("a")).step(sql("b")).retry(Retry::new().unlimited()), "df.retry('a' ~> 'b', 0)"),
+            (Workflow::new().step(sql("a")).catch(sql("b")), "df.catch('a', 'b')"),
+            (
+                Workflow::new().step(sql("a")).catch_on(["23505"], fail("$error.message").sqlstate("pay01").detail("d").hint("h")),
+                "df.catch('a', df.fail('$error.message', 'PAY01', 'd', 'h'), '{23505}')",
             ),
             (Workflow::new().branch(sql("a"), sql("b"), sql("c")), "'a' ?> 'b' !> 'c'"),
             (Workflow::new().repeat_while(sql("a"), sql("b")), "df.loop('a', 'b')"),
@@ -151,4 +165,43 @@ fn one_key_starts_one_instance() {
         assert!(matches!(faulty, Err(StartError::Workflow(_))));
         assert_eq!(session.value("SELECT count(*) FROM df.instances"), "1");
     });
+}
+
+#[test]
+fn what_fails_is_tried_again_and_caught() {
+    run("sdk_failure", async |client, session| {
+        session.run("CREATE SEQUENCE tries; CREATE TABLE noted (sqlstate text, message text)");
+        let charge =
+            sql("SELECT 10 / (CASE WHEN nextval('tries') < 3 THEN 0 ELSE 5 END) AS n").returns::<i64>();
+        let retry = Retry::new().attempts(4).every(Duration::from_millis(2)).on(["22012"]);
+        let started = Workflow::new().step(charge.retry(retry)).start(&client).await.expect("it starts");
+        assert_eq!(started.result().await.expect("it completes"), 2);
+        let attempts = started.attempts().await.expect("it is there");
+        let told: Vec<_> =
+            attempts.iter().map(|attempt| (attempt.number, attempt.sqlstate.as_str())).collect();
+        assert_eq!(told, [(1, "22012"), (2, "22012")]);
+        let nodes = started.nodes().await.expect("it is there");
+        assert_eq!(nodes.last().expect("there are nodes").attempt, Some(3));
+
+        let started = Workflow::new()
+            .step(fail("no $input.what").sqlstate("PAY01"))
+            .catch_on(["PAY*"], sql("INSERT INTO noted VALUES ($error.sqlstate, $error.message)"))
+            .step(sql("SELECT count(*) FROM noted"))
+            .input(&serde_json::json!({"what": "money"}))
+            .start(&client)
+            .await
+            .expect("it starts");
+        started.result().await.expect("it completes");
+        assert_eq!(session.value("SELECT sqlstate || ' ' || message FROM noted"), "PAY01 no money");
+    });
+}
+
+#[test]
+fn a_policy_that_cannot_be_is_told_with_its_place() {
+    let bad = Workflow::new().step(sql("SELECT 1").retry(Retry::new().on(["4000"])));
+    let error = Workflow::new().step(sql("SELECT 2")).step(bad).graph().expect_err("it is wrong").to_string();
+    assert!(error.contains("retry_on has '4000', which stands for no failures"), "{error}");
+    let bad = Workflow::new().step(sql("SELECT 1")).catch_on(["all", "x"], sql("SELECT 2"));
+    let error = bad.graph().expect_err("it is wrong").to_string();
+    assert!(error.contains("errors has 'x'"), "{error}");
 }
