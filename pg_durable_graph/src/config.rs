@@ -45,15 +45,6 @@ pub(crate) fn push_json_string(out: &mut String, text: &str) {
     out.push_str(&serde_json::to_string(text).expect("a string is always JSON"));
 }
 
-/// Checks the `query` of a kind that has no config: it may be an empty object.
-pub(crate) fn refuse_embedded(
-    node_type: &'static str,
-    member: &'static str,
-    query: &str,
-) -> Result<(), Problem> {
-    refuse_members(node_type, member, &object(node_type, query)?)
-}
-
 /// Refuses what a config has beside the members that its kind has taken out of it.
 pub(crate) fn refuse_members(
     node_type: &'static str,
@@ -87,6 +78,23 @@ pub(crate) fn matching(
         reason: format!("needs an array of strings in {member}"),
     })?;
     Matching::parse_all(member, &words).map(Some)
+}
+
+/// Takes a `policy`, which may be the one word that is known.
+pub(crate) fn takes_policy(
+    node_type: &'static str,
+    object: &mut Map<String, Value>,
+    word: &str,
+) -> Result<bool, Problem> {
+    let policy = optional_text(node_type, object, "policy")?;
+    object.remove("policy");
+    match policy.as_deref() {
+        None => Ok(false),
+        Some(policy) if policy == word => Ok(true),
+        Some(other) => {
+            Err(Problem::Config { node_type, reason: format!("has the unknown policy '{other}'") })
+        }
+    }
 }
 
 /// Writes a config object, its members in the order in which they are pushed.

@@ -1,6 +1,7 @@
 //! Why a node failed.
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use crate::error::Problem;
 use crate::template::ReferenceError;
@@ -38,6 +39,12 @@ impl Failure {
     pub fn hint(mut self, hint: impl Into<String>) -> Failure {
         self.hint = Some(hint.into());
         self
+    }
+
+    /// As references see it.
+    pub fn as_value(&self) -> Value {
+        let Failure { sqlstate, message, detail, hint, context } = self;
+        json!({"sqlstate": sqlstate, "message": message, "detail": detail, "hint": hint, "context": context})
     }
 
     /// Whether the statement was cancelled from outside: by `pg_cancel_backend`, a time-out or the engine.

@@ -122,8 +122,18 @@ impl Fragment {
 
     /// Repeats `body` while `condition` is true after it, or for ever.
     pub fn repeat(body: &Fragment, condition: Option<&Fragment>) -> Fragment {
+        Fragment::repeat_as(body, condition, false)
+    }
+
+    /// [`repeat`](Self::repeat), also where `body` fails.
+    pub fn repeat_after_failures(body: &Fragment, condition: Option<&Fragment>) -> Fragment {
+        Fragment::repeat_as(body, condition, true)
+    }
+
+    fn repeat_as(body: &Fragment, condition: Option<&Fragment>, continue_on_failure: bool) -> Fragment {
         let children: Vec<&Fragment> = std::iter::once(body).chain(condition).collect();
-        Fragment::over(Loop { body: NodeId(0), condition: condition.map(|_| NodeId(1)) }, &children)
+        let condition = condition.map(|_| NodeId(1));
+        Fragment::over(Loop { body: NodeId(0), condition, continue_on_failure }, &children)
     }
 
     /// `then` or `otherwise`, by the truth of what `condition` leaves.
@@ -141,17 +151,27 @@ impl Fragment {
 
     /// All branches at once, and all of them wanted.
     pub fn join(branches: &[Fragment]) -> Result<Fragment, GraphError> {
-        Fragment::branches(branches, "JOIN", |branches| Join { branches })
+        Fragment::branches(branches, "JOIN", |branches| Join { branches, settles: false })
     }
 
     /// All branches at once, and the first one wins.
     pub fn race(branches: &[Fragment]) -> Result<Fragment, GraphError> {
-        Fragment::branches(branches, "RACE", |branches| Race { branches, tagged: false })
+        Fragment::branches(branches, "RACE", |branches| Race { branches, tagged: false, any: false })
     }
 
     /// All branches at once, and the first one wins; the result tells which.
     pub fn race_tagged(branches: &[Fragment]) -> Result<Fragment, GraphError> {
-        Fragment::branches(branches, "RACE", |branches| Race { branches, tagged: true })
+        Fragment::branches(branches, "RACE", |branches| Race { branches, tagged: true, any: false })
+    }
+
+    /// All branches at once; waits for all, whatever becomes of each.
+    pub fn join_settled(branches: &[Fragment]) -> Result<Fragment, GraphError> {
+        Fragment::branches(branches, "JOIN", |branches| Join { branches, settles: true })
+    }
+
+    /// All branches at once, and the first one that completes wins; fails once all have.
+    pub fn race_any(branches: &[Fragment]) -> Result<Fragment, GraphError> {
+        Fragment::branches(branches, "RACE", |branches| Race { branches, tagged: false, any: true })
     }
 
     /// `body`, tried as often as the policy says.

@@ -283,27 +283,38 @@ impl Graph {
 
     /// All branches at once, and all of them wanted.
     pub fn join(branches: Vec<Graph>) -> Result<Graph, GraphError> {
-        if branches.len() < 2 {
-            return Err(Problem::TooFewBranches("JOIN").into());
-        }
-        Ok(Graph::join_under(branches, |ids| NodeKind::Join(Join { branches: ids.to_vec() })))
+        Graph::branches_of(branches, "JOIN", |branches| Join { branches, settles: false }.into())
+    }
+
+    /// All branches at once; waits for all, whatever becomes of each.
+    pub fn join_settled(branches: Vec<Graph>) -> Result<Graph, GraphError> {
+        Graph::branches_of(branches, "JOIN", |branches| Join { branches, settles: true }.into())
     }
 
     /// All branches at once, and the first one wins.
     pub fn race(branches: Vec<Graph>) -> Result<Graph, GraphError> {
-        Graph::race_of(branches, false)
+        Graph::branches_of(branches, "RACE", |branches| Race { branches, tagged: false, any: false }.into())
     }
 
     /// All branches at once, and the first one wins; the result tells which.
     pub fn race_tagged(branches: Vec<Graph>) -> Result<Graph, GraphError> {
-        Graph::race_of(branches, true)
+        Graph::branches_of(branches, "RACE", |branches| Race { branches, tagged: true, any: false }.into())
     }
 
-    fn race_of(branches: Vec<Graph>, tagged: bool) -> Result<Graph, GraphError> {
+    /// All branches at once, and the first one that completes wins; fails once all have.
+    pub fn race_any(branches: Vec<Graph>) -> Result<Graph, GraphError> {
+        Graph::branches_of(branches, "RACE", |branches| Race { branches, tagged: false, any: true }.into())
+    }
+
+    fn branches_of(
+        branches: Vec<Graph>,
+        node_type: &'static str,
+        kind: impl FnOnce(Vec<NodeId>) -> NodeKind,
+    ) -> Result<Graph, GraphError> {
         if branches.len() < 2 {
-            return Err(Problem::TooFewBranches("RACE").into());
+            return Err(Problem::TooFewBranches(node_type).into());
         }
-        Ok(Graph::join_under(branches, |ids| NodeKind::Race(Race { branches: ids.to_vec(), tagged })))
+        Ok(Graph::join_under(branches, |ids| kind(ids.to_vec())))
     }
 
     /// `then` or `otherwise`, by the truth of what `condition` leaves.
@@ -323,9 +334,18 @@ impl Graph {
 
     /// `body` again and again, while `condition` is true after it, or for ever.
     pub fn repeat(body: Graph, condition: Option<Graph>) -> Graph {
+        Graph::repeat_as(body, condition, false)
+    }
+
+    /// [`repeat`](Self::repeat), also where `body` fails.
+    pub fn repeat_after_failures(body: Graph, condition: Option<Graph>) -> Graph {
+        Graph::repeat_as(body, condition, true)
+    }
+
+    fn repeat_as(body: Graph, condition: Option<Graph>, continue_on_failure: bool) -> Graph {
         let children = std::iter::once(body).chain(condition).collect();
         Graph::join_under(children, |ids| {
-            NodeKind::Loop(Loop { body: ids[0], condition: ids.get(1).copied() })
+            NodeKind::Loop(Loop { body: ids[0], condition: ids.get(1).copied(), continue_on_failure })
         })
     }
 

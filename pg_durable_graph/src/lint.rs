@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::Problem;
 use crate::graph::Graph;
-use crate::kind::{Catch, Condition, Leaf, NodeKind, Text};
+use crate::kind::{Catch, Condition, Join, Leaf, NodeKind, Text};
 use crate::node_id::NodeId;
 use crate::template::{Context, INPUT, Reference, Template};
 
@@ -118,7 +118,7 @@ impl<'a> Linter<'a> {
                 let otherwise = self.walk(choice.otherwise, scope);
                 Scope::meet(then.into_iter().chain(otherwise).collect(), id)
             }
-            NodeKind::Join(join) => self.join(&join.branches, scope),
+            NodeKind::Join(join) => self.join(id, join, scope),
             NodeKind::Race(race) => {
                 let ways = race.branches.iter().filter_map(|branch| self.walk(*branch, scope.clone()));
                 Scope::meet(ways.collect(), id)
@@ -215,9 +215,19 @@ impl<'a> Linter<'a> {
         Scope::meet(after_body.into_iter().chain(after_handler).collect(), id)
     }
 
-    fn join(&mut self, branches: &[NodeId], scope: Scope<'a>) -> Option<Scope<'a>> {
+    fn join(&mut self, id: NodeId, join: &Join, scope: Scope<'a>) -> Option<Scope<'a>> {
+        let branches = &join.branches;
         let after: Vec<_> = branches.iter().map(|branch| self.walk(*branch, scope.clone())).collect();
         let mut all = scope;
+        if join.settles {
+            // Any of them may have failed, and has bound nothing then.
+            for name in branches.iter().flat_map(|branch| self.names_within(*branch)) {
+                if !all.bound.contains(name) {
+                    all.lost.insert(name, id);
+                }
+            }
+            return Some(all);
+        }
         for (branch, after) in branches.iter().zip(after) {
             // A JOIN completes when all branches do: one that leaves the loop leaves nothing to go on with.
             let after = after?;

@@ -65,7 +65,7 @@ pub use states::{Fence, Held, NodeState, Own};
 use crate::failure::Failure;
 use crate::graph::Graph;
 pub use crate::instant::Instant;
-use crate::kind::{Condition, NodeKind, Race};
+use crate::kind::{Condition, Join, NodeKind, Race};
 use crate::node_id::NodeId;
 use crate::outcome::Outcome;
 use crate::status::NodeStatus;
@@ -290,13 +290,15 @@ impl Progress {
         frontier.into_iter().filter(|(_, next)| goes_on(next)).map(|(branch, _)| branch).collect()
     }
 
-    /// Whether `branch` is still to be carried out: the JOINs and RACEs that lead to it are under way, and those who
-    /// carry out the branches around it have written so.
+    /// Whether `branch` is still to be carried out: the JOINs and RACEs that lead to it are under way, it has not failed beside
+    /// them, and those who carry out the branches around it have written so.
     /// Call [`Progress::resume`] on the root first.
     pub fn is_live(&self, branch: NodeId) -> bool {
         let is_written = |at: NodeId| !self.has_writes(self.graph.branch(at));
         branch == NodeId::ROOT
-            || self.names.seen(branch).is_some() && self.branches.parents(branch).all(is_written)
+            || self.names.seen(branch).is_some()
+                && !self.has_failed(branch)
+                && self.branches.parents(branch).all(is_written)
     }
 
     /// Whether [`take_writes`](Self::take_writes) would name a node.
@@ -401,10 +403,12 @@ impl Progress {
                 self.decide_race(parent, winner, &race, outer);
             }
             NodeKind::Join(join) => {
-                if !join.branches.iter().all(|&root| self.is_completed(root)) {
+                let is_over =
+                    |&root: &NodeId| self.is_completed(root) || join.settles && self.has_failed(root);
+                if !join.branches.iter().all(is_over) {
                     return Ok(None);
                 }
-                self.merge_join(parent, &join.branches, outer);
+                self.merge_join(parent, &join, outer);
             }
             NodeKind::Retry(_) | NodeKind::Catch(_) => {
                 if !self.is_active(parent, branch) {
@@ -508,7 +512,7 @@ impl Progress {
             },
             NodeKind::Join(join) => match self.broken_out(node, &join.branches) {
                 Some(root) => self.walk_winner(node, root, branch, now)?,
-                None => self.walk_all(node, &join.branches, branch, now)?,
+                None => self.walk_all(node, join, branch, now)?,
             },
             NodeKind::Race(race) => match self.winner(node) {
                 Some(winner) => self.walk_winner(node, race.branches[winner], branch, now)?,
@@ -543,12 +547,12 @@ impl Progress {
     fn walk_all(
         &mut self,
         node: NodeId,
-        branches: &[NodeId],
+        join: &Join,
         branch: NodeId,
         now: Instant,
     ) -> Result<Entered, ProgressError> {
         let (mut unfinished, mut failed) = (Vec::new(), None);
-        for &root in branches {
+        for &root in &join.branches {
             match self.walk_to_frontier(root, now)? {
                 Next::BranchCompleted(_) => {}
                 next @ Next::Failed { .. } => failed = failed.or(Some(next)),
@@ -557,13 +561,13 @@ impl Progress {
                 }
             }
         }
-        if let Some(failed) = failed {
+        if let Some(failed) = failed.filter(|_| !join.settles) {
             return Ok(Entered::Next(failed));
         }
         if !unfinished.is_empty() {
             return Ok(Entered::Next(Next::Spawn { node, branches: unfinished }));
         }
-        self.merge_join(node, branches, branch);
+        self.merge_join(node, join, branch);
         Ok(Entered::At(At::Completed(node)))
     }
 
@@ -575,7 +579,7 @@ impl Progress {
         branch: NodeId,
         now: Instant,
     ) -> Result<Entered, ProgressError> {
-        let (passed, mut failed) = (self.frontier.len(), None);
+        let (passed, mut failed, mut unfinished) = (self.frontier.len(), None, Vec::new());
         for (number, &root) in race.branches.iter().enumerate() {
             match self.walk_to_frontier(root, now)? {
                 Next::BranchCompleted(_) => {
@@ -584,10 +588,16 @@ impl Progress {
                     return Ok(Entered::At(At::Completed(node)));
                 }
                 next @ Next::Failed { .. } => failed = failed.or(Some(next)),
-                Next::Run(_) | Next::Pause { .. } | Next::Spawn { .. } | Next::Finished(_) => {}
+                Next::Run(_) | Next::Pause { .. } | Next::Spawn { .. } | Next::Finished(_) => {
+                    unfinished.push(root);
+                }
             }
         }
-        Ok(Entered::Next(failed.unwrap_or_else(|| Next::Spawn { node, branches: race.branches.clone() })))
+        // Of one to which any will do, the others may still complete.
+        Ok(Entered::Next(match failed {
+            Some(failed) if !race.any || unfinished.is_empty() => failed,
+            Some(_) | None => Next::Spawn { node, branches: unfinished },
+        }))
     }
 
     /// Walks the one branch of a scope that is under way.
@@ -659,7 +669,7 @@ impl Progress {
         Entered::At(match graph.kind(parent) {
             NodeKind::Then(then) if node == then.first => At::Enter(then.next),
             NodeKind::Then(_) => {
-                self.states.derive_completed(parent, self.states.outcome(node));
+                self.derive_completed(parent, self.states.outcome(node));
                 At::Completed(parent)
             }
             NodeKind::If(choice) if choice.condition == Condition::Node(node) => {
@@ -667,7 +677,7 @@ impl Progress {
                 At::Enter(if is_true { choice.then } else { choice.otherwise })
             }
             NodeKind::If(_) => {
-                self.states.derive_completed(parent, self.states.outcome(node));
+                self.derive_completed(parent, self.states.outcome(node));
                 At::Completed(parent)
             }
             NodeKind::Loop(repeat) => {
@@ -691,7 +701,7 @@ impl Progress {
                 }
             }
             NodeKind::Retry(_) if !graph.is_scope(parent) => {
-                self.states.derive_completed(parent, self.states.outcome(node));
+                self.derive_completed(parent, self.states.outcome(node));
                 At::Completed(parent)
             }
             // The roots of branches are where `advance` stops, so it never leaves them from inside.
@@ -704,7 +714,7 @@ impl Progress {
 
     fn begin_generation(&mut self, node: NodeId, wake_at: Option<Instant>, branch: NodeId) {
         let is_first = self.status(node) != NodeStatus::Running;
-        let kept = self.names.keep_for_loop(node, branch);
+        let kept = self.names.keep_for_loop(&self.states, node, branch);
         self.states.begin_generation(node, kept, wake_at);
         // Where the loop begins anew in a branch that may have been given up before, its rows may be those of what did
         // not count; what does count the row of the loop around the branch knows.
@@ -735,10 +745,23 @@ impl Progress {
         }
     }
 
-    fn merge_join(&mut self, node: NodeId, branches: &[NodeId], outer: NodeId) {
-        let results = branches.iter().map(|&root| self.states.outcome(root).value.clone()).collect();
-        self.names.merge(branches, outer);
-        self.states.derive_completed(node, Arc::new(Outcome::plain(Value::Array(results))));
+    fn merge_join(&mut self, node: NodeId, join: &Join, outer: NodeId) {
+        let outcome = if join.settles {
+            let end_of = |&root: &NodeId| match self.states.failure(root) {
+                Some(failure) => Err(failure.clone()),
+                None => Ok(self.states.outcome(root)),
+            };
+            Join::settled(&join.branches.iter().map(end_of).collect::<Vec<_>>())
+        } else {
+            let results = join.branches.iter().map(|&root| self.states.outcome(root).value.clone());
+            Outcome::plain(Value::Array(results.collect()))
+        };
+        // What has failed has bound nothing.
+        let completed: Vec<NodeId> =
+            join.branches.iter().copied().filter(|&root| !self.has_failed(root)).collect();
+        self.names.merge(&completed, outer);
+        self.names.end_within(node);
+        self.derive_completed(node, Arc::new(outcome));
     }
 
     fn decide_race(&mut self, node: NodeId, winner: usize, race: &Race, outer: NodeId) {
@@ -764,8 +787,21 @@ impl Progress {
             if graph.is_scope(parent) && graph.has_branches_within(branch) {
                 self.states.leave_by_break(parent, graph.branch(outer));
             }
+            if self.branches.ends_in_row(branch) {
+                self.states.leave_by_break(branch, graph.branch(outer));
+            }
             branch = graph.branch(parent);
         }
+    }
+
+    /// A node has completed whose completion follows from its children's.
+    fn derive_completed(&mut self, node: NodeId, outcome: Arc<Outcome>) {
+        self.states.derive_completed(node, outcome, self.branches.ends_in_row(node));
+    }
+
+    /// Whether a node has failed in its present generation.
+    pub(super) fn has_failed(&self, node: NodeId) -> bool {
+        self.states.failure(node).is_some()
     }
 
     /// Decides an IF on rows once for each generation: later in the same generation the name may be bound anew,

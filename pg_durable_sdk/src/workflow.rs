@@ -151,6 +151,37 @@ impl<T> Workflow<T> {
         self.branches("race", branches.into_parts(), Graph::race)
     }
 
+    /// Carries out all branches at once and waits for all, whatever becomes of each.
+    ///
+    /// The result is an array that tells of each branch, in the order given here, `{"status": "completed", "result": …}` or
+    /// `{"status": "failed", "error": {"sqlstate": …, "message": …, …}}`; it has [`Settled`](crate::Settled) entries. Names that
+    /// a branch has bound are bound where it has completed.
+    ///
+    /// ```
+    /// use pg_durable_sdk::{Settled, Workflow, sql};
+    ///
+    /// let workflow: Workflow<Vec<Settled>> = Workflow::new()
+    ///     .settle(["north", "south"].map(|shop| sql(format!("CALL close_books('{shop}')"))))
+    ///     .returns();
+    /// # workflow.graph().unwrap();
+    /// ```
+    pub fn settle<Kind>(self, branches: impl IntoParts<Kind>) -> Workflow {
+        self.step(Part::over(branches.into_parts(), Graph::join_settled))
+    }
+
+    /// [`race`](Self::race) that fails only once all branches have failed: with the last failure, which has the others as
+    /// `suppressed` where it is caught.
+    ///
+    /// ```
+    /// use pg_durable_sdk::{Workflow, sql};
+    ///
+    /// let workflow = Workflow::new().race_any([sql("CALL ask('first')"), sql("CALL ask('second')")]);
+    /// # workflow.graph().unwrap();
+    /// ```
+    pub fn race_any<Kind>(self, branches: impl IntoParts<Kind>) -> Workflow {
+        self.step(Part::over(branches.into_parts(), Graph::race_any))
+    }
+
     /// Goes on with `then` where the condition's result is true, else with `otherwise`.
     ///
     /// True is what is not false, null, 0, empty, `'f'`, `'false'` or `'no'` in the first column of the first
@@ -242,6 +273,20 @@ impl<T> Workflow<T> {
     /// ```
     pub fn repeat(self, body: impl Into<Part>) -> Workflow {
         self.step(combined(vec![body.into()], |[body]| Graph::repeat(body, None)))
+    }
+
+    /// [`repeat`](Self::repeat) that goes on where `body` fails: the next generation begins after
+    /// `pg_durable.loop_min_interval`.
+    ///
+    /// ```
+    /// use pg_durable_sdk::{Workflow, schedule, sql};
+    ///
+    /// let nightly = Workflow::new().wait_for_schedule("0 3 * * *").step(sql("CALL aggregate()"));
+    /// let workflow = Workflow::new().repeat_after_failures(nightly);
+    /// # workflow.graph().unwrap();
+    /// ```
+    pub fn repeat_after_failures(self, body: impl Into<Part>) -> Workflow {
+        self.step(combined(vec![body.into()], |[body]| Graph::repeat_after_failures(body, None)))
     }
 
     /// Carries out `body`, and again while the condition's result is true after it.

@@ -48,10 +48,10 @@ CREATE FUNCTION df.wait_for_schedule(cron_expr text, timezone text) RETURNS text
 COMMENT ON FUNCTION df.wait_for_schedule(text, text) IS
     'Waits for the next tick of a cron expression, in an IANA time zone.';
 
-CREATE FUNCTION df.loop(body text, condition text DEFAULT NULL) RETURNS text
+CREATE FUNCTION df.loop(body text, condition text DEFAULT NULL, continue_on_failure boolean DEFAULT false) RETURNS text
     LANGUAGE c AS 'MODULE_PATHNAME', 'graph_loop_wrapper';
-COMMENT ON FUNCTION df.loop(text, text) IS
-    'Repeats body while condition is true, looked at after the body; without one until df.break().';
+COMMENT ON FUNCTION df.loop(text, text, boolean) IS
+    'Repeats body while condition is true, looked at after the body; without one until df.break(). With continue_on_failure also where the body fails.';
 
 CREATE FUNCTION df."break"(value text DEFAULT NULL) RETURNS text
     LANGUAGE c AS 'MODULE_PATHNAME', 'graph_break_wrapper';
@@ -89,6 +89,16 @@ CREATE FUNCTION df.race_tagged(VARIADIC branches text[]) RETURNS text
     STRICT LANGUAGE c AS 'MODULE_PATHNAME', 'graph_race_tagged_wrapper';
 COMMENT ON FUNCTION df.race_tagged(text[]) IS
     'As df.race, and the result tells who has won: {"branch": n, "result": ...}, counted from 1.';
+
+CREATE FUNCTION df.join_settled(VARIADIC branches text[]) RETURNS text
+    STRICT LANGUAGE c AS 'MODULE_PATHNAME', 'graph_join_settled_wrapper';
+COMMENT ON FUNCTION df.join_settled(text[]) IS
+    'All at once; waits for all, whatever becomes of each: the result tells of each {"status": "completed", "result": ...} or {"status": "failed", "error": ...}.';
+
+CREATE FUNCTION df.race_any(VARIADIC branches text[]) RETURNS text
+    STRICT LANGUAGE c AS 'MODULE_PATHNAME', 'graph_race_any_wrapper';
+COMMENT ON FUNCTION df.race_any(text[]) IS
+    'All at once; the first to complete wins, the others are cancelled. Fails once all have failed.';
 
 CREATE FUNCTION df.retry(
     fut text, max_attempts integer DEFAULT 3, initial_interval interval DEFAULT '1 second',

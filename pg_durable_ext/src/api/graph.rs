@@ -181,10 +181,18 @@ fn graph_wait_for_schedule_in(cron_expr: Text, timezone: Text) -> Result<Text, E
 }
 
 #[pg_extern]
-fn graph_loop(body: Option<Text>, condition: Option<Text>) -> Result<Text, ErrorReport> {
+fn graph_loop(
+    body: Option<Text>,
+    condition: Option<Text>,
+    continue_on_failure: Option<bool>,
+) -> Result<Text, ErrorReport> {
     let body = piece(&given(body, "body")?)?;
     let condition = condition.as_deref().map(piece).transpose()?;
-    Ok(give(Fragment::repeat(&body, condition.as_ref())))
+    let repeat = match given(continue_on_failure, "continue_on_failure")? {
+        false => Fragment::repeat,
+        true => Fragment::repeat_after_failures,
+    };
+    Ok(give(repeat(&body, condition.as_ref())))
 }
 
 #[pg_extern]
@@ -336,6 +344,16 @@ fn span(span: Option<Interval>, argument: &'static str) -> Result<Option<Duratio
     let Some(span) = span else { return Ok(None) };
     let micros = u128::try_from(micros(&span)).map_err(|_| BuildError::Negative(argument))?;
     Ok(Some(Duration::from_micros(u64::try_from(micros).unwrap_or(u64::MAX))))
+}
+
+#[pg_extern]
+fn graph_join_settled(branches: Array<&str>) -> Result<Text, ErrorReport> {
+    over_all(&branches, Fragment::join_settled)
+}
+
+#[pg_extern]
+fn graph_race_any(branches: Array<&str>) -> Result<Text, ErrorReport> {
+    over_all(&branches, Fragment::race_any)
 }
 
 /// What makes one piece of several branches.

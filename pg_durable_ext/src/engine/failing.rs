@@ -27,6 +27,8 @@ pub enum Stored {
     Node,
     /// Something has taken the failure of `node`: `branch` goes on, at once or then.
     Taken { node: NodeId, branch: NodeId, until: Option<i64> },
+    /// The failure of `node` has ended one branch, `root`, whose siblings go on.
+    Settled { node: NodeId, root: NodeId },
     /// The instance has failed.
     End,
 }
@@ -56,6 +58,11 @@ fn fail_node(instance: &mut Instance, spi: &Session, failing: Failing) -> Result
     Ok(match instance.settle(spi, branch, next, Flush::AsRole)? {
         After::Held => Stored::Node,
         After::Next { next: Next::Failed { .. }, .. } => Stored::End,
+        After::Next { next: Next::Spawn { node: around, .. }, .. }
+            if instance.progress.graph().is_within(node, around) =>
+        {
+            Stored::Settled { node, root: branch_below(instance.progress.graph(), around, node) }
+        }
         After::Next { branch, next: Next::Pause { until, .. } } => {
             Stored::Taken { node, branch, until: Some(until) }
         }
@@ -84,11 +91,17 @@ pub fn store_death(
         let attempts = instance.progress.failed_attempts(node);
         let failing = Failing { node, generation, attempts, failure, began: clock::now() };
         let stored = fail_node(&mut instance, spi, failing)?;
-        if matches!(stored, Stored::Taken { .. }) {
+        if matches!(stored, Stored::Taken { .. } | Stored::Settled { .. }) {
             wake::after_signal(instance.owner, instance.number);
         }
         Ok(Some(stored))
     })
+}
+
+/// The branch of a JOIN or RACE that a node is in.
+fn branch_below(graph: &Graph, around: NodeId, node: NodeId) -> NodeId {
+    let up = std::iter::successors(Some(node), |&at| graph.parent(at));
+    up.take_while(|&at| at != around).last().unwrap_or(node)
 }
 
 /// Those of whom one is written by whoever gives up the branch that a node is in.
@@ -97,8 +110,23 @@ fn deciders(graph: &Graph, node: NodeId) -> Vec<String> {
         return Vec::new();
     }
     let around = std::iter::successors(graph.parent(node), |&at| graph.parent(at));
-    let decides =
-        |at: &NodeId| matches!(graph.kind(*at), NodeKind::Race(_) | NodeKind::Loop(_)) || graph.is_scope(*at);
+    let is_alone = |at: NodeId| match graph.kind(at) {
+        NodeKind::Join(join) => join.settles,
+        NodeKind::Race(race) => race.any,
+        NodeKind::Leaf(_)
+        | NodeKind::Then(_)
+        | NodeKind::If(_)
+        | NodeKind::Loop(_)
+        | NodeKind::Retry(_)
+        | NodeKind::Catch(_) => false,
+    };
+    let decides = |&at: &NodeId| {
+        matches!(graph.kind(at), NodeKind::Race(_) | NodeKind::Loop(_))
+            || graph.is_scope(at)
+            // What may fail without its siblings, and who waits for all of them.
+            || is_alone(at)
+            || graph.parent(at).is_some_and(is_alone)
+    };
     around.filter(decides).map(|at| at.to_string()).collect()
 }
 

@@ -479,6 +479,15 @@ impl Executor {
                     self.push(target, None);
                 }
             }
+            Ok(Stored::Settled { node: failed, root }) => {
+                pgrx::debug1!("pg_durable: instance {} goes on beside node {failed}{why}", instance.id);
+                self.forget_tries(target);
+                self.interrupt_abandoned(&mut instance);
+                self.finish_branch(&instance, root);
+                if failed != node {
+                    self.push(target, None);
+                }
+            }
             Ok(Stored::End) => {
                 pgrx::log!("pg_durable: instance {} failed at node {node}{why}", instance.id);
                 self.forget_tries(target);

@@ -1,33 +1,53 @@
 //! JOIN: several branches at once, all of them wanted.
 
 use std::borrow::Cow;
+use std::sync::Arc;
+
+use serde_json::json;
 
 use super::inner::{Held, Inner, Slot, Slots, slots};
 use super::members::Members;
 use crate::config;
 use crate::error::Problem;
+use crate::failure::Failure;
 use crate::node_id::NodeId;
+use crate::outcome::Outcome;
 
 /// Completes when every branch has; its result is the array of theirs, in order.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Join {
     /// At least two.
     pub branches: Vec<NodeId>,
+    /// Whether it waits for all, whatever becomes of each, and tells that; else it fails with the first that fails.
+    pub settles: bool,
+}
+
+impl Join {
+    /// What a JOIN leaves behind that has waited for all: of each branch what it has completed with, or why it has failed.
+    pub fn settled(ends: &[Result<Arc<Outcome>, Arc<Failure>>]) -> Outcome {
+        let told = ends.iter().map(|end| match end {
+            Ok(outcome) => json!({"status": "completed", "result": outcome.value}),
+            Err(failure) => json!({"status": "failed", "error": failure.as_value()}),
+        });
+        Outcome::plain(told.collect())
+    }
 }
 
 slots!(Join { branches: Slot::Branches });
 
 impl Inner for Join {
     fn read(members: Members) -> Result<Join, Problem> {
-        members
-            .query
-            .as_deref()
-            .map_or(Ok(()), |query| config::refuse_embedded("JOIN", "extra_nodes", query))?;
-        Ok(Join { branches: members.branches("JOIN")? })
+        let settles = members.query.as_deref().map_or(Ok(false), read)?;
+        Ok(Join { branches: members.branches("JOIN")?, settles })
+    }
+
+    fn query(&self) -> Option<String> {
+        self.settles.then(|| r#"{"policy":"settle"}"#.to_owned())
     }
 
     fn label(&self) -> Cow<'static, str> {
-        format!("JOIN ({})", self.branches.len()).into()
+        let settled = if self.settles { ", settled" } else { "" };
+        format!("JOIN ({}{settled})", self.branches.len()).into()
     }
 
     fn opens_branches(&self) -> bool {
@@ -37,4 +57,12 @@ impl Inner for Join {
     fn is_derived(&self) -> bool {
         true
     }
+}
+
+/// Whether it waits for all.
+fn read(query: &str) -> Result<bool, Problem> {
+    let mut object = config::object("JOIN", query)?;
+    let settles = config::takes_policy("JOIN", &mut object, "settle")?;
+    config::refuse_members("JOIN", "extra_nodes", &object)?;
+    Ok(settles)
 }

@@ -19,6 +19,8 @@ pub struct Race {
     pub branches: Vec<NodeId>,
     /// Whether the result tells who has won.
     pub tagged: bool,
+    /// Whether it fails only once all branches have; else with the first that fails.
+    pub any: bool,
 }
 
 impl Race {
@@ -37,16 +39,29 @@ slots!(Race { branches: Slot::Branches });
 
 impl Inner for Race {
     fn read(members: Members) -> Result<Race, Problem> {
-        let tagged = members.query.as_deref().map_or(Ok(false), is_tagged)?;
-        Ok(Race { branches: members.branches("RACE")?, tagged })
+        let (tagged, any) = members.query.as_deref().map_or(Ok((false, false)), read)?;
+        Ok(Race { branches: members.branches("RACE")?, tagged, any })
     }
 
     fn query(&self) -> Option<String> {
-        self.tagged.then(|| r#"{"tagged":true}"#.to_owned())
+        let mut config = config::Writer::default();
+        if self.tagged {
+            config.push("tagged", "true");
+        }
+        if self.any {
+            config.push_text("policy", "any");
+        }
+        config.finish()
     }
 
     fn label(&self) -> Cow<'static, str> {
-        if self.tagged { "RACE, tagged" } else { "RACE" }.into()
+        match (self.any, self.tagged) {
+            (false, false) => "RACE",
+            (false, true) => "RACE, tagged",
+            (true, false) => "RACE, any",
+            (true, true) => "RACE, any, tagged",
+        }
+        .into()
     }
 
     fn opens_branches(&self) -> bool {
@@ -54,13 +69,15 @@ impl Inner for Race {
     }
 }
 
-fn is_tagged(query: &str) -> Result<bool, Problem> {
+/// Whether it is tagged, and whether any will do.
+fn read(query: &str) -> Result<(bool, bool), Problem> {
     let mut object = config::object("RACE", query)?;
     let tagged = object.remove("tagged");
+    let any = config::takes_policy("RACE", &mut object, "any")?;
     config::refuse_members("RACE", "extra_nodes", &object)?;
     match tagged {
-        None | Some(Value::Null) => Ok(false),
-        Some(Value::Bool(tagged)) => Ok(tagged),
+        None | Some(Value::Null) => Ok((false, any)),
+        Some(Value::Bool(tagged)) => Ok((tagged, any)),
         Some(Value::Number(_) | Value::String(_) | Value::Array(_) | Value::Object(_)) => {
             let reason = "has a tagged that is neither true nor false".to_owned();
             Err(Problem::Config { node_type: "RACE", reason })
@@ -74,26 +91,28 @@ mod tests {
 
     #[test]
     fn a_race_is_tagged_where_its_query_says_so() {
-        for (query, tagged) in [
-            ("{}", false),
-            (r#"{"tagged":false}"#, false),
-            (r#"{"tagged":null}"#, false),
-            (r#"{"tagged":true}"#, true),
+        for (query, expected) in [
+            ("{}", (false, false)),
+            (r#"{"tagged":false}"#, (false, false)),
+            (r#"{"tagged":null,"policy":null}"#, (false, false)),
+            (r#"{"tagged":true}"#, (true, false)),
+            (r#"{"tagged":true,"policy":"any"}"#, (true, true)),
         ] {
-            assert_eq!(is_tagged(query), Ok(tagged), "{query}");
+            assert_eq!(read(query), Ok(expected), "{query}");
         }
         for (query, message) in [
             (r#"{"tagged":1}"#, "query in RACE has a tagged that is neither true nor false"),
+            (r#"{"policy":"all"}"#, "query in RACE has the unknown policy 'all'"),
             (r#"{"tag":true}"#, "query in RACE has the unknown member 'tag'"),
         ] {
-            assert_eq!(is_tagged(query).unwrap_err().to_string(), message);
+            assert_eq!(read(query).unwrap_err().to_string(), message);
         }
     }
 
     #[test]
     fn a_tagged_race_tells_who_has_won() {
         let outcome = Arc::new(Outcome::plain(json!({"slept": 1})));
-        let race = |tagged| Race { branches: vec![NodeId(1), NodeId(2)], tagged };
+        let race = |tagged| Race { branches: vec![NodeId(1), NodeId(2)], tagged, any: false };
         assert_eq!(race(false).won_by(1, outcome.clone()), outcome);
         assert_eq!(race(true).won_by(1, outcome).value, json!({"branch": 2, "result": {"slept": 1}}));
     }

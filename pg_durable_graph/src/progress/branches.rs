@@ -46,6 +46,22 @@ impl Branches {
         guards
     }
 
+    /// Whether the end of a branch is said in the row of its root: where the branch may fail without its siblings, and branches
+    /// inside of it may make it fail and complete at the same moment.
+    pub(super) fn ends_in_row(&self, root: NodeId) -> bool {
+        let stands_alone = self.graph.parent(root).is_some_and(|parent| match self.graph.kind(parent) {
+            NodeKind::Join(join) => join.settles,
+            NodeKind::Race(race) => race.any,
+            NodeKind::Leaf(_)
+            | NodeKind::Then(_)
+            | NodeKind::If(_)
+            | NodeKind::Loop(_)
+            | NodeKind::Retry(_)
+            | NodeKind::Catch(_) => false,
+        });
+        stands_alone && self.graph.has_branches_within(root)
+    }
+
     /// The RETRYs around a node whose next attempt would do again what goes on there.
     pub(super) fn retries(&self, node: NodeId) -> impl Iterator<Item = NodeId> {
         self.parents(node).filter(|&at| matches!(self.graph.kind(at), NodeKind::Retry(_)))
@@ -59,7 +75,9 @@ impl Branches {
 
     /// Whether the branches of a JOIN, RACE or scope may be given up before they have completed.
     fn gives_up(&self, node: NodeId) -> bool {
-        matches!(self.graph.kind(node), NodeKind::Race(_))
+        let may_fail_alone = matches!(self.graph.kind(node), NodeKind::Join(join) if join.settles);
+        may_fail_alone
+            || matches!(self.graph.kind(node), NodeKind::Race(_))
             || self.graph.is_scope(node)
             || self.breaks_out(node).next().is_some()
     }

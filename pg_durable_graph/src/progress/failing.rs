@@ -1,12 +1,14 @@
 //! What follows a failure: it travels up the graph until a scope takes it.
 //!
 //! The leaf that is all of a RETRY is tried again in its own row. Any other failure is stored in the row of its node; a RETRY
-//! around it begins another generation of its body, a CATCH its handler, and where neither takes it the instance fails. What
+//! around it begins another generation of its body, a CATCH its handler, a LOOP that goes on after failures its next
+//! generation, and a JOIN that waits for all, or a RACE to which any will do, takes it as the end of one branch. Where none
+//! does, the instance fails. What
 //! lies between the node and the scope is given up: what its branches have consumed is to be had again by another attempt,
 //! while a handler, which sees what the body had bound, has what the body had consumed, too.
 //!
 //! Where branches of a body may fail and complete at the same moment, the row of the scope decides: both write it, and its
-//! fence refuses who comes second.
+//! fence refuses who comes second. For one branch of a JOIN or RACE it is the row of the branch's root.
 
 use std::sync::Arc;
 
@@ -121,6 +123,7 @@ impl Progress {
             match self.graph.kind(parent) {
                 NodeKind::Retry(retry) if retry.policy.takes(sqlstate) => return true,
                 NodeKind::Catch(catch) if at == catch.body && catch.takes(sqlstate) => return false,
+                NodeKind::Join(join) if join.settles => return false,
                 NodeKind::Leaf(_)
                 | NodeKind::Then(_)
                 | NodeKind::If(_)
@@ -148,7 +151,7 @@ impl Progress {
             }
         }
         self.states.fail(node, failure.clone());
-        let mut suppressed = Vec::new();
+        let (mut suppressed, mut passed) = (Vec::new(), Vec::new());
         let mut at = node;
         while let Some(parent) = graph.parent(at) {
             let outer = graph.branch(parent);
@@ -172,11 +175,31 @@ impl Progress {
                     self.frontier.clear();
                     return (outer, self.walk_branch(outer, now));
                 }
+                NodeKind::Join(join) if join.settles => {
+                    self.fail_branch(at, &passed, &failure);
+                    return (outer, self.walk_branch(outer, now));
+                }
+                NodeKind::Race(race) if race.any => {
+                    self.fail_branch(at, &passed, &failure);
+                    let others = race.branches.iter().filter(|&&root| root != at);
+                    let told =
+                        others.map(|&root| self.states.failure(root).cloned()).collect::<Option<Vec<_>>>();
+                    let Some(told) = told else { return (outer, self.walk_branch(outer, now)) };
+                    suppressed.extend(told.iter().map(|failure| Failure::clone(failure)));
+                    passed.push(parent);
+                }
+                NodeKind::Race(_) => passed.push(parent),
+                NodeKind::Loop(repeat)
+                    if repeat.continue_on_failure && graph.is_within(node, repeat.body) =>
+                {
+                    self.fail_passed(&passed, &failure);
+                    let until = self.begin_again(parent, now);
+                    return (outer, Ok(Next::Pause { node: parent, until }));
+                }
                 NodeKind::Leaf(_)
                 | NodeKind::Then(_)
                 | NodeKind::If(_)
                 | NodeKind::Join(_)
-                | NodeKind::Race(_)
                 | NodeKind::Loop(_)
                 | NodeKind::Retry(_)
                 | NodeKind::Catch(_) => {}
@@ -184,6 +207,37 @@ impl Progress {
             at = parent;
         }
         (graph.branch(node), Ok(Next::Failed { node, failure }))
+    }
+
+    /// A branch has failed without its siblings: its root says so.
+    fn fail_branch(&mut self, root: NodeId, passed: &[NodeId], failure: &Arc<Failure>) {
+        self.fail_passed(passed, failure);
+        if !self.has_failed(root) {
+            self.states.fail(root, failure.clone());
+        }
+        self.frontier.clear();
+        self.abandon(root, root);
+    }
+
+    /// The RACEs that a failure has passed on its way are over: who completes a branch of theirs at the same moment is refused.
+    fn fail_passed(&mut self, passed: &[NodeId], failure: &Arc<Failure>) {
+        for &race in passed {
+            self.states.fail(race, failure.clone());
+        }
+    }
+
+    /// Begins the next generation of a LOOP whose body has failed; says when. It is held back as an endless one is.
+    fn begin_again(&mut self, node: NodeId, now: Instant) -> Instant {
+        let NodeKind::Loop(repeat) = self.graph.kind(node) else { unreachable!("it is a LOOP") };
+        let body = repeat.body;
+        let began_at = self.state(node).wake_at.unwrap_or(now);
+        let until = began_at.saturating_add(self.loop_min_interval).max(now);
+        let branch = self.graph.branch(node);
+        self.give_up(body, [body]);
+        self.names.end_within(node);
+        self.begin_generation(node, Some(until), branch);
+        self.abandoned.push(body);
+        until
     }
 
     /// How many attempts at a leaf that is all of a RETRY have failed in its present generation.
@@ -357,7 +411,8 @@ impl Progress {
         };
         let outcome = self.states.outcome(root);
         self.names.leave_scope(node, root, outer);
-        let is_contended = may_fail && self.graph.has_branches_within(root);
+        let is_contended =
+            may_fail && self.graph.has_branches_within(root) || self.branches.ends_in_row(node);
         self.states.complete_scope(node, outcome, own, is_contended);
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::kept::Kept;
 use crate::failure::Failure;
@@ -67,18 +67,13 @@ impl Caught {
 
     /// The value that references to it see.
     pub fn value(&self) -> Value {
-        let mut value = fields(&self.failure);
+        let mut value = self.failure.as_value();
         value["node"] = Value::String(NodeId(self.node).to_string());
         value["node_type"] = Value::String(self.node_type.clone());
         value["attempt"] = self.attempt.into();
-        value["suppressed"] = self.suppressed.iter().map(fields).collect();
+        value["suppressed"] = self.suppressed.iter().map(Failure::as_value).collect();
         value
     }
-}
-
-fn fields(failure: &Failure) -> Value {
-    let Failure { sqlstate, message, detail, hint, context } = failure;
-    json!({"sqlstate": sqlstate, "message": message, "detail": detail, "hint": hint, "context": context})
 }
 
 impl Scoped {

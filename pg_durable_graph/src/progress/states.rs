@@ -244,7 +244,7 @@ impl States {
 
     /// A scope is left by a BREAK in its branch; `owner` writes it.
     pub(super) fn leave_by_break(&mut self, node: NodeId, owner: NodeId) {
-        self.set(node, NodeStatus::Completed, self.of(node).own, Held::Nothing, None);
+        self.set(node, NodeStatus::Completed, self.own_now(node), Held::Nothing, None);
         self.mark_written_by(node, owner);
     }
 
@@ -307,12 +307,13 @@ impl States {
         self.complete_with(node, outcome, Own::Winner(winner));
     }
 
-    /// Completes a node whose completion follows from its children: stored only where it bears a name.
-    pub(super) fn derive_completed(&mut self, node: NodeId, outcome: Arc<Outcome>) {
+    /// Completes a node whose completion follows from its children: stored only where it bears a name, or somebody else may say
+    /// at the same moment that it has failed.
+    pub(super) fn derive_completed(&mut self, node: NodeId, outcome: Arc<Outcome>, is_contended: bool) {
         let was_stored = self.is_completed(node);
         let written = self.writes.len();
         self.complete_with(node, outcome, self.of(node).own);
-        if was_stored || self.graph.node(node).result_name.is_none() {
+        if was_stored || !is_contended && self.graph.node(node).result_name.is_none() {
             self.writes.truncate(written);
         }
     }
@@ -323,7 +324,7 @@ impl States {
     }
 
     pub(super) fn fail(&mut self, node: NodeId, failure: Arc<Failure>) {
-        self.set(node, NodeStatus::Failed, self.attempts(node), Held::Nothing, None);
+        self.set(node, NodeStatus::Failed, self.own_now(node), Held::Nothing, None);
         self.states[node.index()].error = Some(failure);
         self.mark_written(node);
     }
@@ -365,6 +366,17 @@ impl States {
         let generation = self.generation(node).max(state.generation + 1);
         self.states[node.index()] = NodeState { generation, own, ..NodeState::default() };
         self.mark_written_by(node, owner);
+    }
+
+    /// What a node knows in its present generation, which must not go backwards.
+    fn own_now(&self, node: NodeId) -> Own {
+        match self.of(node).own {
+            Own::Count(count) => Own::Count(count),
+            own if self.is_current(node) => own,
+            Own::Nothing | Own::Attempts(_) | Own::Handler | Own::Winner(_) | Own::Decision(_) => {
+                Own::Nothing
+            }
+        }
     }
 
     /// How often a leaf was tried, which stays to be seen.

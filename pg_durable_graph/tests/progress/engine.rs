@@ -124,11 +124,11 @@ impl Engine {
         const PATIENCE: usize = 5_000;
         let (mut steps, mut idle) = (0, 0);
         while self.table.end.is_none() {
-            if self.table.log.len() > STEPS_MAX {
+            if self.table.steps() > STEPS_MAX {
                 return None;
             }
-            idle = if self.table.log.len() == steps { idle + 1 } else { 0 };
-            steps = self.table.log.len();
+            idle = if self.table.steps() == steps { idle + 1 } else { 0 };
+            steps = self.table.steps();
             assert!(idle < PATIENCE, "seed {}: stuck", self.seed);
             self.turn();
         }
@@ -471,9 +471,8 @@ impl Engine {
         let Some(Fallout { node, branch, next }) = self.progress(slot).fail(failing, now) else {
             return self.look_at_the_table(slot);
         };
-        let was_carried_out = node == tried && self.graph.kind(node).leaf().is_some();
         let after = self.transact(|engine, transaction| {
-            transaction.failed = was_carried_out.then_some(node);
+            transaction.failed = Some(node);
             for around in engine.progress(slot).branches_to(node) {
                 engine.write(slot, around, transaction);
             }

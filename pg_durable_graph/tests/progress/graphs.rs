@@ -73,7 +73,12 @@ pub fn until_break(body: Graph) -> Graph {
 
 /// Whether something takes failures.
 pub fn has_scopes(graph: &Graph) -> bool {
-    graph.iter().any(|(_, node)| node.kind.is_scope())
+    graph.iter().any(|(_, node)| match &node.kind {
+        NodeKind::Join(join) => join.settles,
+        NodeKind::Race(race) => race.any,
+        NodeKind::Loop(repeat) => repeat.continue_on_failure,
+        kind => kind.is_scope(),
+    })
 }
 
 /// Whether a scope in a loop has names inside: behind the loop those of earlier generations are unbound, as those of a RACE
@@ -81,14 +86,22 @@ pub fn has_scopes(graph: &Graph) -> bool {
 pub fn has_fading_names(graph: &Graph) -> bool {
     let fades = |id: NodeId| {
         let mut around = std::iter::successors(graph.parent(id), |&at| graph.parent(at));
-        around.any(|at| graph.is_scope(at)) && around.any(|at| matches!(graph.kind(at), NodeKind::Loop(_)))
+        let gives_up =
+            |at| graph.is_scope(at) || matches!(graph.kind(at), NodeKind::Join(join) if join.settles);
+        around.any(gives_up) && around.any(|at| matches!(graph.kind(at), NodeKind::Loop(_)))
     };
     graph.iter().any(|(id, node)| node.result_name.is_some() && fades(id))
 }
 
 /// Whether branches are tried again: how far one has come when another fails depends on the order, too.
 pub fn tries_branches_again(graph: &Graph) -> bool {
-    graph.iter().any(|(id, _)| graph.is_scope(id) && graph.has_branches_within(id))
+    graph.iter().any(|(id, node)| match &node.kind {
+        NodeKind::Join(join) if join.settles => {
+            join.branches.iter().any(|&root| graph.has_branches_within(root))
+        }
+        NodeKind::Loop(repeat) if repeat.continue_on_failure => graph.has_branches_within(id),
+        _ => graph.is_scope(id) && graph.has_branches_within(id),
+    })
 }
 
 /// Whether there are branches.
@@ -314,7 +327,12 @@ impl Make<'_> {
                 self.in_loop &= self.with_race;
                 let branches = self.parts(size, count);
                 self.in_loop = in_loop;
-                if self.with_race && self.random.one_in(2) {
+                let settles = self.scopes.is_some() && self.random.one_in(3);
+                if settles && self.with_race && self.random.one_in(2) {
+                    Graph::race_any(branches).expect("there are branches")
+                } else if settles {
+                    Graph::join_settled(branches).expect("there are branches")
+                } else if self.with_race && self.random.one_in(2) {
                     Graph::race(branches).expect("there are branches")
                 } else {
                     Graph::join(branches).expect("there are branches")
@@ -326,6 +344,9 @@ impl Make<'_> {
                 let repeat = match self.random.below(3) {
                     0 => until_break(body),
                     1 => Graph::repeat(body, Some(self.node(1))),
+                    2 if self.scopes.is_some() && self.random.one_in(3) => {
+                        Graph::repeat_after_failures(body, Some(sql()))
+                    }
                     _ => while_true(body),
                 };
                 self.in_loop = in_loop;

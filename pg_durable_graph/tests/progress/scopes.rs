@@ -45,6 +45,30 @@ fn by_hand() -> Vec<(&'static str, Graph)> {
             "branches that are tried again",
             while_true(seq([retry(join([seq([x(), maybe()]), sql()])), reads()])),
         ),
+        ("all that settles", {
+            let all = Graph::join_settled(vec![seq([x(), maybe()]), fail(), seq([sql(), x()])]).unwrap();
+            seq([x(), named(all, "s"), sql()])
+        }),
+        ("what settles in a loop", {
+            let all = Graph::join_settled(vec![seq([sql(), maybe()]), retry(maybe())]).unwrap();
+            seq([while_true(seq([sql(), named(all, "s"), sql()])), sql()])
+        }),
+        ("branches within what settles", {
+            let inner = || graphs::race([seq([wait(), maybe()]), seq([sql(), maybe()])]);
+            Graph::join_settled(vec![inner(), join([seq([sql(), maybe()]), inner()])]).unwrap()
+        }),
+        ("any of some", {
+            let any = Graph::race_any(vec![seq([sql(), maybe()]), seq([wait(), maybe()]), fail()]).unwrap();
+            seq([catch(named(any, "x"), sql()), sql()])
+        }),
+        ("a loop that goes on", {
+            let body = seq([sql(), named(Graph::if_else(sql(), fail(), sql()), "x"), sql()]);
+            seq([Graph::repeat_after_failures(body, Some(sql())), sql()])
+        }),
+        ("branches in a loop that goes on", {
+            let body = graphs::race([seq([wait(), maybe()]), join([seq([x(), maybe()]), sql()])]);
+            seq([Graph::repeat_after_failures(body, Some(sql())), sql()])
+        }),
         (
             "scopes in branches",
             join([retry(seq([maybe(), sql()])), catch(maybe(), x()), seq([sql(), sql()])]),

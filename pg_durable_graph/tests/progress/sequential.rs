@@ -3,11 +3,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use pg_durable_graph::kind::{Catch, Condition, Leaf, NodeKind, Retry};
+use pg_durable_graph::kind::{Catch, Condition, Join, Leaf, NodeKind, Retry};
 use pg_durable_graph::matching::Matching;
 use pg_durable_graph::progress::{Bindings, Caught, ProgressError};
 use pg_durable_graph::{Failure, Graph, NodeId, Outcome, truth};
-use serde_json::Value;
 
 use crate::leaf::{self, Executed};
 use crate::table::End;
@@ -16,6 +15,7 @@ pub struct Sequential<'a> {
     graph: &'a Graph,
     seed: u64,
     counts: HashMap<NodeId, usize>,
+    entered: usize,
     pub log: Vec<Executed>,
     /// How many percent of the leaves fail.
     pub failures: usize,
@@ -40,10 +40,11 @@ fn raised(node: NodeId, failure: Failure) -> Stopped {
 }
 
 const STEPS_MAX: usize = 150;
+const ENTERED_MAX: usize = 20_000;
 
 impl<'a> Sequential<'a> {
     pub fn new(graph: &'a Graph, seed: u64) -> Sequential<'a> {
-        Sequential { graph, seed, counts: HashMap::new(), log: Vec::new(), failures: 0 }
+        Sequential { graph, seed, counts: HashMap::new(), entered: 0, log: Vec::new(), failures: 0 }
     }
 
     /// The result of a graph that nothing fails in; `None` when it takes too many steps for a test.
@@ -65,6 +66,11 @@ impl<'a> Sequential<'a> {
     }
 
     fn carry_out(&mut self, node: NodeId, seen: &mut Bindings) -> Result<Arc<Outcome>, Stopped> {
+        // A loop that goes on after failures need not come to a step at all.
+        self.entered += 1;
+        if self.entered > ENTERED_MAX {
+            return Err(Stopped::TooLong);
+        }
         let outcome = match self.graph.kind(node) {
             NodeKind::Then(then) => {
                 self.carry_out(then.first, seen)?;
@@ -93,7 +99,15 @@ impl<'a> Sequential<'a> {
                 let mut after = seen.clone();
                 for &root in &join.branches {
                     let mut inner = seen.clone();
-                    results.push(self.carry_out(root, &mut inner)?.value.clone());
+                    let end = match self.carry_out(root, &mut inner) {
+                        Ok(outcome) => Ok(outcome),
+                        Err(Stopped::Failed(raised)) if join.settles => Err(Arc::new(raised.failure)),
+                        Err(stopped) => return Err(stopped),
+                    };
+                    results.push(end.clone());
+                    if end.is_err() {
+                        continue;
+                    }
                     for (name, outcome) in inner {
                         if seen.get(&name).is_none_or(|known| !Arc::ptr_eq(known, &outcome)) {
                             after.insert(name, outcome);
@@ -101,7 +115,16 @@ impl<'a> Sequential<'a> {
                     }
                 }
                 *seen = after;
-                Arc::new(Outcome::plain(Value::Array(results)))
+                Arc::new(if join.settles {
+                    Join::settled(&results)
+                } else {
+                    Outcome::plain(
+                        results
+                            .into_iter()
+                            .map(|end| end.expect("it has not failed").value.clone())
+                            .collect(),
+                    )
+                })
             }
             NodeKind::Race(_) => unreachable!("the oracle is for graphs without RACE"),
             NodeKind::Loop(repeat) => loop {
@@ -116,6 +139,7 @@ impl<'a> Sequential<'a> {
                         }
                     }
                     Err(Stopped::Break(value)) => break value,
+                    Err(Stopped::Failed(_)) if repeat.continue_on_failure => {}
                     Err(stopped) => return Err(stopped),
                 }
             },

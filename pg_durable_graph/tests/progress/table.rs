@@ -18,7 +18,7 @@ pub struct Table {
     pub end: Option<End>,
     /// The clock of all who look.
     pub now: Instant,
-    /// How often each leaf has failed.
+    /// How often each node has failed.
     failed: HashMap<NodeId, usize>,
     /// How often each node came to its end in each generation.
     ends: HashMap<(NodeId, i64), usize>,
@@ -37,7 +37,7 @@ pub enum End {
 pub struct Transaction {
     pub writes: Vec<(NodeId, NodeState)>,
     pub effect: Option<Executed>,
-    /// The leaf that has failed.
+    /// The node that has failed.
     pub failed: Option<NodeId>,
     pub end: Option<End>,
     /// A signal is consumed.
@@ -79,6 +79,11 @@ impl Table {
     pub fn count(&self, leaf: NodeId) -> usize {
         let failed = self.failed.get(&leaf).copied().unwrap_or_default();
         failed + self.log.iter().filter(|executed| executed.leaf == leaf).count()
+    }
+
+    /// How many steps were done, or have failed.
+    pub fn steps(&self) -> usize {
+        self.log.len() + self.failed.values().sum::<usize>()
     }
 
     /// Commits all or, where the fence of a single row refuses, nothing.

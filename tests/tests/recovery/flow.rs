@@ -38,6 +38,11 @@ pub enum Flow {
         label: String,
         times: u32,
     },
+    /// Branches of which the first fails at its end; all come to one.
+    Settle {
+        fails: Box<Flow>,
+        others: Vec<Flow>,
+    },
     /// The first branch of the body fails at its end, beside others that never come to one; then the handler.
     Catch {
         fails: Box<Flow>,
@@ -121,6 +126,11 @@ impl Flow {
                 body.sql(),
                 literal(&passes(label, &format!("% {times} <> 0")))
             ),
+            Flow::Settle { fails, others } => {
+                let fails = format!("df.seq({}, df.fail('as it should'))", fails.sql());
+                let parts: Vec<String> = std::iter::once(fails).chain(others.iter().map(Flow::sql)).collect();
+                format!("df.join_settled(VARIADIC ARRAY[{}])", parts.join(", "))
+            }
             Flow::Catch { fails, beside, handler } => {
                 let fails = format!("df.seq({}, df.fail('as it should', 'CAUGH'))", fails.sql());
                 let parts: Vec<String> = std::iter::once(fails).chain(beside.iter().map(Flow::sql)).collect();
@@ -160,6 +170,10 @@ impl Flow {
                 losers.iter().for_each(|flow| flow.visit(see));
             }
             Flow::Loop { body, .. } | Flow::Break { body, .. } | Flow::Retry { body, .. } => body.visit(see),
+            Flow::Settle { fails, others } => {
+                fails.visit(see);
+                others.iter().for_each(|flow| flow.visit(see));
+            }
             Flow::Catch { fails, beside, handler } => {
                 fails.visit(see);
                 beside.iter().for_each(|flow| flow.visit(see));
@@ -212,6 +226,10 @@ impl Flow {
                 winner.expect(times, is_certain, counts);
                 losers.iter().for_each(|flow| flow.expect(times, false, counts));
             }
+            Flow::Settle { fails, others } => {
+                fails.expect(times, is_certain, counts);
+                others.iter().for_each(|flow| flow.expect(times, is_certain, counts));
+            }
             Flow::Catch { fails, beside, handler } => {
                 fails.expect(times, is_certain, counts);
                 beside.iter().for_each(|flow| flow.expect(times, false, counts));
@@ -262,6 +280,10 @@ impl Flow {
             }
             Flow::Join(branches) => branches.iter().try_for_each(|flow| flow.order(effects, passes)),
             Flow::Race { winner, .. } => winner.order(effects, passes),
+            Flow::Settle { fails, others } => {
+                fails.order(effects, passes)?;
+                others.iter().try_for_each(|flow| flow.order(effects, passes))
+            }
             Flow::Catch { fails, handler, .. } => {
                 for pass in 1..=passes {
                     let ((_, last), (first, _)) =

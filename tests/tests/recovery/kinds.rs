@@ -68,6 +68,16 @@ fn flows() -> Vec<(&'static str, Flow)> {
             ]),
         ),
         (
+            "settle",
+            Flow::Seq(vec![
+                Flow::Settle {
+                    fails: Box::new(Flow::slow("a", LONG_MS / 2)),
+                    others: vec![Flow::Seq(vec![Flow::step("b"), Flow::slow("c", LONG_MS)]), Flow::step("d")],
+                },
+                Flow::step("e"),
+            ]),
+        ),
+        (
             "catch",
             Flow::Seq(vec![
                 Flow::Catch {

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use pg_durable_sdk::{
-    CancelError, ResultError, Retry, RunError, SignalError, StartError, Status, Workflow, fail, on, signal,
-    sql,
+    CancelError, ResultError, Retry, RunError, Settled, SignalError, StartError, Status, Workflow, fail, on,
+    signal, sql,
 };
 
 use super::kit::run;
@@ -59,6 +59,9 @@ fn the_builder_makes_the_graph_that_the_operators_make() {
             ),
             (Workflow::new().step(sql("a")).step(sql("b")).retry(Retry::new().unlimited()), "df.retry('a' ~> 'b', 0)"),
             (Workflow::new().step(sql("a")).catch(sql("b")), "df.catch('a', 'b')"),
+            (Workflow::new().settle([sql("a"), sql("b")]), "df.join_settled('a', 'b')"),
+            (Workflow::new().race_any([sql("a"), sql("b")]), "df.race_any('a', 'b')"),
+            (Workflow::new().repeat_after_failures(sql("a")), "df.loop('a', NULL, true)"),
             (
                 Workflow::new().step(sql("a")).catch_on(["23505"], fail("$error.message").sqlstate("pay01").detail("d").hint("h")),
                 "df.catch('a', df.fail('$error.message', 'PAY01', 'd', 'h'), '{23505}')",
@@ -182,6 +185,19 @@ fn what_fails_is_tried_again_and_caught() {
         assert_eq!(told, [(1, "22012"), (2, "22012")]);
         let nodes = started.nodes().await.expect("it is there");
         assert_eq!(nodes.last().expect("there are nodes").attempt, Some(3));
+
+        let started = Workflow::new()
+            .settle([sql("SELECT 1 AS n"), sql("SELECT 1/0")])
+            .returns::<Vec<Settled>>()
+            .start(&client)
+            .await
+            .expect("it starts");
+        let ends = started.result().await.expect("it completes");
+        assert!(matches!(&ends[0], Settled::Completed { result } if result["rows"][0]["n"] == 1), "{ends:?}");
+        assert!(
+            matches!(&ends[1], Settled::Failed { error } if error.sqlstate.as_deref() == Some("22012")),
+            "{ends:?}"
+        );
 
         let started = Workflow::new()
             .step(fail("no $input.what").sqlstate("PAY01"))

@@ -150,7 +150,7 @@ impl Scheduler {
             (has_progress, failed) = (true, failed + 1);
             self.marks.doomed.remove(&number);
             wake::interrupt(self.database, number, None, |_| true);
-            if !matches!(stored, Stored::Taken { .. }) {
+            if !matches!(stored, Stored::Taken { .. } | Stored::Settled { .. }) {
                 wake::send(|board| board.waiters.note_ended(self.database, number));
             }
         }

@@ -24,7 +24,7 @@ impl Maker<'_> {
         if depth == 0 {
             return self.step();
         }
-        match self.random.below(12) {
+        match self.random.below(13) {
             0 | 1 => {
                 let length = 2 + self.random.below(4);
                 Flow::Seq((0..length).map(|_| self.flow(depth - 1, in_loop)).collect())
@@ -52,6 +52,11 @@ impl Maker<'_> {
             7 if !in_loop => {
                 let (before, name, after) = (self.step(), self.label(), self.step());
                 Flow::Seq(vec![before, Flow::Signal { name }, after])
+            }
+            12 => {
+                let fails = Box::new(self.flow(depth - 1, in_loop));
+                let others = (0..1 + self.random.below(2)).map(|_| self.flow(depth - 1, in_loop)).collect();
+                Flow::Settle { fails, others }
             }
             9 | 10 => {
                 let (fails, handler) = (self.flow(depth - 1, in_loop), self.flow(depth - 1, in_loop));
