@@ -26,6 +26,7 @@ pub mod name;
 mod node_id;
 pub mod number;
 pub mod outcome;
+pub mod pieces;
 pub mod progress;
 pub mod rights;
 pub mod schedule;

@@ -1,9 +1,8 @@
 //! Reading the wire form.
 
-use serde::de::DeserializeSeed;
 use serde_json::Value;
 
-use super::raw::{Child, ChildSeed, Extra, Params, Raw, Text};
+use super::raw::{self, Child, Extra, Params, Raw, Text};
 use crate::error::{GraphError, Problem};
 use crate::graph::{Graph, Node, depth_below, path_of};
 use crate::kind::{self, Member, Members, NodeKind, Row, Sql};
@@ -27,17 +26,6 @@ impl Graph {
             Wire::Sql => Ok(Graph::leaf(Sql::new(text))),
         }
     }
-
-    /// Reads Durofut JSON that is parsed already. Here a value without `node_type` is an error.
-    pub fn from_value(value: &Value) -> Result<Graph, GraphError> {
-        let mut arena = Vec::new();
-        let read = ChildSeed { arena: &mut arena }.deserialize(serde_stacker::Deserializer::new(value));
-        let malformed = |reason: String| Problem::Malformed { node_type: String::new(), reason };
-        match read.map_err(|error| malformed(error.to_string()))? {
-            Child::Node(root) => build(arena, root),
-            Child::Absent | Child::NotObject => Err(Problem::ChildNotObject.into()),
-        }
-    }
 }
 
 /// Reads text that may be Durofut JSON.
@@ -51,16 +39,12 @@ pub(crate) fn read(text: &str) -> Result<Wire, GraphError> {
     if brackets(text) > MAX_BRACKETS {
         return Err(Problem::TooManyBrackets.into());
     }
-    let mut arena = Vec::new();
-    let mut json = serde_json::Deserializer::from_str(text);
-    json.disable_recursion_limit();
-    let root = ChildSeed { arena: &mut arena }.deserialize(serde_stacker::Deserializer::new(&mut json));
-    match (root, json.end()) {
-        (Ok(Child::Node(root)), Ok(())) if matches!(arena[root].node_type, Text::Given(_)) => {
-            build(arena, root).map(Wire::Graph)
+    match raw::read(text) {
+        Ok(arena) if arena.last().is_some_and(|root| matches!(root.node_type, Text::Given(_))) => {
+            build(arena).map(Wire::Graph)
         }
         // Not JSON, JSON with a rest, or an object that does not claim to be a node.
-        _ => Ok(Wire::Sql),
+        Ok(_) | Err(_) => Ok(Wire::Sql),
     }
 }
 
@@ -95,9 +79,10 @@ struct Pending {
 }
 
 /// Turns the objects, which are in post-order, into a checked graph in pre-order.
-fn build(mut arena: Vec<Raw>, root: usize) -> Result<Graph, GraphError> {
+fn build(mut arena: Vec<Raw>) -> Result<Graph, GraphError> {
     let mut nodes: Vec<Node> = Vec::with_capacity(arena.len());
     let mut places: Vec<Option<(NodeId, Member)>> = Vec::with_capacity(arena.len());
+    let root = arena.len() - 1;
     let mut pending = vec![Pending { raw: root, under: None, depth: 0 }];
     while let Some(next) = pending.pop() {
         let id = NodeId(nodes.len() as u32);
@@ -218,6 +203,7 @@ impl Params {
             Params::Given(values) => Ok(values),
             Params::NotArray => Err(Problem::ParamsNotArray),
             Params::TooDeep => Err(Problem::ParamsTooDeep),
+            Params::Unreadable(unreadable) => Err(Problem::ParamsUnreadable(unreadable)),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Writing the wire form.
 
 use serde::Serialize;
-use serde::ser::{SerializeMap, Serializer};
+use serde::ser::{Error as _, SerializeMap, Serializer};
 use serde_json::Value;
 
 use crate::config::push_json_string;
@@ -61,28 +61,31 @@ impl Graph {
     }
 }
 
-/// The wire form as an object. A serializer that builds a tree (such as `serde_json::to_value`) is left with one
-/// as deep as the graph is long; [`Graph::to_json`] is not.
+/// How deep a serializer may go: what it takes of the stack for a node is its own business, and a chain of steps nests its nodes.
+const SERIALIZED_MAX: usize = 512;
+
+/// The wire form as an object. As serializers recurse, more than some five hundred nodes inside each other, which a chain of as
+/// many steps has, are an error; [`Graph::to_json`] writes any graph.
 impl Serialize for Graph {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        Nested { graph: self, id: NodeId::ROOT }.serialize(serializer)
+        Nested { graph: self, id: NodeId::ROOT, depth: 0 }.serialize(serializer)
     }
 }
 
 struct Nested<'a> {
     graph: &'a Graph,
     id: NodeId,
+    depth: usize,
 }
 
 impl Serialize for Nested<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        stacker::maybe_grow(64 * 1024, 2 * 1024 * 1024, || self.serialize_node(serializer))
-    }
-}
-
-impl Nested<'_> {
-    fn serialize_node<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let nested = |id| Nested { graph: self.graph, id };
+        if self.depth > SERIALIZED_MAX {
+            return Err(S::Error::custom(format!(
+                "more than {SERIALIZED_MAX} nodes inside each other are too many for a serializer: write the graph with to_json()"
+            )));
+        }
+        let nested = |id| Nested { graph: self.graph, id, depth: self.depth + 1 };
         let node = self.graph.node(self.id);
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("node_type", node.kind.name())?;
