@@ -1,21 +1,8 @@
-//! Names of results and variables: `[a-zA-Z_][a-zA-Z0-9_]*`.
+//! Names of results and variables.
+
+pub use pg_durable_syntax::name::{is_name, prefix_len};
 
 use crate::error::Problem;
-
-/// How many bytes of `text` a name takes that begins at its start; 0 when none does.
-pub(crate) fn prefix_len(text: &str) -> usize {
-    match text.as_bytes().first() {
-        Some(first) if first.is_ascii_alphabetic() || *first == b'_' => {
-            text.bytes().take_while(|byte| byte.is_ascii_alphanumeric() || *byte == b'_').count()
-        }
-        _ => 0,
-    }
-}
-
-/// Whether all of `text` is one name.
-pub fn is_name(text: &str) -> bool {
-    !text.is_empty() && prefix_len(text) == text.len()
-}
 
 /// Refuses what cannot be the name of a result.
 pub(crate) fn check_result_name(name: &str) -> Result<(), Problem> {
@@ -25,20 +12,5 @@ pub(crate) fn check_result_name(name: &str) -> Result<(), Problem> {
         Err(Problem::InvalidResultName(name.to_owned()))
     } else {
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_are_ascii_identifiers() {
-        for (text, length) in
-            [("a", 1), ("_x9", 3), ("a-b", 1), ("9a", 0), ("", 0), ("aé", 1), ("é", 0), ("a$b", 1)]
-        {
-            assert_eq!(prefix_len(text), length, "{text}");
-            assert_eq!(is_name(text), length == text.len() && length > 0, "{text}");
-        }
     }
 }

@@ -5,8 +5,10 @@
 //! Values become SQL text only through [`sql_literal`], [`body_literal`] and [`Context::escape`].
 
 mod cut;
+#[cfg(feature = "engine")]
 mod resolve;
 
+#[cfg(feature = "engine")]
 pub use resolve::{Found, MAX_ROWS, ReferenceError, Resolved, Source, render_text, resolve};
 
 use std::borrow::Cow;

@@ -708,7 +708,7 @@ fn refuse<T>(expr: &Syntax) -> syn::Result<T> {
             fail(&choose.match_token, "a graph has no `match`: write `if let Some(x) = … { … } else { … }`")
         }
         Syntax::Closure(closure) => {
-            fail(&closure.or1_token, "nothing runs here, so there is no closure: write it in SQL")
+            fail(&closure.inputs_begin, "nothing runs here, so there is no closure: write it in SQL")
         }
         Syntax::Assign(assign) => {
             fail(&assign.eq_token, "nothing is assigned twice: bind a new name with `let`")

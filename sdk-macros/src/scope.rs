@@ -170,7 +170,7 @@ impl Names {
 
     /// The name itself the first time, and then `name_2`, `name_3`, …
     pub fn give(&mut self, name: &str) -> String {
-        let plain = match pg_durable_graph::name::is_name(name) {
+        let plain = match pg_durable_syntax::name::is_name(name) {
             true => name,
             false => "value",
         };

@@ -1,7 +1,7 @@
 //! What stands before the body: `async fn fulfil(order: Order) -> Result<Receipt>`.
 
 use syn::{
-    Attribute, FnArg, GenericArgument, Ident, ItemFn, Pat, PathArguments, ReturnType, Token, Type,
+    Attribute, FnArg, GenericArgument, Ident, ItemFn, Pat, PathArguments, ReturnType, Safety, Token, Type,
     Visibility, spanned::Spanned as _,
 };
 
@@ -31,7 +31,7 @@ impl Signature {
         if let Some(token) = &sig.constness {
             return Err(syn::Error::new(token.span(), "a workflow cannot be `const`"));
         }
-        if let Some(token) = &sig.unsafety {
+        if let Safety::Unsafe(token) = &sig.safety {
             return Err(syn::Error::new(token.span(), "a workflow cannot be `unsafe`: none of it runs here"));
         }
         if let Some(token) = &sig.abi {

@@ -1,7 +1,7 @@
 //! `sql!`: text with `{captures}`.
 
 use crate::{file::File, root::Root};
-use pg_durable_graph::lexer::{Lexer, TokenKind, continues_word};
+use pg_durable_syntax::lexer::{Lexer, TokenKind, continues_word};
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::{Expr, ExprField, Ident, LitStr, Member, parse::Parser as _};

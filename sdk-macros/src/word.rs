@@ -8,7 +8,7 @@ use crate::{
     sql::Template,
     syntax::{error, is_path},
 };
-use pg_durable_graph::schedule::{Schedule, ScheduleError};
+use pg_durable_syntax::schedule::{self, ScheduleError};
 use proc_macro2::TokenStream;
 use syn::{Expr, Ident, LitStr, Path};
 
@@ -317,7 +317,7 @@ fn is_a_schedule(argument: &Argument, methods: &[Method]) -> syn::Result<()> {
     let Some(cron) = argument.literal() else { return Ok(()) };
     let zone = methods.last().and_then(|zone| zone.argument.literal());
     let zone_text = zone.map(LitStr::value);
-    Schedule::parse(&cron.value(), zone_text.as_deref()).map(drop).map_err(|wrong| {
+    schedule::parse(&cron.value(), zone_text.as_deref()).map(drop).map_err(|wrong| {
         let at = match (&wrong, zone) {
             (ScheduleError::TimeZone(_), Some(zone)) => zone,
             _ => cron,

@@ -12,6 +12,7 @@ mod servers;
 mod setup;
 mod source;
 mod test;
+mod tree;
 mod workspace;
 
 // The SDK's own file: servers are found by one rule, and xtask runs also where the SDK does not compile.

@@ -7,7 +7,7 @@ use crate::{
     image,
     install::{Profile, install},
     installation::Installation,
-    setup,
+    setup, tree,
     workspace::Workspace,
 };
 use anyhow::{Context, Result, bail};
@@ -65,7 +65,7 @@ enum Stage {
     Image,
     /// Tests against real servers
     Integration,
-    /// What is to be published can be
+    /// What is to be published can be, and brings no more with it than is meant to
     Package,
     /// Documentation, warnings denied
     Doc,
@@ -171,10 +171,13 @@ fn perform(
         // Whether what is published has all it needs: versions, and files.
         Stage::Package => {
             let mut package = cargo("package");
-            for published in ["pg_durable_graph", "pg_durable_sdk_macros", "pg_durable_sdk"] {
+            for published in
+                ["pg_durable_syntax", "pg_durable_graph", "pg_durable_sdk_macros", "pg_durable_sdk"]
+            {
                 package.args(["-p", published]);
             }
-            run_command(package.args(["--offline", "--allow-dirty", "--no-verify", "--quiet"]))
+            run_command(package.args(["--offline", "--allow-dirty", "--no-verify", "--quiet"]))?;
+            tree::check(&mut cargo("tree"))
         }
         Stage::Doc => {
             let mut doc = cargo("doc");

@@ -218,6 +218,7 @@ mod tests {
         assert_eq!(LEAVES.len(), 6);
     }
 
+    #[cfg(feature = "engine")]
     #[test]
     fn waits_say_what_for_and_until_when() {
         let check = |leaf: Leaf, shown: &str, until: Result<Option<i64>, &str>| {

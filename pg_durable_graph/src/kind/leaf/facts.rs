@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 use crate::error::Problem;
+#[cfg(feature = "engine")]
 use crate::instant::Instant;
 use crate::template::Template;
 
@@ -121,6 +122,7 @@ pub trait Wait {
     }
 
     /// When a wait that is reached `now` ends by itself; `None` waits for ever.
+    #[cfg(feature = "engine")]
     fn until(&self, now: Instant) -> Result<Option<Instant>, Problem>;
 
     /// Whether it ends, or may end, by itself at once, which is no wait for who would spin.

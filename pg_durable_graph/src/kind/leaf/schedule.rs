@@ -7,14 +7,15 @@ use serde_json::{Value, json};
 use super::facts::{Facts, Wait};
 use crate::config;
 use crate::error::Problem;
-use crate::instant::{self, Instant};
+#[cfg(feature = "engine")]
+use crate::instant::Instant;
 use crate::outcome::Outcome;
-use crate::schedule::{Schedule, ScheduleError};
+use crate::schedule;
 
 /// Waits until the first tick strictly after the moment it is reached.
 #[derive(Debug, Clone, PartialEq)]
 pub struct WaitSchedule {
-    /// A cron expression as [`crate::schedule::Schedule`] reads it.
+    /// A cron expression as [`crate::schedule`] reads it.
     pub cron_expr: String,
     /// An IANA time zone; `None` is UTC.
     pub timezone: Option<String>,
@@ -24,7 +25,7 @@ impl WaitSchedule {
     /// Makes a wait whose expression and time zone are known to be good.
     pub fn new(cron_expr: impl Into<String>, timezone: Option<String>) -> Result<WaitSchedule, Problem> {
         let cron_expr = cron_expr.into();
-        Schedule::parse(&cron_expr, timezone.as_deref())?;
+        schedule::parse(&cron_expr, timezone.as_deref())?;
         Ok(WaitSchedule { cron_expr, timezone })
     }
 
@@ -67,7 +68,7 @@ impl Facts for WaitSchedule {
     }
 
     fn check(&self) -> Result<(), Problem> {
-        Schedule::parse(&self.cron_expr, self.timezone.as_deref())?;
+        schedule::parse(&self.cron_expr, self.timezone.as_deref())?;
         Ok(())
     }
 
@@ -85,11 +86,9 @@ impl Wait for WaitSchedule {
         ("schedule", Some(&self.cron_expr))
     }
 
+    #[cfg(feature = "engine")]
     fn until(&self, now: Instant) -> Result<Option<Instant>, Problem> {
-        let schedule = Schedule::parse(&self.cron_expr, self.timezone.as_deref())?;
-        let tick = instant::to_utc(now).and_then(|now| schedule.next_after(now));
-        let tick = tick.ok_or_else(|| ScheduleError::NoTick(self.cron_expr.clone()))?;
-        Ok(Some(instant::of_utc(tick)))
+        Ok(Some(schedule::next_tick(&self.cron_expr, self.timezone.as_deref(), now)?))
     }
 }
 

@@ -8,6 +8,7 @@ use super::facts::{Facts, Given, Text, Wait};
 use super::span::{Span, not_blank};
 use crate::config;
 use crate::error::Problem;
+#[cfg(feature = "engine")]
 use crate::instant::Instant;
 use crate::limits::SPAN_MAX;
 use crate::outcome::Outcome;
@@ -132,6 +133,7 @@ impl Wait for Signal {
         self.timeout.as_ref().and_then(Span::given)
     }
 
+    #[cfg(feature = "engine")]
     fn until(&self, now: Instant) -> Result<Option<Instant>, Problem> {
         Ok(self.timeout.as_ref().and_then(|timeout| timeout.until(now)))
     }

@@ -9,6 +9,7 @@ use super::facts::{Facts, Given, Text, Wait};
 use super::span::{Span, not_blank};
 use crate::config;
 use crate::error::Problem;
+#[cfg(feature = "engine")]
 use crate::instant::Instant;
 use crate::limits::SPAN_MAX;
 use crate::outcome::Outcome;
@@ -108,6 +109,7 @@ impl Wait for Sleep {
         self.span.given()
     }
 
+    #[cfg(feature = "engine")]
     fn until(&self, now: Instant) -> Result<Option<Instant>, Problem> {
         Ok(self.span.until(now))
     }

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use super::facts::{Given, Text};
 use crate::config;
 use crate::error::Problem;
+#[cfg(feature = "engine")]
 use crate::instant::Instant;
 use crate::seconds;
 
@@ -93,6 +94,7 @@ impl Span {
     }
 
     /// When a wait that is reached `now` is over; `None` where a text says it.
+    #[cfg(feature = "engine")]
     pub(super) fn until(&self, now: Instant) -> Option<Instant> {
         match self {
             Span::Fixed(duration) => {

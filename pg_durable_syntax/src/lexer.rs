@@ -56,7 +56,7 @@ impl Token {
 /// The tokens of a text, in order and without gaps.
 ///
 /// ```
-/// use pg_durable_graph::lexer::{Lexer, TokenKind};
+/// use pg_durable_syntax::lexer::{Lexer, TokenKind};
 ///
 /// let kinds: Vec<TokenKind> = Lexer::new("'it''s' x").map(|token| token.kind).collect();
 /// assert_eq!(kinds, [TokenKind::Literal, TokenKind::Space, TokenKind::Word]);
@@ -74,7 +74,7 @@ impl<'a> Lexer<'a> {
     }
 
     /// Goes on at this byte.
-    pub(crate) fn seek(&mut self, at: usize) {
+    pub fn seek(&mut self, at: usize) {
         self.at = at;
     }
 
@@ -229,7 +229,7 @@ fn dollar_delimiter(rest: &str) -> Option<usize> {
 }
 
 /// The length of the name in `$name`. A name that goes on with other letters is no name of ours.
-pub(crate) fn name_after_dollar(rest: &str) -> Option<usize> {
+pub fn name_after_dollar(rest: &str) -> Option<usize> {
     let len = name::prefix_len(&rest[1..]);
     let goes_on = rest.as_bytes().get(1 + len).is_some_and(|byte| *byte >= 0x80);
     (len > 0 && !goes_on).then_some(len)
