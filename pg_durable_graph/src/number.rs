@@ -18,6 +18,15 @@ pub fn is_whole(number: &Number) -> bool {
     !number.to_string().contains(['.', 'e', 'E'])
 }
 
+/// The number of JSON that is written so, if one keeps every digit: any does where the whole program keeps numbers as text, else
+/// integers of 64 bits and what a `double precision` holds.
+pub fn exact(text: &str) -> Option<Number> {
+    let float = || text.parse::<f64>().ok().and_then(Number::from_f64);
+    let integer = text.parse::<i64>().map(Number::from).or_else(|_| text.parse::<u64>().map(Number::from));
+    let kept = |number: &Number| significant(&number.to_string()) == significant(text);
+    integer.ok().or_else(|| float().filter(kept)).or_else(|| text.parse().ok().filter(kept))
+}
+
 /// The digits from the first to the last that is not 0, and the power of ten of the last; no digits for zero.
 fn significant(text: &str) -> (String, i64) {
     let text = text.strip_prefix('-').unwrap_or(text);
@@ -49,6 +58,25 @@ mod tests {
             ("12345678901234567890.123", "12345678901234567000", false),
         ] {
             assert_eq!(significant(one) == significant(other), expected, "{one} {other}");
+        }
+    }
+
+    #[test]
+    fn a_number_is_exact_or_none() {
+        for (text, expected) in [
+            ("7", Some("7")),
+            ("-9223372036854775808", Some("-9223372036854775808")),
+            ("18446744073709551615", Some("18446744073709551615")),
+            ("19.5", Some("19.5")),
+            ("0.1", Some("0.1")),
+            ("7.038531e-26", Some("7.038531e-26")),
+            ("1e3", Some("1000.0")),
+        ] {
+            assert_eq!(exact(text).map(|number| number.to_string()).as_deref(), expected, "{text}");
+        }
+        for text in ["18446744073709551616", "1234567890123.456789", "1e+400", "0.1000000000000000000001"] {
+            // Where the program keeps numbers as text, that is what it is.
+            assert!(exact(text).is_none_or(|number| number.to_string() == text), "{text}");
         }
     }
 

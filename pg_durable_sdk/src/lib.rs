@@ -104,6 +104,7 @@ mod error;
 mod fail;
 mod fault;
 mod id;
+mod json;
 mod list;
 mod macros;
 mod name;

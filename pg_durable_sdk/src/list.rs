@@ -259,10 +259,7 @@ impl Instance {
         let output_bytes = text.as_deref().and_then(size_of_output);
         let (output, error) = match status {
             Status::Completed if output_bytes.is_some() => (None, None),
-            Status::Completed => {
-                let value = serde_json::from_str(text.as_deref().unwrap_or("null"));
-                (Some(Output::new(value.map_err(|_| ServerError::unexpected_answer())?)), None)
-            }
+            Status::Completed => (Some(Output::parse(text.as_deref().unwrap_or("null"))?), None),
             Status::Failed | Status::Cancelled => (None, text),
             Status::Pending | Status::Running => (None, None),
         };

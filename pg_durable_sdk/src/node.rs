@@ -1,6 +1,6 @@
 //! The nodes of an instance, and how far each has come.
 
-use crate::ServerError;
+use crate::{Output, ServerError};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -99,7 +99,7 @@ impl RunNode {
     pub(crate) fn read(row: &Row) -> Result<Self, ServerError> {
         let state = NodeState::read(row.try_get(6)?).ok_or_else(ServerError::unexpected_answer)?;
         let result: Option<&str> = row.try_get(7)?;
-        let read = |text| serde_json::from_str(text).map_err(|_| ServerError::unexpected_answer());
+        let read = |text| Output::parse(text).map(Output::into_json);
         Ok(Self {
             id: row.try_get(0)?,
             node_type: row.try_get(1)?,

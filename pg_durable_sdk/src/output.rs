@@ -1,44 +1,55 @@
 //! What a completed instance leaves behind.
 
 use crate::{
-    OutputError,
+    OutputError, ServerError, json,
     read::{self, Row, Whole, rows_of},
 };
 use serde::{
-    Deserialize, Deserializer, Serialize,
+    Deserialize, Deserializer, Serialize, Serializer,
     de::{DeserializeOwned, Visitor},
 };
 use serde_json::Value;
-use std::fmt;
+use std::{fmt, sync::OnceLock};
 
 /// The result of a completed instance: that of its last step.
 ///
 /// Of an SQL step these are its rows, as JSON objects; [`json`](Self::json) has what any other step left:
 /// an array of the branches' results after a fan-out, an object after a signal.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(transparent)]
+#[derive(Debug, Clone)]
 pub struct Output {
-    value: Value,
+    value: json::Value,
+    /// The same, once it is asked for.
+    plain: OnceLock<Value>,
 }
 
 impl Output {
-    pub(crate) fn new(value: Value) -> Self {
-        Self { value }
+    pub(crate) fn new(value: json::Value) -> Self {
+        Self { value, plain: OnceLock::new() }
+    }
+
+    /// Reads what the server has written.
+    pub(crate) fn parse(text: &str) -> Result<Self, ServerError> {
+        json::Value::parse(text).map(Self::new).map_err(|_| ServerError::unexpected_answer())
     }
 
     /// The result as the server keeps it; of an SQL step `{"rows": […], "row_count": n}`.
+    ///
+    /// A number of more digits than a `serde_json::Number` of your program keeps is a string of them, as `numeric` is, and the order
+    /// of the columns is that of your program's objects: both are as they were in what [`read`](Self::read) reads, and in the text
+    /// that an output is as `Display`.
     pub fn json(&self) -> &Value {
-        &self.value
+        self.plain.get_or_init(|| Value::from(&self.value))
     }
 
-    /// The result as the server keeps it.
+    /// The result as the server keeps it; see [`json`](Self::json).
     pub fn into_json(self) -> Value {
-        self.value
+        self.plain.into_inner().unwrap_or_else(|| Value::from(&self.value))
     }
 
-    /// The rows of an SQL step, as objects; none of any other step.
+    /// The rows of an SQL step, as objects; none of any other step. They are part of [`json`](Self::json).
     pub fn rows(&self) -> &[Value] {
-        rows_of(&self.value).unwrap_or_default()
+        let rows = rows_of(&self.value).and_then(|_| self.json()["rows"].as_array());
+        rows.map_or(&[], Vec::as_slice)
     }
 
     /// The result as a `T`, as a typed [`Run`](crate::Run) reads it.
@@ -103,6 +114,18 @@ impl Output {
     }
 }
 
+impl PartialEq for Output {
+    fn eq(&self, other: &Self) -> bool {
+        self.value == other.value
+    }
+}
+
+impl Serialize for Output {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.value.serialize(serializer)
+    }
+}
+
 /// Takes the whole result as it is.
 impl<'de> Deserialize<'de> for Output {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -116,7 +139,7 @@ impl<'de> Deserialize<'de> for Output {
             }
 
             fn visit_newtype_struct<D: Deserializer<'de>>(self, whole: D) -> Result<Output, D::Error> {
-                Value::deserialize(whole).map(Output::new)
+                json::Value::deserialize(whole).map(Output::new)
             }
         }
 
@@ -137,7 +160,7 @@ mod tests {
 
     fn rows(rows: Value) -> Output {
         let count = rows.as_array().unwrap().len();
-        Output::new(json!({"rows": rows, "row_count": count}))
+        Output::new(json!({"rows": rows, "row_count": count}).into())
     }
 
     #[test]
@@ -150,8 +173,8 @@ mod tests {
         assert_eq!(output.one::<Hold>().unwrap(), Hold { id: 7 });
         assert_eq!(output.one::<i64>().unwrap(), 7);
         assert_eq!(output.rows().len(), 1);
-        assert_eq!(Output::new(json!([1, 2])).one::<Vec<i64>>().unwrap(), [1, 2]);
-        assert!(Output::new(Value::Null).one::<Option<i64>>().unwrap().is_none());
+        assert_eq!(Output::new(json!([1, 2]).into()).one::<Vec<i64>>().unwrap(), [1, 2]);
+        assert!(Output::new(json::Value::Null).one::<Option<i64>>().unwrap().is_none());
     }
 
     #[test]

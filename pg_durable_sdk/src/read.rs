@@ -4,13 +4,15 @@
 //! one. Within a row a struct or map takes the columns, a tuple them in order, a value the only column. What asks for
 //! anything, as tagged enums and types of other crates do, gets the only column, or the row where there are several.
 
-use crate::OutputError;
+use crate::{
+    OutputError,
+    json::{self, Map, Value},
+};
 use serde::{
     Deserializer,
     de::{DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor, value::BorrowedStrDeserializer},
     forward_to_deserialize_any,
 };
-use serde_json::{Map, Value};
 
 /// The newtype by which [`Output`](crate::Output) asks for the whole result, unread.
 pub(crate) const WHOLE: &str = "$pg_durable_sdk::Output";
@@ -56,7 +58,7 @@ impl<'de> Whole<'de> {
 }
 
 impl<'de> Row<'de> {
-    fn columns(self) -> Result<&'de Map<String, Value>, OutputError> {
+    fn columns(self) -> Result<&'de Map, OutputError> {
         self.0.as_object().ok_or_else(|| serde::de::Error::custom("the row is no object"))
     }
 
@@ -374,7 +376,7 @@ impl<'de> Deserializer<'de> for Column<'de> {
 
 /// The members of an object, or columns of a row.
 struct Members<'de> {
-    members: serde_json::map::Iter<'de>,
+    members: json::Iter<'de>,
     value: Option<(&'de str, &'de Value)>,
 }
 
@@ -511,18 +513,23 @@ mod tests {
         Shipped,
     }
 
-    fn rows(rows: Value) -> Value {
+    fn rows(rows: serde_json::Value) -> serde_json::Value {
         let count = rows.as_array().map_or(0, Vec::len);
         json!({"rows": rows, "row_count": count})
     }
 
     #[track_caller]
-    fn check<T: for<'de> Deserialize<'de> + PartialEq + std::fmt::Debug>(result: Value, expected: T) {
+    fn check<T: for<'de> Deserialize<'de> + PartialEq + std::fmt::Debug>(
+        result: serde_json::Value,
+        expected: T,
+    ) {
+        let result = Value::from(result);
         assert_eq!(T::deserialize(Whole(&result)).expect("it fits"), expected);
     }
 
     #[track_caller]
-    fn refuse<T: for<'de> Deserialize<'de> + std::fmt::Debug>(result: Value, message: &str) {
+    fn refuse<T: for<'de> Deserialize<'de> + std::fmt::Debug>(result: serde_json::Value, message: &str) {
+        let result = Value::from(result);
         let error = T::deserialize(Whole(&result)).expect_err("it does not fit");
         let source = std::error::Error::source(&error).map_or(error.to_string(), ToString::to_string);
         assert_eq!(source, message);
@@ -581,19 +588,19 @@ mod tests {
         check(branches.clone(), (Hold { id: 1, amount: None }, vec![2, 3], Slept { slept: true }));
         refuse::<(Hold, Vec<i64>)>(branches.clone(), "invalid length 3, expected 2 elements in sequence");
         check(branches.clone(), ());
-        check(branches.clone(), Output::new(branches));
+        check(branches.clone(), Output::new(branches.into()));
         check(json!([rows(json!([{"n": 1}])), rows(json!([{"n": 2}]))]), vec![1, 2]);
-        check::<Option<Slept>>(Value::Null, None);
+        check::<Option<Slept>>(json!(null), None);
         check(json!("done"), "done".to_owned());
         let inner = rows(json!([{"n": 2}]));
-        check(json!([rows(json!([{"n": 1}])), inner.clone()]), (1, Output::new(inner)));
+        check(json!([rows(json!([{"n": 1}])), inner.clone()]), (1, Output::new(inner.into())));
     }
 
     #[test]
     fn what_asks_for_anything_gets_the_only_column() {
         check(rows(json!([{"jsonb": {"a": [1]}}])), json!({"a": [1]}));
         check(rows(json!([{"n": 7}])), json!(7));
-        check::<Option<Value>>(rows(json!([{"n": null}])), None);
+        check::<Option<serde_json::Value>>(rows(json!([{"n": null}])), None);
         check(rows(json!([{"p": {"kind": "card", "last": 1234}}])), Paid::Card { last: 1234 });
         check(rows(json!([{"kind": "card", "last": 1234}])), Paid::Card { last: 1234 });
         check(rows(json!([{"p": {"kind": "cash"}}])), Some(Paid::Cash));
@@ -602,9 +609,9 @@ mod tests {
 
     #[test]
     fn a_tuple_is_the_columns_of_a_row_in_their_order() {
-        check(rows(json!([{"n": 7, "a": "x"}])), (7_i64, "x".to_owned()));
+        check(rows(json!([{"a": 7, "b": "x"}])), (7_i64, "x".to_owned()));
         check(
-            rows(json!([{"n": 7, "a": "x"}, {"n": 8, "a": null}])),
+            rows(json!([{"a": 7, "b": "x"}, {"a": 8, "b": null}])),
             vec![(7, Some("x".to_owned())), (8, None)],
         );
         check::<Option<(i64, String)>>(rows(json!([])), None);
@@ -613,6 +620,22 @@ mod tests {
         refuse::<(i64, i64)>(
             rows(json!([{"a": 1, "b": 2, "c": 3}])),
             "invalid length 3, expected 2 elements in sequence",
+        );
+    }
+
+    #[test]
+    fn numbers_are_read_digit_by_digit_and_columns_in_their_order() {
+        let result =
+            r#"{"rows":[{"b":1234567890123.456789,"a":18446744073709551616,"c":1.10}],"row_count":1}"#;
+        let result = Value::parse(result).expect("JSON");
+        let text = <(String, String, String)>::deserialize(Whole(&result)).expect("it fits");
+        assert_eq!(text, ("1234567890123.456789".into(), "18446744073709551616".into(), "1.10".into()));
+        let numbers = <(f64, i128, f64)>::deserialize(Whole(&result)).expect("it fits");
+        assert_eq!(numbers, (1_234_567_890_123.456_8, 18_446_744_073_709_551_616, 1.1));
+        let output = Output::deserialize(Whole(&result)).expect("it fits");
+        assert_eq!(output, Output::new(result));
+        assert!(
+            output.to_string().contains(r#"{"b":1234567890123.456789,"a":18446744073709551616,"c":1.10}"#)
         );
     }
 
@@ -632,7 +655,8 @@ mod tests {
             items: Vec<Hold>,
         }
         #[track_caller]
-        fn path<T: for<'de> Deserialize<'de> + std::fmt::Debug>(result: Value, expected: &str) {
+        fn path<T: for<'de> Deserialize<'de> + std::fmt::Debug>(result: serde_json::Value, expected: &str) {
+            let result = Value::from(result);
             let error = T::deserialize(Whole(&result)).expect_err("it does not fit");
             assert_eq!(error.to_string(), format!("the result does not fit the type{expected}"));
         }
@@ -642,7 +666,7 @@ mod tests {
             " at [1].items[1].id",
         );
         path::<i64>(rows(json!([{"n": "x"}])), " at n");
-        path::<(i64, i64)>(rows(json!([{"n": 1, "m": "x"}])), " at m");
+        path::<(i64, i64)>(rows(json!([{"m": 1, "n": "x"}])), " at n");
         path::<Order>(rows(json!([{"id": 1}])), "");
     }
 }

@@ -307,8 +307,7 @@ fn first(rows: &[Row]) -> Result<&Row, ServerError> {
 
 fn read_output(row: &Row) -> Result<Output, ServerError> {
     let text: Option<&str> = row.try_get(1)?;
-    let value = serde_json::from_str(text.unwrap_or("null")).map_err(|_| ServerError::unexpected_answer())?;
-    Ok(Output::new(value))
+    Output::parse(text.unwrap_or("null"))
 }
 
 fn read_failure(row: &Row) -> Result<Box<Failure>, ServerError> {

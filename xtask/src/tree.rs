@@ -7,6 +7,10 @@ use std::{collections::BTreeMap, process::Command};
 /// With the SDK itself. Each is time in a clean build and something to be audited: a new one has to be worth it.
 const CRATES_MAX: usize = 90;
 
+/// What changes how all of a user's program reads and writes JSON.
+const JSON_FEATURES: [&str; 5] =
+    ["arbitrary_precision", "float_roundtrip", "preserve_order", "raw_value", "unbounded_depth"];
+
 /// What would want a C compiler.
 const COMPILERS: [&str; 3] = ["bindgen", "cc", "cmake"];
 
@@ -27,6 +31,12 @@ pub fn check(tree: &mut Command) -> Result<()> {
         if COMPILERS.contains(&name) {
             bail!("a user of pg_durable_sdk needs a C compiler, for {name}");
         }
+    }
+    let json = crates.iter().filter(|(package, _)| package.starts_with("serde_json "));
+    if let Some(feature) =
+        json.flat_map(|(_, features)| features).find(|feature| JSON_FEATURES.contains(feature))
+    {
+        bail!("pg_durable_sdk forces the feature {feature} of serde_json on its users");
     }
     println!("{} crates for a user of pg_durable_sdk", crates.len());
     Ok(())
