@@ -20,6 +20,7 @@ pub use leaf::*;
 pub(crate) use members::{Member, Members};
 pub use race::Race;
 pub use repeat::Loop;
+#[cfg(feature = "engine")]
 pub(crate) use retry::Failed;
 pub use retry::{Jitter, Retry, RetryPolicy};
 pub use then::Then;

@@ -24,6 +24,18 @@ pub struct Column {
     pub type_name: String,
 }
 
+#[cfg(feature = "engine")]
+impl Outcome {
+    /// What a JOIN leaves behind that has waited for all: of each branch what it has completed with, or why it has failed.
+    pub fn settled(ends: &[Result<Arc<Outcome>, Arc<crate::failure::Failure>>]) -> Outcome {
+        let told = ends.iter().map(|end| match end {
+            Ok(outcome) => serde_json::json!({"status": "completed", "result": outcome.value}),
+            Err(failure) => serde_json::json!({"status": "failed", "error": failure.as_value()}),
+        });
+        Outcome::plain(told.collect())
+    }
+}
+
 impl Outcome {
     /// A value that did not come from SQL.
     pub fn plain(value: Value) -> Outcome {

@@ -751,7 +751,7 @@ impl Progress {
                 Some(failure) => Err(failure.clone()),
                 None => Ok(self.states.outcome(root)),
             };
-            Join::settled(&join.branches.iter().map(end_of).collect::<Vec<_>>())
+            Outcome::settled(&join.branches.iter().map(end_of).collect::<Vec<_>>())
         } else {
             let results = join.branches.iter().map(|&root| self.states.outcome(root).value.clone());
             Outcome::plain(Value::Array(results.collect()))

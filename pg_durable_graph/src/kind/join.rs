@@ -1,17 +1,12 @@
 //! JOIN: several branches at once, all of them wanted.
 
 use std::borrow::Cow;
-use std::sync::Arc;
-
-use serde_json::json;
 
 use super::inner::{Held, Inner, Slot, Slots, slots};
 use super::members::Members;
 use crate::config;
 use crate::error::Problem;
-use crate::failure::Failure;
 use crate::node_id::NodeId;
-use crate::outcome::Outcome;
 
 /// Completes when every branch has; its result is the array of theirs, in order.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,17 +15,6 @@ pub struct Join {
     pub branches: Vec<NodeId>,
     /// Whether it waits for all, whatever becomes of each, and tells that; else it fails with the first that fails.
     pub settles: bool,
-}
-
-impl Join {
-    /// What a JOIN leaves behind that has waited for all: of each branch what it has completed with, or why it has failed.
-    pub fn settled(ends: &[Result<Arc<Outcome>, Arc<Failure>>]) -> Outcome {
-        let told = ends.iter().map(|end| match end {
-            Ok(outcome) => json!({"status": "completed", "result": outcome.value}),
-            Err(failure) => json!({"status": "failed", "error": failure.as_value()}),
-        });
-        Outcome::plain(told.collect())
-    }
 }
 
 slots!(Join { branches: Slot::Branches });

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use pg_durable_graph::kind::{Catch, Condition, Join, Leaf, NodeKind, Retry};
+use pg_durable_graph::kind::{Catch, Condition, Leaf, NodeKind, Retry};
 use pg_durable_graph::matching::Matching;
 use pg_durable_graph::progress::{Bindings, Caught, ProgressError};
 use pg_durable_graph::{Failure, Graph, NodeId, Outcome, truth};
@@ -116,7 +116,7 @@ impl<'a> Sequential<'a> {
                 }
                 *seen = after;
                 Arc::new(if join.settles {
-                    Join::settled(&results)
+                    Outcome::settled(&results)
                 } else {
                     Outcome::plain(
                         results

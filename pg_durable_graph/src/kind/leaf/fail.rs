@@ -5,7 +5,6 @@ use std::borrow::Cow;
 use super::facts::{Facts, Text};
 use crate::config;
 use crate::error::Problem;
-use crate::failure::Failure;
 use crate::shorten::shorten;
 
 /// The SQLSTATE where none is given: PL/pgSQL's `raise_exception`.
@@ -42,7 +41,9 @@ impl Fail {
     }
 
     /// The failure, with these texts in place of those with references.
-    pub fn failure(&self, message: String, detail: Option<String>) -> Failure {
+    #[cfg(feature = "engine")]
+    pub fn failure(&self, message: String, detail: Option<String>) -> crate::failure::Failure {
+        use crate::failure::Failure;
         Failure { detail, hint: self.hint.clone(), ..Failure::new(&self.sqlstate, message) }
     }
 }
