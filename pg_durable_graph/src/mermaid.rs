@@ -88,24 +88,8 @@ impl Chart<'_> {
                 self.branches(id, box_id, branches, "first")
             }
             NodeKind::Loop(repeat) => {
-                let body = take(repeat.body);
-                let condition = repeat.condition.map(take);
-                self.decision(id, &box_id);
-                match condition {
-                    Some(condition) => {
-                        self.connect(id, body.exits, &condition.entry);
-                        self.connect(id, condition.exits, &box_id);
-                        self.connect(id, leave(Some("again")), &body.entry);
-                        // BREAKs arrive at the same box from which a false condition leaves.
-                        Flow { entry: body.entry, exits: leave(Some("done")) }
-                    }
-                    None => {
-                        self.connect(id, body.exits, &box_id);
-                        self.connect(id, leave(Some("again")), &body.entry);
-                        let exits = if graph.has_break(id) { leave(Some("break")) } else { Vec::new() };
-                        Flow { entry: body.entry, exits }
-                    }
-                }
+                let (body, condition) = (take(repeat.body), repeat.condition.map(take));
+                self.repeat(id, box_id, body, condition)
             }
             NodeKind::Retry(retry) => {
                 let body = take(retry.body);
@@ -139,6 +123,27 @@ impl Chart<'_> {
                     None => self.shape(id, &box_id, "[\"", "\"]"),
                 }
                 Flow { exits: leave(None), entry: box_id }
+            }
+        }
+    }
+
+    /// A body, and a box that leads back to it.
+    fn repeat(&mut self, id: NodeId, box_id: String, body: Flow, condition: Option<Flow>) -> Flow {
+        let leave = |label| vec![Exit { from: box_id.clone(), label }];
+        self.decision(id, &box_id);
+        match condition {
+            Some(condition) => {
+                self.connect(id, body.exits, &condition.entry);
+                self.connect(id, condition.exits, &box_id);
+                self.connect(id, leave(Some("again")), &body.entry);
+                // BREAKs arrive at the same box from which a false condition leaves.
+                Flow { entry: body.entry, exits: leave(Some("done")) }
+            }
+            None => {
+                self.connect(id, body.exits, &box_id);
+                self.connect(id, leave(Some("again")), &body.entry);
+                let exits = if self.graph.has_break(id) { leave(Some("break")) } else { Vec::new() };
+                Flow { entry: body.entry, exits }
             }
         }
     }
