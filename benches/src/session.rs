@@ -108,6 +108,7 @@ pub fn counting_loop(iterations: u64) -> String {
     format!("df.loop(df.as({body}, 'n'), {condition})")
 }
 
-fn quoted(text: &str) -> String {
+/// A text as a literal.
+pub fn quoted(text: &str) -> String {
     format!("'{}'::text", text.replace('\'', "''"))
 }

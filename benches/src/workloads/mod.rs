@@ -1,6 +1,7 @@
 //! The workloads, in the order in which they run.
 
 mod chain;
+mod failure;
 mod finished;
 mod idle;
 mod latency;
@@ -40,6 +41,11 @@ const fn own(name: &'static str, about: &'static str, run: fn(&Bench) -> Result<
 pub static ALL: &[Workload] = &[
     anywhere("chain-step", "one chain of 200 INSERT steps, each flushed", chain::step),
     anywhere("chain-barrier", "the same, and 200 SELECT 1, flushed at the end", chain::barrier),
+    anywhere(
+        "failure",
+        "chains with retries and catches around their steps, none of which fails",
+        failure::measure,
+    ),
     anywhere("chains", "32 chains of 20 INSERT steps at once", many::chains),
     anywhere("instances", "one-step instances, 32 in flight", many::instances),
     anywhere("start", "df.start of a one-step graph by 1 and 8 clients", start::rate),

@@ -11,7 +11,7 @@ const LONG_MS: u64 = 1500;
 
 fn flows() -> Vec<(&'static str, Flow)> {
     let held = |label: &str| Flow::slow(label, LONG_MS);
-    vec![
+    let mut flows = vec![
         ("sql", Flow::Seq(vec![Flow::step("a"), held("b"), Flow::step("c")])),
         (
             "join",
@@ -57,6 +57,34 @@ fn flows() -> Vec<(&'static str, Flow)> {
             ]),
         ),
         (
+            "if",
+            Flow::If {
+                condition: true,
+                then: Box::new(Flow::Seq(vec![held("a"), Flow::step("b")])),
+                otherwise: Box::new(Flow::step("c")),
+            },
+        ),
+        ("sleep", Flow::Seq(vec![Flow::step("a"), Flow::Sleep { millis: 2 * LONG_MS }, Flow::step("b")])),
+        (
+            "signal sent before",
+            Flow::Seq(vec![held("a"), Flow::Signal { name: "go".to_owned() }, Flow::step("b")]),
+        ),
+        (
+            "signal sent after",
+            Flow::Join(vec![
+                Flow::Seq(vec![Flow::step("a"), Flow::Signal { name: "go".to_owned() }, Flow::step("b")]),
+                Flow::step("c"),
+            ]),
+        ),
+    ];
+    flows.extend(failing());
+    flows
+}
+
+/// Those in which something fails, and is taken.
+fn failing() -> Vec<(&'static str, Flow)> {
+    vec![
+        (
             "retry",
             Flow::Seq(vec![
                 Flow::Retry {
@@ -86,26 +114,6 @@ fn flows() -> Vec<(&'static str, Flow)> {
                     handler: Box::new(Flow::Seq(vec![Flow::step("d"), Flow::slow("e", LONG_MS / 2)])),
                 },
                 Flow::step("f"),
-            ]),
-        ),
-        (
-            "if",
-            Flow::If {
-                condition: true,
-                then: Box::new(Flow::Seq(vec![held("a"), Flow::step("b")])),
-                otherwise: Box::new(Flow::step("c")),
-            },
-        ),
-        ("sleep", Flow::Seq(vec![Flow::step("a"), Flow::Sleep { millis: 2 * LONG_MS }, Flow::step("b")])),
-        (
-            "signal sent before",
-            Flow::Seq(vec![held("a"), Flow::Signal { name: "go".to_owned() }, Flow::step("b")]),
-        ),
-        (
-            "signal sent after",
-            Flow::Join(vec![
-                Flow::Seq(vec![Flow::step("a"), Flow::Signal { name: "go".to_owned() }, Flow::step("b")]),
-                Flow::step("c"),
             ]),
         ),
     ]
