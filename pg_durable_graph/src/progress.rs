@@ -427,12 +427,14 @@ impl Progress {
     }
 
     /// The inner nodes that have completed without being written, because their completion follows from their
-    /// children. The one who ends an instance writes them, for readers of the table.
+    /// children. The one who ends an instance writes them, for readers of the table; not the scopes, of which one around each
+    /// step would cost as much as the step's own row.
     pub fn derived(&self) -> Vec<NodeId> {
         self.graph
             .iter()
             .filter(|(id, node)| {
-                node.kind.is_derived() && node.result_name.is_none() && self.is_completed(*id)
+                let is_unwritten = node.kind.is_derived() && node.result_name.is_none();
+                is_unwritten && !node.kind.is_scope() && self.is_completed(*id)
             })
             .map(|(id, _)| id)
             .collect()

@@ -3,6 +3,7 @@
 //! Rows say what was stored. What follows from it, and what executors have in hand, no row says.
 
 use crate::graph::Graph;
+use crate::kind::NodeKind;
 use crate::node_id::NodeId;
 use crate::status::{InstanceStatus, NodeStatus};
 
@@ -55,19 +56,36 @@ pub struct Shown {
 }
 
 /// What is shown of every node, in the graph's order. `stored` is the status of each as its row has it, or as it follows
-/// from its children's; `in_hand` are the nodes that executors carry out at this moment.
+/// from its children's; `is_handled` says of a CATCH whether its handler has taken a failure of its body; `in_hand` are the
+/// nodes that executors carry out at this moment.
 pub fn of_nodes(
     graph: &Graph,
     instance: InstanceStatus,
     stored: impl Fn(NodeId) -> NodeStatus,
+    is_handled: impl Fn(NodeId) -> bool,
     in_hand: &[NodeId],
 ) -> Vec<Shown> {
+    let is_given_up = |node: NodeId| {
+        graph.parent(node).is_some_and(|parent| match graph.kind(parent) {
+            NodeKind::Catch(catch) => catch.body == node && is_handled(parent),
+            NodeKind::Leaf(_)
+            | NodeKind::Then(_)
+            | NodeKind::If(_)
+            | NodeKind::Join(_)
+            | NodeKind::Race(_)
+            | NodeKind::Loop(_)
+            | NodeKind::Retry(_) => false,
+        })
+    };
     let mut own = own_statuses(graph, stored, in_hand);
     if instance == InstanceStatus::Failed {
-        // A failed node fails everything above it.
+        // A failed node fails everything above it, up to what has taken the failure.
         for (id, _) in graph.iter().rev() {
             if own[id.index()] == NodeStatus::Failed
+                && !is_given_up(id)
                 && let Some(parent) = graph.parent(id)
+                && own[parent.index()] != NodeStatus::Completed
+                && !fails_by_branch(graph.kind(parent))
             {
                 own[parent.index()] = NodeStatus::Failed;
             }
@@ -76,7 +94,8 @@ pub fn of_nodes(
     let mut shown: Vec<Shown> = Vec::with_capacity(own.len());
     for (id, _) in graph.iter() {
         let above = graph.parent(id).and_then(|parent| {
-            shown[parent.index()].from.or(own[parent.index()].is_terminal().then_some(parent))
+            let is_over = own[parent.index()].is_terminal() || is_given_up(id);
+            shown[parent.index()].from.or(is_over.then_some(parent))
         });
         let ended = above.or(instance.is_terminal().then_some(NodeId::ROOT));
         shown.push(match (own[id.index()], ended) {
@@ -90,6 +109,20 @@ pub fn of_nodes(
         });
     }
     shown
+}
+
+/// Whether one branch may fail without the rest.
+fn fails_by_branch(kind: &NodeKind) -> bool {
+    match kind {
+        NodeKind::Join(join) => join.settles,
+        NodeKind::Race(race) => race.any,
+        NodeKind::Leaf(_)
+        | NodeKind::Then(_)
+        | NodeKind::If(_)
+        | NodeKind::Loop(_)
+        | NodeKind::Retry(_)
+        | NodeKind::Catch(_) => false,
+    }
 }
 
 /// A node with something begun below it is running.
@@ -115,6 +148,7 @@ fn own_statuses(graph: &Graph, stored: impl Fn(NodeId) -> NodeStatus, in_hand: &
 mod tests {
     use super::*;
     use crate::kind::Sql;
+    use crate::matching::Matching;
 
     fn sql() -> Graph {
         Graph::leaf(Sql::new("SELECT 1"))
@@ -134,7 +168,12 @@ mod tests {
             })
             .collect();
         let in_hand: Vec<NodeId> = in_hand.iter().copied().map(NodeId).collect();
-        let shown: Vec<String> = of_nodes(graph, instance, |id| stored[id.index()], &in_hand)
+        // A CATCH whose handler has begun has taken a failure.
+        let is_handled = |id: NodeId| match graph.kind(id) {
+            NodeKind::Catch(catch) => stored[catch.handler.index()] != NodeStatus::Pending,
+            _ => false,
+        };
+        let shown: Vec<String> = of_nodes(graph, instance, |id| stored[id.index()], is_handled, &in_hand)
             .into_iter()
             .map(|shown| {
                 let from = shown.from.map_or_else(String::new, |from| from.0.to_string());
@@ -170,6 +209,14 @@ mod tests {
         check(&graph, Cancelled, "p c c p p", &[], "s0 c c s1 s0");
         // While the instance runs, a failed branch has not failed what is around it.
         check(&graph, Running, "p r f r p", &[], "r r f r p");
+        // 0 THEN (1 CATCH (2 THEN (3, 4), 5), 6): a failure that was taken ends there.
+        let body = Graph::then(sql(), sql());
+        let caught = Graph::catch(body, sql(), vec![Matching::All], "error").unwrap();
+        let graph = Graph::then(caught, sql());
+        check(&graph, Running, "p r p f p r p", &[], "r r s1 f s1 r p");
+        check(&graph, Failed, "p c p f p c f", &[], "f c f f s2 c f");
+        check(&graph, Failed, "p r p f p f p", &[], "f f f f s2 f s0");
+        check(&graph, Completed, "c c c c c p c", &[], "c c c c c s1 c");
         // 0 IF (1, 2 THEN (3, 4), 5)
         let graph = Graph::if_else(sql(), Graph::then(sql(), sql()), sql());
         check(&graph, Completed, "c c p p p c", &[], "c c s0 s0 s0 c");

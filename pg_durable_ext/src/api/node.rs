@@ -137,7 +137,8 @@ impl Shown {
     /// What is shown of every node, in the graph's order.
     pub fn nodes(&self) -> Vec<shown::Shown> {
         let instance = self.instance.status.parse().unwrap_or(InstanceStatus::Running);
-        shown::of_nodes(&self.graph, instance, |id| self.progress.status(id), &self.in_hand)
+        let (status, is_handled) = (|id| self.progress.status(id), |id: NodeId| self.progress.is_handled(id));
+        shown::of_nodes(&self.graph, instance, status, is_handled, &self.in_hand)
     }
 
     fn rows(&self) -> Vec<Row> {

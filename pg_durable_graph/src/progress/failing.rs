@@ -366,6 +366,20 @@ impl Progress {
         }
     }
 
+    /// Whether the handler of a CATCH has taken a failure of its body.
+    pub fn is_handled(&self, node: NodeId) -> bool {
+        match self.graph.kind(node) {
+            NodeKind::Catch(catch) => self.active(node, catch) == catch.handler,
+            NodeKind::Leaf(_)
+            | NodeKind::Then(_)
+            | NodeKind::If(_)
+            | NodeKind::Join(_)
+            | NodeKind::Race(_)
+            | NodeKind::Loop(_)
+            | NodeKind::Retry(_) => false,
+        }
+    }
+
     /// The branch of a CATCH that is under way, or was.
     fn active(&self, node: NodeId, catch: &Catch) -> NodeId {
         let handles = self.status(node) != NodeStatus::Pending && self.state(node).own == Own::Handler;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use pg_durable_graph::kind::{Catch, Condition, Leaf, NodeKind, Retry};
+use pg_durable_graph::kind::{Catch, Condition, If, Join, Leaf, Loop, NodeKind, Retry};
 use pg_durable_graph::matching::Matching;
 use pg_durable_graph::progress::{Bindings, Caught, ProgressError};
 use pg_durable_graph::{Failure, Graph, NodeId, Outcome, truth};
@@ -77,72 +77,12 @@ impl<'a> Sequential<'a> {
                 self.carry_out(then.next, seen)?
             }
             NodeKind::If(choice) => {
-                let is_true = match &choice.condition {
-                    Condition::Node(condition) => truth::outcome_is_true(&*self.carry_out(*condition, seen)?),
-                    Condition::HasRows(name) => match seen.get(name) {
-                        Some(outcome) if outcome.value.get("row_count").is_none() => {
-                            let name = name.clone();
-                            return Err(raised(node, ProgressError::ConditionNotRows { node, name }.into()));
-                        }
-                        Some(outcome) => outcome.value["row_count"] != 0,
-                        None => {
-                            let name = name.clone();
-                            let error = ProgressError::ConditionNotBound { node, name };
-                            return Err(raised(node, error.into()));
-                        }
-                    },
-                };
+                let is_true = self.decide(node, choice, seen)?;
                 self.carry_out(if is_true { choice.then } else { choice.otherwise }, seen)?
             }
-            NodeKind::Join(join) => {
-                let mut results = Vec::new();
-                let mut after = seen.clone();
-                for &root in &join.branches {
-                    let mut inner = seen.clone();
-                    let end = match self.carry_out(root, &mut inner) {
-                        Ok(outcome) => Ok(outcome),
-                        Err(Stopped::Failed(raised)) if join.settles => Err(Arc::new(raised.failure)),
-                        Err(stopped) => return Err(stopped),
-                    };
-                    results.push(end.clone());
-                    if end.is_err() {
-                        continue;
-                    }
-                    for (name, outcome) in inner {
-                        if seen.get(&name).is_none_or(|known| !Arc::ptr_eq(known, &outcome)) {
-                            after.insert(name, outcome);
-                        }
-                    }
-                }
-                *seen = after;
-                Arc::new(if join.settles {
-                    Outcome::settled(&results)
-                } else {
-                    Outcome::plain(
-                        results
-                            .into_iter()
-                            .map(|end| end.expect("it has not failed").value.clone())
-                            .collect(),
-                    )
-                })
-            }
+            NodeKind::Join(join) => Arc::new(self.join(join, seen)?),
             NodeKind::Race(_) => unreachable!("the oracle is for graphs without RACE"),
-            NodeKind::Loop(repeat) => loop {
-                match self.carry_out(repeat.body, seen) {
-                    Ok(result) => {
-                        let Some(condition) = repeat.condition else { continue };
-                        match self.carry_out(condition, seen) {
-                            Ok(more) if truth::outcome_is_true(&more) => {}
-                            Ok(_) => break result,
-                            Err(Stopped::Break(value)) => break value,
-                            Err(stopped) => return Err(stopped),
-                        }
-                    }
-                    Err(Stopped::Break(value)) => break value,
-                    Err(Stopped::Failed(_)) if repeat.continue_on_failure => {}
-                    Err(stopped) => return Err(stopped),
-                }
-            },
+            NodeKind::Loop(repeat) => self.repeat(repeat, seen)?,
             NodeKind::Retry(retry) => self.retry(node, retry, seen)?,
             NodeKind::Catch(catch) => self.catch(catch, seen)?,
             NodeKind::Leaf(end) if end.breaks() => {
@@ -177,6 +117,68 @@ impl<'a> Sequential<'a> {
         };
         self.bind(node, &outcome, seen);
         Ok(outcome)
+    }
+
+    fn decide(&mut self, node: NodeId, choice: &If, seen: &mut Bindings) -> Result<bool, Stopped> {
+        match &choice.condition {
+            Condition::Node(condition) => Ok(truth::outcome_is_true(&*self.carry_out(*condition, seen)?)),
+            Condition::HasRows(name) => {
+                let name = name.clone();
+                match seen.get(&name) {
+                    Some(outcome) if outcome.value.get("row_count").is_none() => {
+                        Err(raised(node, ProgressError::ConditionNotRows { node, name }.into()))
+                    }
+                    Some(outcome) => Ok(outcome.value["row_count"] != 0),
+                    None => Err(raised(node, ProgressError::ConditionNotBound { node, name }.into())),
+                }
+            }
+        }
+    }
+
+    /// Branches of one that has not completed have bound nothing.
+    fn join(&mut self, join: &Join, seen: &mut Bindings) -> Result<Outcome, Stopped> {
+        let mut results = Vec::new();
+        let mut after = seen.clone();
+        for &root in &join.branches {
+            let mut inner = seen.clone();
+            let end = match self.carry_out(root, &mut inner) {
+                Ok(outcome) => Ok(outcome),
+                Err(Stopped::Failed(raised)) if join.settles => Err(Arc::new(raised.failure)),
+                Err(stopped) => return Err(stopped),
+            };
+            let is_completed = end.is_ok();
+            results.push(end);
+            for (name, outcome) in inner.into_iter().filter(|_| is_completed) {
+                if seen.get(&name).is_none_or(|known| !Arc::ptr_eq(known, &outcome)) {
+                    after.insert(name, outcome);
+                }
+            }
+        }
+        *seen = after;
+        if join.settles {
+            return Ok(Outcome::settled(&results));
+        }
+        let values = results.into_iter().map(|end| end.expect("it has not failed").value.clone());
+        Ok(Outcome::plain(values.collect()))
+    }
+
+    fn repeat(&mut self, repeat: &Loop, seen: &mut Bindings) -> Result<Arc<Outcome>, Stopped> {
+        loop {
+            match self.carry_out(repeat.body, seen) {
+                Ok(result) => {
+                    let Some(condition) = repeat.condition else { continue };
+                    match self.carry_out(condition, seen) {
+                        Ok(more) if truth::outcome_is_true(&more) => {}
+                        Ok(_) => return Ok(result),
+                        Err(Stopped::Break(value)) => return Ok(value),
+                        Err(stopped) => return Err(stopped),
+                    }
+                }
+                Err(Stopped::Break(value)) => return Ok(value),
+                Err(Stopped::Failed(_)) if repeat.continue_on_failure => {}
+                Err(stopped) => return Err(stopped),
+            }
+        }
     }
 
     /// What a failed attempt has bound nobody sees.
