@@ -3,13 +3,17 @@
 //! `a ~> b ~> c …` calls a function for every operator, each with all of what came before. So a [`Fragment`] is
 //! made from others by splicing text; only what a user wrote is parsed.
 
+use std::time::Duration;
+
 use serde::Deserialize;
 
 use crate::config::push_json_string;
 use crate::error::{GraphError, Problem};
 use crate::graph::Graph;
 use crate::json::{self, Children, Wire};
-use crate::kind::{Catch, Condition, If, Join, Leaf, Loop, NodeKind, Race, Retry, RetryPolicy, Sql, Then};
+use crate::kind::{
+    Catch, Condition, If, Join, Leaf, Loop, NodeKind, Race, Retry, RetryPolicy, Sql, Then, Timeout,
+};
 use crate::matching::Matching;
 use crate::name::{check_result_name, is_name};
 use crate::node_id::NodeId;
@@ -192,6 +196,12 @@ impl Fragment {
         Ok(Fragment::over(catch, &[body, handler]))
     }
 
+    /// `body`, which may take so long.
+    pub fn timeout(body: &Fragment, duration: Duration) -> Result<Fragment, GraphError> {
+        Timeout::check(duration)?;
+        Ok(Fragment::over(Timeout { body: NodeId(0), duration }, &[body]))
+    }
+
     fn branches<K: Into<NodeKind>>(
         branches: &[Fragment],
         node_type: &'static str,
@@ -273,8 +283,6 @@ impl Writer {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::kind::{Break, Signal, Sleep, WaitSchedule};
 

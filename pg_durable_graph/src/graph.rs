@@ -1,8 +1,10 @@
 //! The validated graph: an arena of nodes, parents before children.
 
+use std::time::Duration;
+
 use crate::error::{GraphError, Problem};
 use crate::kind::{
-    Catch, Condition, If, Join, Leaf, Loop, Member, NodeKind, Race, Retry, RetryPolicy, Then, Wait,
+    Catch, Condition, If, Join, Leaf, Loop, Member, NodeKind, Race, Retry, RetryPolicy, Then, Timeout, Wait,
 };
 use crate::limits::{MAX_DEPTH, MAX_NODES};
 use crate::matching::Matching;
@@ -41,7 +43,7 @@ impl Graph {
         let mut counts = vec![None; nodes.len()];
         for (index, node) in nodes.iter().enumerate() {
             let parent = NodeId(index as u32);
-            let in_place = retry_in_place(&nodes, &node.kind).is_some();
+            let in_place = is_in_place(&nodes, &node.kind);
             let opens_branch = node.kind.opens_branches() && !in_place;
             let opens_loop = matches!(node.kind, NodeKind::Loop(_));
             let opens_count = opens_loop || matches!(node.kind, NodeKind::Retry(_)) && !in_place;
@@ -116,12 +118,41 @@ impl Graph {
 
     /// The RETRY of which this leaf is all: its attempts are a matter of the leaf's row.
     pub fn retry_of(&self, leaf: NodeId) -> Option<&Retry> {
-        self.parent(leaf).and_then(|parent| retry_in_place(&self.nodes, self.kind(parent)))
+        let parent = self.kind(self.parent(leaf)?);
+        match parent {
+            NodeKind::Retry(retry) if is_in_place(&self.nodes, parent) => Some(retry),
+            NodeKind::Leaf(_)
+            | NodeKind::Then(_)
+            | NodeKind::If(_)
+            | NodeKind::Join(_)
+            | NodeKind::Race(_)
+            | NodeKind::Loop(_)
+            | NodeKind::Retry(_)
+            | NodeKind::Catch(_)
+            | NodeKind::Timeout(_) => None,
+        }
     }
 
-    /// Whether a node takes failures of a branch below it; not a RETRY whose only step does so itself.
+    /// How long a leaf may take that is all of a TIMEOUT: whoever carries it out sees to that.
+    pub fn time_of(&self, leaf: NodeId) -> Option<Duration> {
+        let parent = self.kind(self.parent(leaf)?);
+        match parent {
+            NodeKind::Timeout(timeout) if is_in_place(&self.nodes, parent) => Some(timeout.duration),
+            NodeKind::Leaf(_)
+            | NodeKind::Then(_)
+            | NodeKind::If(_)
+            | NodeKind::Join(_)
+            | NodeKind::Race(_)
+            | NodeKind::Loop(_)
+            | NodeKind::Retry(_)
+            | NodeKind::Catch(_)
+            | NodeKind::Timeout(_) => None,
+        }
+    }
+
+    /// Whether a node takes, or raises, failures of a branch below it; not a RETRY or TIMEOUT whose only step does so itself.
     pub fn is_scope(&self, id: NodeId) -> bool {
-        self.kind(id).is_scope() && retry_in_place(&self.nodes, self.kind(id)).is_none()
+        self.kind(id).is_scope() && !is_in_place(&self.nodes, self.kind(id))
     }
 
     /// Whether several branches may be under way below a node.
@@ -368,6 +399,12 @@ impl Graph {
         Ok(Graph::join_under(vec![body, handler], |_| NodeKind::Catch(catch)))
     }
 
+    /// `body`, which may take so long.
+    pub fn timeout(body: Graph, duration: Duration) -> Result<Graph, GraphError> {
+        Timeout::check(duration)?;
+        Ok(Graph::join_under(vec![body], |ids| NodeKind::Timeout(Timeout { body: ids[0], duration })))
+    }
+
     /// Gives the root's result a name, in place of the one it had.
     pub fn named(self, name: impl Into<String>) -> Result<Graph, GraphError> {
         self.named_at(NodeId::ROOT, name)
@@ -419,11 +456,20 @@ impl Graph {
     }
 }
 
-/// The RETRY, where its body is one leaf that is tried again in its own row.
-fn retry_in_place<'a>(nodes: &[Node], kind: &'a NodeKind) -> Option<&'a Retry> {
-    let NodeKind::Retry(retry) = kind else { return None };
-    let body = nodes[retry.body.index()].kind.leaf()?;
-    body.is_tried_in_place().then_some(retry)
+/// Whether it is a RETRY or TIMEOUT whose body is one leaf, which sees to it in its own row.
+fn is_in_place(nodes: &[Node], kind: &NodeKind) -> bool {
+    let body = match kind {
+        NodeKind::Retry(retry) => retry.body,
+        NodeKind::Timeout(timeout) => timeout.body,
+        NodeKind::Leaf(_)
+        | NodeKind::Then(_)
+        | NodeKind::If(_)
+        | NodeKind::Join(_)
+        | NodeKind::Race(_)
+        | NodeKind::Loop(_)
+        | NodeKind::Catch(_) => return false,
+    };
+    nodes[body.index()].kind.leaf().is_some_and(Leaf::is_tried_in_place)
 }
 
 /// Moves a graph behind the nodes that are there and says where its root came to be.

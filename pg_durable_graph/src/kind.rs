@@ -11,6 +11,7 @@ mod race;
 mod repeat;
 mod retry;
 mod then;
+mod timeout;
 
 pub use catch::{Catch, ERROR};
 pub use choice::{Condition, If};
@@ -24,6 +25,7 @@ pub use repeat::Loop;
 pub(crate) use retry::Failed;
 pub use retry::{Jitter, Retry, RetryPolicy};
 pub use then::Then;
+pub use timeout::Timeout;
 
 use std::borrow::Cow;
 
@@ -97,6 +99,8 @@ kinds! {
     "RETRY" => Retry,
     /// What is carried out where a body has failed.
     "CATCH" => Catch,
+    /// A body that may take so long.
+    "TIMEOUT" => Timeout,
 }
 
 impl<L: Into<Leaf>> From<L> for NodeKind {

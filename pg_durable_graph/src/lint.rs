@@ -134,6 +134,7 @@ impl<'a> Linter<'a> {
                 Scope::meet(ways_out, id)
             }
             NodeKind::Retry(retry) => self.walk(retry.body, scope),
+            NodeKind::Timeout(timeout) => self.walk(timeout.body, scope),
             NodeKind::Catch(catch) => self.catch(id, catch, scope),
             NodeKind::Leaf(leaf) => self.leaf(id, leaf, scope),
         };

@@ -1,7 +1,7 @@
 //! The graph as a Mermaid flowchart.
 
 use crate::graph::Graph;
-use crate::kind::{Condition, If, NodeKind};
+use crate::kind::{Condition, If, NodeKind, Retry, Timeout};
 use crate::node_id::NodeId;
 use crate::shorten::shorten;
 use crate::shown::Mark;
@@ -91,8 +91,8 @@ impl Chart<'_> {
                 let (body, condition) = (take(repeat.body), repeat.condition.map(take));
                 self.repeat(id, box_id, body, condition)
             }
-            NodeKind::Retry(retry) => {
-                let body = take(retry.body);
+            NodeKind::Retry(Retry { body, .. }) | NodeKind::Timeout(Timeout { body, .. }) => {
+                let body = take(*body);
                 self.rounded(id, &box_id);
                 self.connect(id, leave(None), &body.entry);
                 Flow { entry: box_id, exits: body.exits }

@@ -48,6 +48,7 @@ mod scoped;
 mod states;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -65,7 +66,7 @@ pub use states::{Fence, Held, NodeState, Own};
 use crate::failure::Failure;
 use crate::graph::Graph;
 pub use crate::instant::Instant;
-use crate::kind::{Condition, Join, NodeKind, Race};
+use crate::kind::{Condition, Join, NodeKind, Race, Retry, Timeout};
 use crate::node_id::NodeId;
 use crate::outcome::Outcome;
 use crate::status::NodeStatus;
@@ -103,6 +104,9 @@ pub enum Next {
     },
 }
 
+/// The SQLSTATE of what took too long.
+const TIMED_OUT: &str = "PDT01";
+
 /// Why progress stopped; the node and with it the instance fails.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum ProgressError {
@@ -116,6 +120,14 @@ pub enum ProgressError {
         node: NodeId,
         /// The name it looks at.
         name: String,
+    },
+    /// A TIMEOUT whose body has not completed in time.
+    #[error("timed out after {} s", crate::seconds::print(*.duration))]
+    TimedOut {
+        /// The TIMEOUT.
+        node: NodeId,
+        /// How long it was.
+        duration: Duration,
     },
     /// `df.if_rows` on a result that has no rows to count.
     #[error("df.if_rows: result '{name}' is not a SQL result (missing row_count)")]
@@ -132,6 +144,7 @@ impl ProgressError {
     pub fn node(&self) -> NodeId {
         match self {
             ProgressError::BreakOutsideLoop(node)
+            | ProgressError::TimedOut { node, .. }
             | ProgressError::ConditionNotBound { node, .. }
             | ProgressError::ConditionNotRows { node, .. } => *node,
         }
@@ -140,7 +153,13 @@ impl ProgressError {
 
 impl From<ProgressError> for Failure {
     fn from(error: ProgressError) -> Failure {
-        Failure::new("22023", error.to_string())
+        let sqlstate = match &error {
+            ProgressError::TimedOut { .. } => TIMED_OUT,
+            ProgressError::BreakOutsideLoop(_)
+            | ProgressError::ConditionNotBound { .. }
+            | ProgressError::ConditionNotRows { .. } => "22023",
+        };
+        Failure::new(sqlstate, error.to_string())
     }
 }
 
@@ -387,7 +406,8 @@ impl Progress {
             | NodeKind::Join(_)
             | NodeKind::Race(_)
             | NodeKind::Retry(_)
-            | NodeKind::Catch(_) => node,
+            | NodeKind::Catch(_)
+            | NodeKind::Timeout(_) => node,
         };
         self.go_on(At::Enter(entry), self.graph.branch(node), now)
     }
@@ -410,7 +430,7 @@ impl Progress {
                 }
                 self.merge_join(parent, &join, outer);
             }
-            NodeKind::Retry(_) | NodeKind::Catch(_) => {
+            NodeKind::Retry(_) | NodeKind::Catch(_) | NodeKind::Timeout(_) => {
                 if !self.is_active(parent, branch) {
                     return Ok(None);
                 }
@@ -520,11 +540,17 @@ impl Progress {
                 Some(winner) => self.walk_winner(node, race.branches[winner], branch, now)?,
                 None => self.walk_until_won(node, race, branch, now)?,
             },
-            NodeKind::Retry(retry) if !graph.is_scope(node) => Entered::At(At::Enter(retry.body)),
-            NodeKind::Retry(_) | NodeKind::Catch(_) => match self.enter_scope(node, branch, now) {
-                Ok(root) => self.walk_scope(node, root, branch, now)?,
-                Err(until) => Entered::Next(Next::Pause { node, until }),
-            },
+            NodeKind::Retry(Retry { body, .. }) | NodeKind::Timeout(Timeout { body, .. })
+                if !graph.is_scope(node) =>
+            {
+                Entered::At(At::Enter(*body))
+            }
+            NodeKind::Retry(_) | NodeKind::Catch(_) | NodeKind::Timeout(_) => {
+                match self.enter_scope(node, branch, now) {
+                    Ok(root) => self.walk_scope(node, root, branch, now)?,
+                    Err(until) => Entered::Next(Next::Pause { node, until }),
+                }
+            }
         })
     }
 
@@ -620,6 +646,7 @@ impl Progress {
             }
             failed @ Next::Failed { .. } => Entered::Next(failed),
             Next::Run(_) | Next::Pause { .. } | Next::Spawn { .. } | Next::Finished(_) => {
+                self.check_time(node, now)?;
                 Entered::Next(Next::Spawn { node, branches: vec![root] })
             }
         })
@@ -702,12 +729,16 @@ impl Progress {
                     At::Enter(repeat.body)
                 }
             }
-            NodeKind::Retry(_) if !graph.is_scope(parent) => {
+            NodeKind::Retry(_) | NodeKind::Timeout(_) if !graph.is_scope(parent) => {
                 self.derive_completed(parent, self.states.outcome(node));
                 At::Completed(parent)
             }
             // The roots of branches are where `advance` stops, so it never leaves them from inside.
-            NodeKind::Join(_) | NodeKind::Race(_) | NodeKind::Retry(_) | NodeKind::Catch(_) => {
+            NodeKind::Join(_)
+            | NodeKind::Race(_)
+            | NodeKind::Retry(_)
+            | NodeKind::Catch(_)
+            | NodeKind::Timeout(_) => {
                 return Entered::Next(Next::BranchCompleted(branch));
             }
             NodeKind::Leaf(_) => unreachable!("a leaf has no children"),
@@ -786,7 +817,8 @@ impl Progress {
                 // The owner of its branch is out of work: the loop's writes it.
                 self.states.decide_by_break(parent, winner, graph.branch(outer));
             }
-            if graph.is_scope(parent) && graph.has_branches_within(branch) {
+            let has_time = matches!(graph.kind(parent), NodeKind::Timeout(_));
+            if graph.is_scope(parent) && (has_time || graph.has_branches_within(branch)) {
                 self.states.leave_by_break(parent, graph.branch(outer));
             }
             if self.branches.ends_in_row(branch) {

@@ -74,7 +74,8 @@ pub fn of_nodes(
             | NodeKind::Join(_)
             | NodeKind::Race(_)
             | NodeKind::Loop(_)
-            | NodeKind::Retry(_) => false,
+            | NodeKind::Retry(_)
+            | NodeKind::Timeout(_) => false,
         })
     };
     let mut own = own_statuses(graph, stored, in_hand);
@@ -121,7 +122,8 @@ fn fails_by_branch(kind: &NodeKind) -> bool {
         | NodeKind::If(_)
         | NodeKind::Loop(_)
         | NodeKind::Retry(_)
-        | NodeKind::Catch(_) => false,
+        | NodeKind::Catch(_)
+        | NodeKind::Timeout(_) => false,
     }
 }
 

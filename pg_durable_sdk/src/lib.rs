@@ -127,6 +127,7 @@ mod start;
 mod starting;
 mod step;
 mod this_run;
+mod timeout;
 mod typed;
 mod wait;
 mod watch;

@@ -110,6 +110,11 @@ COMMENT ON FUNCTION df.retry(
     text, integer, interval, double precision, interval, text, text[], text[], interval, text) IS
     'fut, and again after a growing interval where it fails with what retry_on names: SQLSTATEs, classes as 40*, transient, timeout, http, all.';
 
+CREATE FUNCTION df.timeout(fut text, duration interval) RETURNS text
+    STRICT LANGUAGE c AS 'MODULE_PATHNAME', 'graph_timeout_wrapper';
+COMMENT ON FUNCTION df.timeout(text, interval) IS
+    'fut, which fails with PDT01 where it has not completed so long after it was reached; what it runs is interrupted.';
+
 CREATE FUNCTION df.catch(body text, handler text, errors text[] DEFAULT '{all}', name text DEFAULT 'error') RETURNS text
     LANGUAGE c AS 'MODULE_PATHNAME', 'graph_catch_wrapper';
 COMMENT ON FUNCTION df.catch(text, text, text[], text) IS

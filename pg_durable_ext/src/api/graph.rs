@@ -301,6 +301,13 @@ fn graph_retry(
 }
 
 #[pg_extern]
+fn graph_timeout(fut: Text, duration: Interval) -> Result<Text, ErrorReport> {
+    let micros = u64::try_from(micros(&duration)).map_err(|_| BuildError::TimeoutNotPositive)?;
+    let body = piece(&fut)?;
+    Ok(give(Fragment::timeout(&body, Duration::from_micros(micros)).map_err(BuildError::from)?))
+}
+
+#[pg_extern]
 fn graph_catch(
     body: Option<Text>,
     handler: Option<Text>,

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use pg_durable_graph::kind::{Condition, NodeKind};
+use pg_durable_graph::kind::{Condition, NodeKind, Retry, Timeout};
 use pg_durable_graph::{Column, Graph, NodeId, Outcome, columns};
 use serde_json::{Map, Value, json};
 
@@ -100,7 +100,7 @@ impl<'a> Shapes<'a> {
                 // The handler of a CATCH sees what the body may have bound.
                 NodeKind::Catch(_) if is_meeting => always = false,
                 NodeKind::Race(_) | NodeKind::Catch(_) => always = false,
-                NodeKind::Retry(_) => {}
+                NodeKind::Retry(_) | NodeKind::Timeout(_) => {}
                 NodeKind::If(choice) => {
                     let is_condition =
                         matches!(choice.condition, Condition::Node(condition) if condition == inner);
@@ -140,7 +140,9 @@ impl<'a> Shapes<'a> {
                 Shape::Document(json!({"branch": 1, "result": result}))
             }
             NodeKind::Race(race) => self.common(&race.branches),
-            NodeKind::Retry(retry) => self.of_node(retry.body),
+            NodeKind::Retry(Retry { body, .. }) | NodeKind::Timeout(Timeout { body, .. }) => {
+                self.of_node(*body)
+            }
             NodeKind::Catch(catch) => self.common(&[catch.body, catch.handler]),
             NodeKind::Join(_) => Shape::Document(json!([])),
             NodeKind::Loop(_) if self.graph.has_break(node) => Shape::Open,

@@ -118,7 +118,8 @@ fn deciders(graph: &Graph, node: NodeId) -> Vec<String> {
         | NodeKind::If(_)
         | NodeKind::Loop(_)
         | NodeKind::Retry(_)
-        | NodeKind::Catch(_) => false,
+        | NodeKind::Catch(_)
+        | NodeKind::Timeout(_) => false,
     };
     let decides = |&at: &NodeId| {
         matches!(graph.kind(at), NodeKind::Race(_) | NodeKind::Loop(_))

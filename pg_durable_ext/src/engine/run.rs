@@ -238,6 +238,9 @@ impl Executor {
             if since.elapsed() > TIME_SLICE && self.yields(instance, branch) {
                 return Ok(());
             }
+            if let Err(error) = instance.progress.check_deadline(leaf, clock::now()) {
+                return Err(Stop::Failed { node: error.node(), failure: error.into() });
+            }
             let of_leaf = |stop: Stop| stop.with(|caught| Caught { leaf: Some(leaf), ..caught });
             after = self.carry_out(instance, leaf).map_err(of_leaf)?;
         }
@@ -376,8 +379,10 @@ impl Executor {
         }
     }
 
+    /// Has a branch looked at then or, where the time of what is around it is up before, at that moment.
     fn set_timer(&self, instance: &Instance, branch: NodeId, until: Option<i64>) {
-        if let Some(until) = until {
+        let deadline = instance.progress.deadline(branch).map(|(_, deadline)| deadline);
+        if let Some(until) = until.into_iter().chain(deadline).min() {
             let target = Target { instance: instance.number, branch: branch.0 };
             wake::send(|board| board.set_timer(self.tenant, target, until, clock::now()));
         }

@@ -14,7 +14,7 @@ use super::caught::with_error_facts;
 use super::inference::{self, Parameter, Typing};
 use super::plans::plan_source;
 use super::statement::{Literals, ScriptError, Text, is_optimizable, refuse_what_a_step_may_not_do};
-use super::{encoding, ending, value, xact};
+use super::{clock, encoding, ending, value, xact};
 
 /// SQL to be run as one step.
 pub struct Script<'a> {
@@ -291,12 +291,27 @@ unsafe extern "C-unwind" {
 /// `STATEMENT_TIMEOUT` of `utils/timeout.h`, the same in PostgreSQL 15 to 18.
 const STATEMENT_TIMEOUT: i32 = 3;
 
-/// Each statement has the time that the setting gives it now, as those of a client's message have.
+thread_local! {
+    /// When the step is to be interrupted, on the engine's clock.
+    static DEADLINE: Cell<Option<i64>> = const { Cell::new(None) };
+}
+
+/// Has the statements of a step interrupted then, if they take so long.
+pub fn set_deadline(deadline: Option<i64>) {
+    DEADLINE.set(deadline);
+}
+
+/// Each statement has the time that the setting gives it now, as those of a client's message have, and no more than what is
+/// left to the step.
 fn arm_statement_timeout() {
+    // What is left is rounded up, lest the time is not up yet when the interruption comes.
+    let left = DEADLINE.get().map(|deadline| (deadline - clock::now()).max(0) / 1000 + 1);
+    let left = left.map(|millis| i32::try_from(millis).unwrap_or(i32::MAX));
     // SAFETY: every process with a database registers the time-out's handler when it starts.
     unsafe {
-        if pg_sys::StatementTimeout > 0 {
-            pg_guard_ffi_boundary(|| enable_timeout_after(STATEMENT_TIMEOUT, pg_sys::StatementTimeout));
+        let setting = Some(pg_sys::StatementTimeout).filter(|&millis| millis > 0);
+        if let Some(millis) = setting.into_iter().chain(left).min() {
+            pg_guard_ffi_boundary(|| enable_timeout_after(STATEMENT_TIMEOUT, millis));
         }
     }
 }

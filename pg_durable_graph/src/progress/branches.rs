@@ -31,11 +31,12 @@ impl Branches {
     }
 
     /// Those whose end gives up what goes on at a node, from the inside: a RACE by another branch's completion, a LOOP by a
-    /// BREAK in another branch, a scope by a failure in another branch.
+    /// BREAK in another branch, a scope by a failure in another branch, a TIMEOUT when its time is up.
     pub(super) fn guards(&self, node: NodeId) -> Vec<NodeId> {
         let (mut guards, mut has_others) = (Vec::new(), false);
         for at in self.parents(node) {
-            if matches!(self.graph.kind(at), NodeKind::Race(_)) || has_others && self.graph.is_scope(at) {
+            let may_end = matches!(self.graph.kind(at), NodeKind::Race(_) | NodeKind::Timeout(_));
+            if may_end || has_others && self.graph.is_scope(at) {
                 guards.push(at);
             }
             has_others |= !self.graph.is_scope(at);
@@ -57,7 +58,8 @@ impl Branches {
             | NodeKind::If(_)
             | NodeKind::Loop(_)
             | NodeKind::Retry(_)
-            | NodeKind::Catch(_) => false,
+            | NodeKind::Catch(_)
+            | NodeKind::Timeout(_) => false,
         });
         stands_alone && self.graph.has_branches_within(root)
     }

@@ -131,7 +131,8 @@ impl Progress {
                 | NodeKind::Race(_)
                 | NodeKind::Loop(_)
                 | NodeKind::Retry(_)
-                | NodeKind::Catch(_) => {}
+                | NodeKind::Catch(_)
+                | NodeKind::Timeout(_) => {}
             }
             at = parent;
         }
@@ -149,6 +150,10 @@ impl Progress {
             if let Some(until) = self.try_again(node, retry, attempt, began, &failure, now) {
                 return (graph.branch(node), Ok(Next::Pause { node, until }));
             }
+        }
+        if let NodeKind::Timeout(timeout) = graph.kind(node) {
+            self.give_up(timeout.body, [timeout.body]);
+            self.abandon(node, timeout.body);
         }
         self.states.fail(node, failure.clone());
         let (mut suppressed, mut passed) = (Vec::new(), Vec::new());
@@ -202,7 +207,8 @@ impl Progress {
                 | NodeKind::Join(_)
                 | NodeKind::Loop(_)
                 | NodeKind::Retry(_)
-                | NodeKind::Catch(_) => {}
+                | NodeKind::Catch(_)
+                | NodeKind::Timeout(_) => {}
             }
             at = parent;
         }
@@ -346,12 +352,52 @@ impl Progress {
                 let until = self.state(node).wake_at.filter(|&until| is_running && until > now);
                 until.map_or(Ok(retry.body), Err)
             }
+            NodeKind::Timeout(timeout) => {
+                if self.status(node) == NodeStatus::Pending {
+                    let kept = self.names.keep_own(node, branch);
+                    let until = now.saturating_add(timeout.duration.as_micros() as i64);
+                    self.states.begin_time(node, Scoped { kept, ..Scoped::default() }, until);
+                }
+                Ok(timeout.body)
+            }
             NodeKind::Leaf(_)
             | NodeKind::Then(_)
             | NodeKind::If(_)
             | NodeKind::Join(_)
             | NodeKind::Race(_)
             | NodeKind::Loop(_) => unreachable!("they take no failures"),
+        }
+    }
+
+    /// When the time of what is around a node is up, and whose: of the TIMEOUT that ends first.
+    pub fn deadline(&self, node: NodeId) -> Option<(NodeId, Instant)> {
+        let around = std::iter::successors(self.graph.parent(node), |&at| self.graph.parent(at));
+        let running = around.filter(|&at| {
+            matches!(self.graph.kind(at), NodeKind::Timeout(_)) && self.status(at) == NodeStatus::Running
+        });
+        running.filter_map(|at| Some((at, self.state(at).wake_at?))).min_by_key(|(_, until)| *until)
+    }
+
+    /// Why a leaf may not be carried out any more: the time of what is around it is up.
+    pub fn check_deadline(&self, leaf: NodeId, now: Instant) -> Result<(), ProgressError> {
+        self.deadline(leaf).map_or(Ok(()), |(node, _)| self.check_time(node, now))
+    }
+
+    /// Where a node is a TIMEOUT, whether its time is not up.
+    pub(super) fn check_time(&self, node: NodeId, now: Instant) -> Result<(), ProgressError> {
+        match self.graph.kind(node) {
+            NodeKind::Timeout(timeout) if self.state(node).wake_at.is_some_and(|until| until <= now) => {
+                Err(ProgressError::TimedOut { node, duration: timeout.duration })
+            }
+            NodeKind::Leaf(_)
+            | NodeKind::Then(_)
+            | NodeKind::If(_)
+            | NodeKind::Join(_)
+            | NodeKind::Race(_)
+            | NodeKind::Loop(_)
+            | NodeKind::Retry(_)
+            | NodeKind::Catch(_)
+            | NodeKind::Timeout(_) => Ok(()),
         }
     }
 
@@ -376,7 +422,8 @@ impl Progress {
             | NodeKind::Join(_)
             | NodeKind::Race(_)
             | NodeKind::Loop(_)
-            | NodeKind::Retry(_) => false,
+            | NodeKind::Retry(_)
+            | NodeKind::Timeout(_) => false,
         }
     }
 
@@ -398,7 +445,8 @@ impl Progress {
             | NodeKind::Race(_)
             | NodeKind::Loop(_)
             | NodeKind::Retry(_)
-            | NodeKind::Catch(_) => None,
+            | NodeKind::Catch(_)
+            | NodeKind::Timeout(_) => None,
         });
         match catch {
             Some((node, catch)) => {
@@ -421,12 +469,15 @@ impl Progress {
             | NodeKind::Join(_)
             | NodeKind::Race(_)
             | NodeKind::Loop(_)
-            | NodeKind::Retry(_) => (self.state(node).own, true),
+            | NodeKind::Retry(_)
+            | NodeKind::Timeout(_) => (self.state(node).own, true),
         };
         let outcome = self.states.outcome(root);
         self.names.leave_scope(node, root, outer);
+        // The time of a TIMEOUT may be up at any moment.
+        let has_time = matches!(self.graph.kind(node), NodeKind::Timeout(_));
         let is_contended =
-            may_fail && self.graph.has_branches_within(root) || self.branches.ends_in_row(node);
+            has_time || may_fail && self.graph.has_branches_within(root) || self.branches.ends_in_row(node);
         self.states.complete_scope(node, outcome, own, is_contended);
     }
 
@@ -440,7 +491,8 @@ impl Progress {
             | NodeKind::Join(_)
             | NodeKind::Race(_)
             | NodeKind::Loop(_)
-            | NodeKind::Retry(_) => true,
+            | NodeKind::Retry(_)
+            | NodeKind::Timeout(_) => true,
         }
     }
 }

@@ -12,7 +12,6 @@ use crate::graph::Graph;
 use crate::kind::{Catch, NodeKind};
 use crate::node_id::NodeId;
 use crate::outcome::Outcome;
-use crate::status::NodeStatus;
 
 /// The named results that a branch sees.
 pub type Bindings = HashMap<String, Arc<Outcome>>;
@@ -212,10 +211,11 @@ impl Names {
     }
 
     /// What the row of a LOOP whose next generation begins has to keep. The rows of its branch remember what they have
-    /// bound, but for those that have failed since; the loop's own and those of branches inside do not.
+    /// bound, but for those that were begun again since and have failed, or were left by a failure; the loop's own and those of
+    /// branches inside do not.
     pub(super) fn keep_for_loop(&self, states: &States, node: NodeId, branch: NodeId) -> Option<Arc<Kept>> {
         self.keep(branch, |from| {
-            let is_overwritten = || states.of(from).status == NodeStatus::Failed;
+            let is_overwritten = || states.of(from).held.outcome().is_none();
             from == node
                 || self.graph.is_within(from, node)
                     && (self.graph.branch(from) != self.graph.branch(node) || is_overwritten())

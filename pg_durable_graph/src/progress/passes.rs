@@ -39,7 +39,8 @@ impl Progress {
             | NodeKind::Join(_)
             | NodeKind::Race(_)
             | NodeKind::Retry(_)
-            | NodeKind::Catch(_) => self.counts(at).count(),
+            | NodeKind::Catch(_)
+            | NodeKind::Timeout(_) => self.counts(at).count(),
         };
         let may_end = self.branches.guards(node).into_iter().chain(self.branches.retries(node));
         let open_from = may_end.map(counts).min();
@@ -88,7 +89,8 @@ impl Progress {
                 | NodeKind::If(_)
                 | NodeKind::Loop(_)
                 | NodeKind::Retry(_)
-                | NodeKind::Catch(_) => Vec::new(),
+                | NodeKind::Catch(_)
+                | NodeKind::Timeout(_) => Vec::new(),
             };
             self.give_up(parent, others.into_iter().filter(|&root| root != branch));
             branch = graph.branch(parent);

@@ -108,7 +108,8 @@ impl NodeState {
             | NodeKind::Join(_)
             | NodeKind::Race(_)
             | NodeKind::Loop(_)
-            | NodeKind::Catch(_) => 0,
+            | NodeKind::Catch(_)
+            | NodeKind::Timeout(_) => 0,
         };
         Ok(NodeState { status, generation: row.generation, own, held, wake_at: row.wake_at, attempt, error })
     }
@@ -188,7 +189,8 @@ fn own(kind: &NodeKind, status: NodeStatus, number: i64) -> Option<Own> {
         | NodeKind::Race(_)
         | NodeKind::Loop(_)
         | NodeKind::Retry(_)
-        | NodeKind::Catch(_) => nothing,
+        | NodeKind::Catch(_)
+        | NodeKind::Timeout(_) => nothing,
     }
 }
 

@@ -264,6 +264,12 @@ impl States {
         self.mark_written(node);
     }
 
+    /// The body of a TIMEOUT has begun, which may take until then.
+    pub(super) fn begin_time(&mut self, node: NodeId, scoped: Scoped, until: Instant) {
+        self.set(node, NodeStatus::Running, Own::Nothing, Held::of_scope(scoped), Some(until));
+        self.mark_written(node);
+    }
+
     /// A leaf has failed that is tried again.
     pub(super) fn try_again(
         &mut self,

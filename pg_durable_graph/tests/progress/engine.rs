@@ -351,7 +351,10 @@ impl Engine {
                     self.queue.push(Item { by: Some((slot, load)), ..Item::new(Some(branch)) });
                     return;
                 }
-                let after = self.carry_out(slot, leaf);
+                let after = match self.progress(slot).check_deadline(leaf, now) {
+                    Ok(()) => self.carry_out(slot, leaf),
+                    Err(error) => Ok(After::Fails(error.node(), error.into())),
+                };
                 self.follow(slot, after);
             }
             Next::Pause { node, until } => {
@@ -451,7 +454,8 @@ impl Engine {
             | NodeKind::Race(_)
             | NodeKind::Loop(_)
             | NodeKind::Retry(_)
-            | NodeKind::Catch(_) => unreachable!("only leaves are run"),
+            | NodeKind::Catch(_)
+            | NodeKind::Timeout(_) => unreachable!("only leaves are run"),
         }
     }
 

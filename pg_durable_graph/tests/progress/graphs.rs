@@ -57,6 +57,11 @@ pub fn retry(body: Graph) -> Graph {
     Graph::retry(body, tries(3, "all")).unwrap()
 }
 
+/// `body`, which may take so many turns.
+pub fn timeout(body: Graph, turns: u64) -> Graph {
+    Graph::timeout(body, Duration::from_micros(turns)).unwrap()
+}
+
 pub fn catch(body: Graph, handler: Graph) -> Graph {
     Graph::catch(body, handler, vec![Matching::All], "error").unwrap()
 }
@@ -287,6 +292,12 @@ impl Make<'_> {
         let inner = size / 2;
         match self.random.below(5) {
             0 | 1 => Graph::retry(self.node(size.saturating_sub(1)), tries(attempts, on)).unwrap(),
+            2 if self.random.one_in(2) => {
+                // Without RACE there is an oracle, which knows no time.
+                let turns =
+                    if self.with_race { 3 + self.random.below(60) as u64 } else { u64::from(u32::MAX) };
+                timeout(self.node(size.saturating_sub(1)), turns)
+            }
             2 => seq([self.node(inner), fail()]),
             _ => {
                 let name = ["error", "a", "c"][self.random.below(3)];

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use pg_durable_graph::progress::{NodeState, Progress};
 use pg_durable_graph::{Graph, NodeKind};
 
-use crate::graphs::{catch, end, join, race, retry, seq, sql, until_break, wait, while_true};
+use crate::graphs::{catch, end, join, race, retry, seq, sql, timeout, until_break, wait, while_true};
 
 #[test]
 fn a_wait_knows_what_may_give_it_up() {
@@ -25,6 +25,8 @@ fn a_wait_knows_what_may_give_it_up() {
         (retry(seq([wait(), sql()])), &[]),
         (retry(join([wait(), sql()])), &["RETRY"]),
         (catch(join([wait(), sql()]), sql()), &["CATCH"]),
+        (timeout(wait(), 1), &["TIMEOUT"]),
+        (timeout(join([retry(wait()), sql()]), 1), &["TIMEOUT"]),
         (catch(retry(race([wait(), sql()])), sql()), &["RACE", "RETRY", "CATCH"]),
         (Graph::repeat(race([wait(), seq([sql(), end()])]), None), &["RACE", "LOOP"]),
     ] {

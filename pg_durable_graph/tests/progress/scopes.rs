@@ -81,6 +81,45 @@ fn by_hand() -> Vec<(&'static str, Graph)> {
     ]
 }
 
+/// Where the time of something may be up.
+fn in_time() -> Vec<(&'static str, Graph)> {
+    let x = || named(sql(), "x");
+    let soon = |body| graphs::timeout(body, 9);
+    vec![
+        ("a wait that ends", seq([catch(soon(wait()), sql()), sql()])),
+        ("steps that take too long", catch(soon(seq([x(), sql(), sql(), sql(), sql(), sql()])), sql())),
+        ("time for each attempt", catch(retry(soon(seq([sql(), sql(), sql(), sql()]))), sql())),
+        ("time for all attempts", catch(soon(retry(seq([sql(), fail()]))), sql())),
+        ("time for branches", while_true(catch(soon(join([seq([sql(), sql(), sql()]), wait()])), sql()))),
+        (
+            "time in a race",
+            while_true(graphs::race([catch(soon(seq([wait(), sql()])), sql()), seq([sql(), wait()])])),
+        ),
+        ("time within time", catch(graphs::timeout(catch(soon(seq([wait(), sql()])), wait()), 30), sql())),
+        (
+            "a break out of it",
+            seq([until_break(catch(soon(seq([x(), Graph::if_else(sql(), end(), sql())])), sql())), sql()]),
+        ),
+        ("what does not end", soon(seq([sql(), wait()]))),
+    ]
+}
+
+/// However late somebody looks: each node ends once a generation, and all come to an end.
+#[test]
+fn executors_with_stale_views_end_what_takes_too_long_once() {
+    for (what, graph) in in_time() {
+        let graph = Arc::new(graph);
+        for seed in 0..150 {
+            let mut engine = Engine::new(graph.clone(), seed, Order::Random, Table::new(graph.clone()));
+            let ended = run(&mut engine, RATES[seed as usize % 3]);
+            engine.table.assert_ended_once(seed);
+            if ended.is_some() {
+                check_it_stays(&format!("{what}, seed {seed}"), &mut engine);
+            }
+        }
+    }
+}
+
 #[test]
 fn recovery_from_every_commit_takes_the_same_failures() {
     for (what, graph) in by_hand() {

@@ -82,6 +82,15 @@ impl<'a> Sequential<'a> {
             }
             NodeKind::Join(join) => Arc::new(self.join(join, seen)?),
             NodeKind::Race(_) => unreachable!("the oracle is for graphs without RACE"),
+            // Of so much time that it is never up.
+            NodeKind::Timeout(timeout) => {
+                let mut inner = seen.clone();
+                let done = self.carry_out(timeout.body, &mut inner);
+                if done.is_ok() || matches!(done, Err(Stopped::Break(_))) {
+                    *seen = inner;
+                }
+                done?
+            }
             NodeKind::Loop(repeat) => self.repeat(repeat, seen)?,
             NodeKind::Retry(retry) => self.retry(node, retry, seen)?,
             NodeKind::Catch(catch) => self.catch(catch, seen)?,
@@ -112,7 +121,8 @@ impl<'a> Sequential<'a> {
             | NodeKind::Then(_)
             | NodeKind::If(_)
             | NodeKind::Retry(_)
-            | NodeKind::Catch(_) => Arc::new((*outcome).clone()),
+            | NodeKind::Catch(_)
+            | NodeKind::Timeout(_) => Arc::new((*outcome).clone()),
             _ => outcome,
         };
         self.bind(node, &outcome, seen);

@@ -225,6 +225,7 @@ const OF_EVERYBODY: &[&str] = &[
     "sql",
     "status",
     "target_database",
+    "timeout",
     "version",
     "wait_for_completion",
     "wait_for_schedule",

@@ -1,9 +1,11 @@
 //! SQL: the user's statements and the checkpoint, in one transaction.
 
 use std::cell::Cell;
+use std::time::Duration;
 
 use pg_durable_board::Hindrance;
 use pg_durable_graph::kind::Sql;
+use pg_durable_graph::progress::ProgressError;
 use pg_durable_graph::verdict::Phase;
 use pg_durable_graph::{Failure, NodeId, Outcome, document, vars};
 
@@ -43,6 +45,8 @@ pub fn carry_out(
         .into_owned();
     activity::show_statement(&text);
     timeout::forget();
+    let time = Time::of(instance, leaf);
+    portal::set_deadline(time.deadline());
     let attempt = Attempt {
         phase: Cell::new(Phase::Statements),
         commits: ending::commits(),
@@ -60,9 +64,15 @@ pub fn carry_out(
         }
     };
     portal::disarm_statement_timeout();
+    portal::set_deadline(None);
     done.unwrap_or_else(|failure| {
         if committing::take_refusal() || failure.is_cancellation() && is_abandoned() {
             return Err(Stop::Abandoned);
+        }
+        if failure.is_cancellation()
+            && let Some(stop) = time.is_up(instance, leaf)
+        {
+            return Err(stop);
         }
         let failure = timeout::explain(failure);
         // Wherever it came up, the next try would take as long.
@@ -75,6 +85,37 @@ pub fn carry_out(
             Caught { leaf: Some(leaf), phase, has_committed, failure }.into()
         })
     })
+}
+
+/// How long a step may take, by what is around it.
+struct Time {
+    /// When the time of the TIMEOUT is up of which the step is all.
+    own: Option<(i64, Duration)>,
+    /// When that of another one around it is.
+    around: Option<i64>,
+}
+
+impl Time {
+    fn of(instance: &Instance, leaf: NodeId) -> Time {
+        let own = instance.progress.graph().time_of(leaf);
+        let own = own.map(|span| (clock::now().saturating_add(span.as_micros() as i64), span));
+        Time { own, around: instance.progress.deadline(leaf).map(|(_, until)| until) }
+    }
+
+    fn deadline(&self) -> Option<i64> {
+        self.own.map(|(until, _)| until).into_iter().chain(self.around).min()
+    }
+
+    /// What follows an interruption that has come because of it.
+    fn is_up(&self, instance: &Instance, leaf: NodeId) -> Option<Stop> {
+        let now = clock::now();
+        if let Err(error) = instance.progress.check_deadline(leaf, now) {
+            return Some(Stop::Failed { node: error.node(), failure: error.into() });
+        }
+        let (_, duration) = self.own.filter(|(until, _)| *until <= now)?;
+        let error = ProgressError::TimedOut { node: leaf, duration };
+        Some(Stop::Failed { node: leaf, failure: error.into() })
+    }
 }
 
 fn values<'a>(instance: &'a Instance, leaf: NodeId, sql: &'a Sql) -> Values<'a> {
