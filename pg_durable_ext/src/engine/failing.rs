@@ -31,6 +31,8 @@ pub enum Stored {
     Settled { node: NodeId, root: NodeId },
     /// The instance has failed.
     End,
+    /// The failure has ended the last branch that was waited for, and with it the instance, which has completed.
+    Completed,
 }
 
 /// Says to `Progress` that a node has failed, in a transaction of its own and after a look at the rows as they are, and
@@ -58,6 +60,7 @@ fn fail_node(instance: &mut Instance, spi: &Session, failing: Failing) -> Result
     Ok(match instance.settle(spi, branch, next, Flush::AsRole)? {
         After::Held => Stored::Node,
         After::Next { next: Next::Failed { .. }, .. } => Stored::End,
+        After::Next { next: Next::Finished(_), .. } => Stored::Completed,
         After::Next { next: Next::Spawn { node: around, .. }, .. }
             if instance.progress.graph().is_within(node, around) =>
         {

@@ -196,6 +196,10 @@ impl Executor {
             (branch, next) = match after {
                 After::Next { branch, next } => (branch, next),
                 After::Fails { node, failure } => return Err(Stop::Failed { node, failure }),
+                // Given up while it was looked at: nobody counts on it any more, and others may have counted it as under way.
+                After::Parked { .. } if shmem::board().executors.is_abandoned(self.slot) => {
+                    return Err(Stop::Abandoned);
+                }
                 After::Parked { until } => {
                     self.set_timer(instance, branch, until);
                     return Ok(());
@@ -227,7 +231,7 @@ impl Executor {
                     return Ok(());
                 }
                 Next::Finished(_) => {
-                    wake::send(|board| board.waiters.note_completed(self.tenant.database, instance.number));
+                    self.tell_completed(instance.number);
                     return Ok(());
                 }
             };
@@ -367,7 +371,11 @@ impl Executor {
         let parent = graph.parent(root).unwrap_or(NodeId::ROOT);
         let is_sibling = |branch: u32| {
             let branch = NodeId(branch);
-            branch != outer && branch.index() < graph.len() && graph.is_within(branch, parent)
+            branch != outer
+                && branch.index() < graph.len()
+                && graph.is_within(branch, parent)
+                // What still runs in one that has failed is no sibling's any more.
+                && !instance.progress.has_failed_around(branch)
         };
         wake::send(|board| board.finish_branch(self.slot, target, is_sibling, clock::now()));
     }
@@ -397,6 +405,10 @@ impl Executor {
                     && abandoned.iter().any(|&root| graph.is_within(NodeId(branch), root))
             });
         }
+    }
+
+    fn tell_completed(&self, number: u64) {
+        wake::send(|board| board.waiters.note_completed(self.tenant.database, number));
     }
 
     fn tell_ended(&self, number: u64) {
@@ -492,6 +504,10 @@ impl Executor {
                 if failed != node {
                     self.push(target, None);
                 }
+            }
+            Ok(Stored::Completed) => {
+                self.forget_tries(target);
+                self.tell_completed(instance.number);
             }
             Ok(Stored::End) => {
                 pgrx::log!("pg_durable: instance {} failed at node {node}{why}", instance.id);

@@ -111,6 +111,11 @@ impl Progress {
         branches
     }
 
+    /// Whether a branch, or one around it, has failed without its siblings.
+    pub fn has_failed_around(&self, branch: NodeId) -> bool {
+        self.branches_to(branch).into_iter().any(|root| self.has_failed(root))
+    }
+
     /// The attempts that have failed since the last call.
     pub fn take_attempts(&mut self) -> Vec<Attempt> {
         std::mem::take(&mut self.attempts)
