@@ -5,6 +5,7 @@ use crate::{
     connection::{Backoff, Connection, Parameter, Session, Sessions, text},
     start::{Start, What},
     wait::Waiter,
+    write,
 };
 use serde::Serialize;
 use std::{sync::Arc, time::Duration};
@@ -155,9 +156,8 @@ impl Client {
     /// ```
     pub fn start<D: Define>(&self, definition: D, input: D::Input) -> Starting<D::Output> {
         let definition = definition.define();
-        let start = serde_json::to_value(&input)
-            .map_err(|error| StartError::Input(Arc::new(error)))
-            .and_then(|input| {
+        let start =
+            write::to_json(&input).map_err(|error| StartError::Input(Arc::new(error))).and_then(|input| {
                 let mut start = definition.workflow().to_start(Some(input))?;
                 start.label.get_or_insert_with(|| definition.name().to_owned());
                 Ok(start)
@@ -212,10 +212,9 @@ impl Client {
         version: Option<i32>,
         input: &(impl Serialize + ?Sized),
     ) -> Starting {
-        let start =
-            serde_json::to_value(input).map_err(|error| StartError::Input(Arc::new(error))).map(|input| {
-                Start { what: What::Registered { name, version, input }, label: None, idempotency_key: None }
-            });
+        let start = write::to_json(input).map_err(|error| StartError::Input(Arc::new(error))).map(|input| {
+            Start { what: What::Registered { name, version, input }, label: None, idempotency_key: None }
+        });
         Starting::new(self.clone(), start)
     }
 }

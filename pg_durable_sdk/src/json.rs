@@ -456,6 +456,13 @@ mod tests {
         check("1.10", "1.10".to_owned());
         check("7", serde_json::json!(7));
         check("0.1", serde_json::json!(0.1));
+        for float in [0.1 + 0.2, f64::MAX, f64::MIN_POSITIVE, 5e-324, 123_456.789e3, 1e23, -0.0] {
+            for text in [format!("{float:e}"), format!("{float:?}")] {
+                let plain = serde_json::Value::from(&value(&text));
+                assert_eq!(plain.as_f64(), Some(float), "{text}");
+                check(&text, float);
+            }
+        }
         for text in ["1234567890123.456789", "18446744073709551616", "1e+400"] {
             let plain = serde_json::Value::deserialize(&value(text)).expect("any value");
             assert_eq!(plain.as_str().map_or(plain.to_string(), str::to_owned), text);

@@ -132,6 +132,7 @@ mod typed;
 mod wait;
 mod watch;
 mod workflow;
+mod write;
 
 /// What the macros expand to calls this.
 #[doc(hidden)]

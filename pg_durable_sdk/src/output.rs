@@ -2,7 +2,7 @@
 
 use crate::{
     OutputError, ServerError, json,
-    read::{self, Row, Whole, rows_of},
+    read::{self, Column, Row, Whole, rows_of},
 };
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
@@ -87,7 +87,7 @@ impl Output {
     pub fn all<T: DeserializeOwned>(&self) -> Result<Vec<T>, OutputError> {
         match rows_of(&self.value) {
             Some(rows) => rows.iter().map(|row| T::deserialize(Row(row))).collect(),
-            None => Ok(vec![T::deserialize(&self.value).map_err(OutputError::shape)?]),
+            None => Ok(vec![T::deserialize(Column(&self.value))?]),
         }
     }
 
@@ -109,7 +109,7 @@ impl Output {
     pub fn one<T: DeserializeOwned>(&self) -> Result<T, OutputError> {
         match rows_of(&self.value) {
             Some(rows) => T::deserialize(read::only(rows)?),
-            None => T::deserialize(&self.value).map_err(OutputError::shape),
+            None => T::deserialize(Column(&self.value)),
         }
     }
 }

@@ -4,6 +4,7 @@ use crate::{
     Attempt, CancelError, Client, Failure, InstanceId, Output, ResultError, RunError, RunNode, ServerError,
     SignalError, Status, Watch,
     connection::{Backoff, text},
+    write,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use std::{fmt, marker::PhantomData};
@@ -123,7 +124,7 @@ impl<T> Run<T> {
     /// # }
     /// ```
     pub async fn signal(&self, name: &str, payload: &(impl Serialize + ?Sized)) -> Result<(), SignalError> {
-        let payload = serde_json::to_string(payload).map_err(SignalError::Payload)?;
+        let payload = write::to_json(payload).map_err(SignalError::Payload)?.to_string();
         let id = self.id.as_str();
         // Not sent twice: each would be kept.
         let sent = self.client.query(SIGNAL, &[text(&id), text(&name), text(&payload)]).await;
@@ -150,7 +151,7 @@ impl<T> Run<T> {
         name: &str,
         payload: &(impl Serialize + ?Sized),
     ) -> Result<(), SignalError> {
-        let payload = serde_json::to_string(payload).map_err(SignalError::Payload)?;
+        let payload = write::to_json(payload).map_err(SignalError::Payload)?.to_string();
         let id = self.id.as_str();
         let sent = tx.query_typed(SIGNAL, &[text(&id), text(&name), text(&payload)]).await;
         sent.map(drop).map_err(|error| self.not_signalled(error.into()))

@@ -5,6 +5,7 @@ use crate::{
     WorkflowError,
     fault::Misplaced,
     start::{Start, What},
+    write,
 };
 use pg_durable_graph::{Graph, explain, kind::Break, mermaid};
 use serde::Serialize;
@@ -398,7 +399,7 @@ impl<T> Workflow<T> {
     /// # workflow.graph().unwrap();
     /// ```
     pub fn input(mut self, input: &(impl Serialize + ?Sized)) -> Self {
-        self.settings.input = Some(serde_json::to_value(input).map_err(Arc::new));
+        self.settings.input = Some(write::to_json(input).map_err(Arc::new));
         self
     }
 

@@ -1,6 +1,6 @@
 //! SQL while it is put together from text and captures.
 
-use crate::{Step, fault::Misplaced};
+use crate::{Step, fault::Misplaced, write};
 use pg_durable_graph::NodeId;
 use serde::Serialize;
 use serde_json::Value;
@@ -161,7 +161,7 @@ impl Statement {
 
     /// A value, which is sent as a parameter.
     pub fn value<T: Serialize + ?Sized>(mut self, value: &T) -> Self {
-        match serde_json::to_value(value) {
+        match write::to_param(value) {
             Ok(value) => self.params.push(value),
             Err(error) => {
                 self.params.push(Value::Null);

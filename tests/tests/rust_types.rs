@@ -1,0 +1,150 @@
+//! Values of Rust's types: they arrive as what they are in the column that docs/rust.md names for them, and come back.
+
+#[path = "sdk/kit.rs"]
+mod kit;
+
+use std::collections::HashMap;
+use std::fmt::Debug;
+
+use kit::{Aside, run};
+use pg_durable_sdk::{Client, Output, Step, Workflow, sql};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+/// What the steps of a [`check`] find as `$input`.
+#[derive(Serialize)]
+struct Input<T> {
+    value: T,
+    some: Option<T>,
+    none: Option<T>,
+}
+
+/// A row that has the value beside others.
+#[derive(Debug, Deserialize)]
+struct Row<T> {
+    value: T,
+    some: Option<T>,
+    none: Option<T>,
+}
+
+/// A value, captured and as a part of the input, in a column of the type; a step refers to it there; and read again in all ways.
+async fn check<T>(
+    (client, session): (&Client, &Aside),
+    (sql_type, text): (&str, &str),
+    value: &T,
+    captured: Step,
+    (referred, read): (impl FnOnce(&Step<T>) -> Step, Reader<T>),
+) -> Result<(), String>
+where
+    T: Serialize + Debug,
+{
+    session.run(&format!("DROP TABLE IF EXISTS cell; CREATE TABLE cell (way text, v {sql_type})"));
+    let input = Input { value, some: Some(value), none: None };
+    let one = sql("SELECT v FROM cell WHERE way = 'captured'").named("one").returns::<T>();
+    let none = sql("SELECT v FROM cell WHERE way = 'none' LIMIT 1");
+    let workflow = Workflow::new()
+        .input(&input)
+        .step(captured)
+        .step(sql(
+            "INSERT INTO cell VALUES ('part', $input.value), ('some part', $input.some?), ('none', $input.none?)",
+        ))
+        .step(&one)
+        .step(referred(&one))
+        .fan_out([
+            sql("SELECT v FROM cell WHERE way = 'captured'"),
+            sql("SELECT v FROM cell WHERE way = 'captured'"),
+            none,
+            sql("SELECT v FROM cell WHERE false"),
+            sql("SELECT v FROM cell WHERE way IN ('captured', 'part')"),
+            sql("SELECT c.v AS value, c.v AS some, n.v AS none FROM cell c, cell n WHERE c.way = 'captured' AND n.way = 'none' LIMIT 1"),
+            sql("SELECT c.v AS a, n.v AS b FROM cell c, cell n WHERE c.way = 'captured' AND n.way = 'none' LIMIT 1"),
+        ]);
+    let graph = workflow.graph().map_err(|error| error.to_string())?;
+    let notes =
+        client.check(&workflow).await.map_err(|error| format!("check: {error}\n{}", graph.to_json()))?;
+    if !notes.is_empty() {
+        return Err(format!("check: {notes:?}"));
+    }
+    let started = workflow.start(client).await.map_err(|error| error.to_string())?;
+    let output: Output = started.result().await.map_err(|error| error.to_string())?;
+    let stored = session.value("SELECT string_agg(way || ': ' || v::text, E'\\n' ORDER BY way) FROM cell");
+    let expected = ["captured", "part", "referred", "some", "some part"].map(|way| format!("{way}: {text}"));
+    if stored != expected.join("\n") {
+        return Err(format!("stored is\n{stored}\nand not {text}"));
+    }
+    read(&output, value)
+}
+
+/// Compares what is read of an output with the value: by what they look like, since a NaN is not equal to itself.
+type Reader<T> = fn(&Output, &T) -> Result<(), String>;
+
+fn alone<T: DeserializeOwned + Debug>(output: &Output, value: &T) -> Result<(), String> {
+    type Read<T> = (T, Option<T>, Option<T>, Option<T>, Vec<T>, Row<T>, (T, Option<T>));
+    let read: Read<T> = output.read().map_err(|error| format!("{}: {output}", chain(&error)))?;
+    let value = format!("{value:?}");
+    let expected = format!(
+        "({value}, Some({value}), None, None, [{value}, {value}], Row {{ value: {value}, some: Some({value}), none: None }}, ({value}, None))"
+    );
+    if format!("{read:?}") == expected { Ok(()) } else { Err(format!("read is {read:?}")) }
+}
+
+/// The same of a list or tuple, which by itself would be one of rows or columns.
+fn inside<T: DeserializeOwned + Debug>(output: &Output, value: &T) -> Result<(), String> {
+    type Read<T> = ((), (), (), (), Vec<T>, Row<T>, (T, Option<T>));
+    let read: Read<T> = output.read().map_err(|error| format!("{}: {output}", chain(&error)))?;
+    let value = format!("{value:?}");
+    let expected = format!(
+        "((), (), (), (), [{value}, {value}], Row {{ value: {value}, some: Some({value}), none: None }}, ({value}, None))"
+    );
+    if format!("{read:?}") == expected { Ok(()) } else { Err(format!("read is {read:?}")) }
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let sources = std::iter::successors(Some(error), |error| error.source());
+    sources.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+/// Checks each value, of its type, in a column of the SQL type, where it is to have this text. Which type a capture has is
+/// only known where it is written, so this is no function.
+macro_rules! check_all {
+    ($place:expr, $read:ident; $($type:ty = $value:expr => $sql:literal $text:expr;)+) => {{
+        let mut wrong = Vec::new();
+        $(
+            let value: $type = $value;
+            let (some, none): (_, Option<$type>) = (Some(&value), None);
+            let captured = sql!("INSERT INTO cell VALUES ('captured', {value}), ('some', {some}), ('none', {none})");
+            let referred = |one: &Step<$type>| sql!("INSERT INTO cell VALUES ('referred', {one})");
+            if let Err(error) = check($place, ($sql, $text), &value, captured, (referred, $read)).await {
+                wrong.push(format!("{} in {}: {error}", stringify!($type), $sql));
+            }
+        )+
+        assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+    }};
+}
+
+#[test]
+fn floats_that_json_has_no_numbers_for_arrive() {
+    run("rust_floats", async |client, session| {
+        check_all! { (&client, session), alone;
+            f64 = f64::NAN => "double precision" "NaN";
+            f64 = f64::INFINITY => "double precision" "Infinity";
+            f64 = f64::NEG_INFINITY => "numeric" "-Infinity";
+            f32 = f32::NAN => "real" "NaN";
+            f32 = 1.1 => "double precision" "1.1";
+            f32 = 1.1 => "numeric" "1.1";
+            f64 = 0.1 + 0.2 => "double precision" "0.30000000000000004";
+            f64 = 1.7976931348623157e308 => "double precision" "1.7976931348623157e+308";
+        }
+        check_all! { (&client, session), inside;
+            Vec<f64> = vec![f64::NAN, -1.5, f64::INFINITY] => "double precision[]" "{NaN,-1.5,Infinity}";
+        }
+        check_all! { (&client, session), alone;
+            HashMap<String, f64> = HashMap::from([("a".to_owned(), f64::NAN)]) => "jsonb" r#"{"a": "NaN"}"#;
+        }
+        // A document has no sign of zero; a parameter has.
+        let zero = -0.0_f64;
+        let signed = Workflow::new().step(sql!("SELECT {zero}::float8 AS v").returns::<f64>());
+        let signed = signed.start(&client).await.expect("it starts").result().await.expect("it completes");
+        assert_eq!(signed.to_bits(), zero.to_bits());
+    });
+}
