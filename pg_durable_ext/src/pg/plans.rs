@@ -61,8 +61,18 @@ pub(super) unsafe fn plan_source(
         Typing::ByContext => (0, value::own_type(&parameter.value).to_u32()),
     });
     let key = PlanKey { sql: text.sql.clone(), place, types: types.collect() };
+    let is_typed = parameters.iter().all(|parameter| parameter.typing != Typing::ByContext);
+    let mut is_outdated = false;
     if let Some(known) = PLANS.with_borrow(|plans| plans.kept.get(&key).cloned()) {
-        return Some(known);
+        // SAFETY: a kept plan lives until it is dropped here or below.
+        is_outdated = !is_typed && unsafe { !(*known.0).is_valid };
+        if !is_outdated {
+            return Some(known);
+        }
+        // The server would analyse it anew with the types that the context had; a column may have another now.
+        PLANS.with_borrow_mut(|plans| plans.kept.remove(&key));
+        // SAFETY: no portal uses a kept plan between statements.
+        unsafe { pg_sys::DropCachedPlan(known.0) }
     }
     let mut hasher = std::hash::DefaultHasher::new();
     key.hash(&mut hasher);
@@ -74,12 +84,11 @@ pub(super) unsafe fn plan_source(
         }
         plans.seen.insert(hash) || plans.unfit.contains(&hash)
     });
-    if is_new {
+    if is_new && !is_outdated {
         return None;
     }
     // SAFETY: as PREPARE does: create, complete, save. A failure on the way leaves it in the transaction's memory.
     let kept = unsafe {
-        let is_typed = parameters.iter().all(|parameter| parameter.typing != Typing::ByContext);
         let (raw, sql, types, sources) = if is_typed {
             let types = parameters.iter().map(|parameter| match parameter.typing {
                 Typing::Known(type_oid) => type_oid,
