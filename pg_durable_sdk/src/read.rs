@@ -10,9 +10,15 @@ use crate::{
 };
 use serde::{
     Deserializer,
-    de::{DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor, value::BorrowedStrDeserializer},
+    de::{
+        DeserializeSeed, EnumAccess, Error as _, MapAccess, SeqAccess, VariantAccess, Visitor,
+        value::BorrowedStrDeserializer,
+    },
     forward_to_deserialize_any,
 };
+use std::marker::PhantomData;
+
+mod bytes;
 
 /// The newtype by which [`Output`](crate::Output) asks for the whole result, unread.
 pub(crate) const WHOLE: &str = "$pg_durable_sdk::Output";
@@ -71,6 +77,11 @@ impl<'de> Row<'de> {
                 Err(OutputError::custom(format!("the row has {count} columns, where one value is wanted")))
             }
         }
+    }
+
+    /// The only column, where that is a `bytea`.
+    fn only_bytes(self) -> Option<Vec<u8>> {
+        self.only_column().ok().and_then(|(_, column)| column.as_bytes())
     }
 
     fn is_null(self) -> bool {
@@ -194,6 +205,9 @@ impl<'de> Deserializer<'de> for Whole<'de> {
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, OutputError> {
         match (rows_of(self.0), self.0) {
+            (Some([row]), _) if let Some(bytes) = Row(row).only_bytes() => {
+                bytes::visit_or(Row(row), &bytes, visitor)
+            }
             (Some(rows), _) => visit_all(rows.iter().map(Row), visitor),
             (None, Value::Array(results)) => visit_all(results.iter().map(Whole), visitor),
             (None, _) => Column(self.0).deserialize_seq(visitor),
@@ -256,6 +270,9 @@ impl<'de> Deserializer<'de> for Row<'de> {
         match self.only_column() {
             Ok((name, column @ Column(Value::Array(_)))) => {
                 column.deserialize_seq(visitor).map_err(|error| error.within(name))
+            }
+            Ok((name, column)) if let Some(bytes) = column.as_bytes() => {
+                bytes::visit_or(column, &bytes, visitor).map_err(|error| error.within(name))
             }
             Ok(_) | Err(_) => {
                 let columns = self.columns()?.iter().map(|(name, value)| Named(name, Column(value)));
@@ -349,7 +366,54 @@ impl<'de> Deserializer<'de> for Column<'de> {
         visitor.visit_newtype_struct(self)
     }
 
-    forward_to_deserialize_any! { seq tuple tuple_struct map struct }
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, OutputError> {
+        match self.as_bytes() {
+            Some(bytes) => bytes::visit(&bytes, visitor),
+            None => self.deserialize_any(visitor),
+        }
+    }
+
+    fn deserialize_tuple<V: Visitor<'de>>(self, _len: usize, visitor: V) -> Result<V::Value, OutputError> {
+        self.deserialize_seq(visitor)
+    }
+
+    tuple_structs_as_tuples! {}
+
+    fn deserialize_bytes<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, OutputError> {
+        match (self.0, self.as_bytes()) {
+            (_, Some(bytes)) => visitor.visit_byte_buf(bytes),
+            // A text has bytes in some encoding: which, only SQL can say.
+            (Value::String(_), None) => {
+                Err(OutputError::custom("a text is no bytes: select it as bytea, convert_to(…, 'UTF8')"))
+            }
+            (_, None) => self.deserialize_any(visitor),
+        }
+    }
+
+    fn deserialize_byte_buf<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, OutputError> {
+        self.deserialize_bytes(visitor)
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, OutputError> {
+        match self.0 {
+            Value::String(variant) => visitor.visit_enum(BorrowedStrDeserializer::new(variant)),
+            Value::Object(members)
+                if let (Some((name, content)), 1) = (members.iter().next(), members.len()) =>
+            {
+                visitor.visit_enum(Variant { name, content: Column(content) })
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
+                self.0.deserialize_enum(name, variants, visitor).map_err(OutputError::shape)
+            }
+        }
+    }
+
+    forward_to_deserialize_any! { map struct }
 
     numbers! {
         deserialize_i8: i8, visit_i8;
@@ -367,10 +431,47 @@ impl<'de> Deserializer<'de> for Column<'de> {
     }
 
     plain! {
-        deserialize_bool() deserialize_char() deserialize_str() deserialize_string() deserialize_bytes()
-        deserialize_byte_buf() deserialize_identifier() deserialize_ignored_any() deserialize_unit()
-        deserialize_unit_struct(name: &'static str)
-        deserialize_enum(name: &'static str, variants: &'static [&'static str])
+        deserialize_bool() deserialize_char() deserialize_str() deserialize_string() deserialize_identifier()
+        deserialize_ignored_any() deserialize_unit() deserialize_unit_struct(name: &'static str)
+    }
+}
+
+/// An enum's variant with something in it: `{"variant": content}`.
+struct Variant<'de> {
+    name: &'de str,
+    content: Column<'de>,
+}
+
+impl<'de> EnumAccess<'de> for Variant<'de> {
+    type Error = OutputError;
+    type Variant = Self;
+
+    fn variant_seed<V: DeserializeSeed<'de>>(self, seed: V) -> Result<(V::Value, Self), OutputError> {
+        Ok((seed.deserialize(BorrowedStrDeserializer::<OutputError>::new(self.name))?, self))
+    }
+}
+
+impl<'de> VariantAccess<'de> for Variant<'de> {
+    type Error = OutputError;
+
+    fn unit_variant(self) -> Result<(), OutputError> {
+        self.newtype_variant_seed(PhantomData)
+    }
+
+    fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, OutputError> {
+        seed.deserialize(self.content).map_err(|error| error.within(self.name))
+    }
+
+    fn tuple_variant<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, OutputError> {
+        self.content.deserialize_tuple(len, visitor).map_err(|error| error.within(self.name))
+    }
+
+    fn struct_variant<V: Visitor<'de>>(
+        self,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, OutputError> {
+        self.content.deserialize_struct("", fields, visitor).map_err(|error| error.within(self.name))
     }
 }
 
@@ -477,196 +578,4 @@ impl serde::de::Error for OutputError {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::Output;
-    use serde::Deserialize;
-    use serde_json::json;
-
-    #[derive(Debug, PartialEq, Deserialize)]
-    struct Hold {
-        id: i64,
-        amount: Option<f64>,
-    }
-
-    #[derive(Debug, PartialEq, Deserialize)]
-    struct Id(i64);
-
-    #[derive(Debug, PartialEq, Deserialize)]
-    #[serde(tag = "kind", rename_all = "lowercase")]
-    enum Paid {
-        Card { last: u16 },
-        Cash,
-    }
-
-    #[derive(Debug, PartialEq, Deserialize)]
-    #[serde(untagged)]
-    enum Either {
-        Number(i64),
-        Text(String),
-    }
-
-    #[derive(Debug, PartialEq, Deserialize)]
-    #[serde(rename_all = "lowercase")]
-    enum State {
-        Open,
-        Shipped,
-    }
-
-    fn rows(rows: serde_json::Value) -> serde_json::Value {
-        let count = rows.as_array().map_or(0, Vec::len);
-        json!({"rows": rows, "row_count": count})
-    }
-
-    #[track_caller]
-    fn check<T: for<'de> Deserialize<'de> + PartialEq + std::fmt::Debug>(
-        result: serde_json::Value,
-        expected: T,
-    ) {
-        let result = Value::from(result);
-        assert_eq!(T::deserialize(Whole(&result)).expect("it fits"), expected);
-    }
-
-    #[track_caller]
-    fn refuse<T: for<'de> Deserialize<'de> + std::fmt::Debug>(result: serde_json::Value, message: &str) {
-        let result = Value::from(result);
-        let error = T::deserialize(Whole(&result)).expect_err("it does not fit");
-        let source = std::error::Error::source(&error).map_or(error.to_string(), ToString::to_string);
-        assert_eq!(source, message);
-    }
-
-    #[test]
-    fn one_row_is_read_by_its_columns() {
-        check(rows(json!([{"id": 7, "amount": "19.90"}])), Hold { id: 7, amount: Some(19.9) });
-        check(rows(json!([{"id": "7", "amount": null}])), Hold { id: 7, amount: None });
-        check(rows(json!([{"id": 7, "x": 1}])), json!({"id": 7, "x": 1}));
-        check(
-            rows(json!([{"id": 7, "x": 1}])),
-            std::collections::BTreeMap::from([("id".to_owned(), 7), ("x".to_owned(), 1)]),
-        );
-        refuse::<Hold>(rows(json!([])), "the result has 0 rows, not one");
-        refuse::<Hold>(rows(json!([{"id": 1}, {"id": 2}])), "the result has 2 rows, not one");
-        refuse::<Hold>(rows(json!([{"amount": 1}])), "missing field `id`");
-    }
-
-    #[test]
-    fn one_column_is_read_as_its_value() {
-        check(rows(json!([{"n": 7}])), 7_i64);
-        check(rows(json!([{"n": "7"}])), 7_u8);
-        check(rows(json!([{"n": "7"}])), "7".to_owned());
-        check(rows(json!([{"n": 7}])), Id(7));
-        check(rows(json!([{"state": "shipped"}])), State::Shipped);
-        check(rows(json!([{"doc": {"id": 7}}])), Hold { id: 7, amount: None });
-        check(rows(json!([{"pair": [1, 2]}])), (1, 2));
-        refuse::<i64>(rows(json!([{"n": "x"}])), "invalid type: string \"x\", expected i64");
-        refuse::<i64>(rows(json!([{"a": 1, "b": 2}])), "the row has 2 columns, where one value is wanted");
-        refuse::<State>(
-            rows(json!([{"state": "lost"}])),
-            "unknown variant `lost`, expected `open` or `shipped`",
-        );
-    }
-
-    #[test]
-    fn a_sequence_is_all_rows_and_an_option_none_or_one() {
-        check(rows(json!([{"id": 1}, {"id": 2}])), vec![Id(1), Id(2)]);
-        check(rows(json!([{"ids": [1, 2]}])), vec![vec![1, 2]]);
-        check::<Vec<Hold>>(rows(json!([])), vec![]);
-        check::<Option<Hold>>(rows(json!([])), None);
-        check(rows(json!([{"id": 1, "amount": 2}])), Some(Hold { id: 1, amount: Some(2.0) }));
-        check::<Option<i64>>(rows(json!([{"max": null}])), None);
-        check(rows(json!([{"max": 3}])), Some(3));
-        refuse::<Option<i64>>(rows(json!([{"n": 1}, {"n": 2}])), "the result has 2 rows, not one");
-    }
-
-    #[test]
-    fn a_fan_out_is_its_branches_and_the_rest_a_document() {
-        let branches = json!([rows(json!([{"id": 1}])), rows(json!([{"n": 2}, {"n": 3}])), {"slept": true}]);
-        #[derive(Debug, PartialEq, Deserialize)]
-        struct Slept {
-            slept: bool,
-        }
-        check(branches.clone(), (Hold { id: 1, amount: None }, vec![2, 3], Slept { slept: true }));
-        refuse::<(Hold, Vec<i64>)>(branches.clone(), "invalid length 3, expected 2 elements in sequence");
-        check(branches.clone(), ());
-        check(branches.clone(), Output::new(branches.into()));
-        check(json!([rows(json!([{"n": 1}])), rows(json!([{"n": 2}]))]), vec![1, 2]);
-        check::<Option<Slept>>(json!(null), None);
-        check(json!("done"), "done".to_owned());
-        let inner = rows(json!([{"n": 2}]));
-        check(json!([rows(json!([{"n": 1}])), inner.clone()]), (1, Output::new(inner.into())));
-    }
-
-    #[test]
-    fn what_asks_for_anything_gets_the_only_column() {
-        check(rows(json!([{"jsonb": {"a": [1]}}])), json!({"a": [1]}));
-        check(rows(json!([{"n": 7}])), json!(7));
-        check::<Option<serde_json::Value>>(rows(json!([{"n": null}])), None);
-        check(rows(json!([{"p": {"kind": "card", "last": 1234}}])), Paid::Card { last: 1234 });
-        check(rows(json!([{"kind": "card", "last": 1234}])), Paid::Card { last: 1234 });
-        check(rows(json!([{"p": {"kind": "cash"}}])), Some(Paid::Cash));
-        check(rows(json!([{"n": 7}, {"n": "x"}])), vec![Either::Number(7), Either::Text("x".to_owned())]);
-    }
-
-    #[test]
-    fn a_tuple_is_the_columns_of_a_row_in_their_order() {
-        check(rows(json!([{"a": 7, "b": "x"}])), (7_i64, "x".to_owned()));
-        check(
-            rows(json!([{"a": 7, "b": "x"}, {"a": 8, "b": null}])),
-            vec![(7, Some("x".to_owned())), (8, None)],
-        );
-        check::<Option<(i64, String)>>(rows(json!([])), None);
-        check(rows(json!([{"n": "170141183460469231731687303715884105727"}])), i128::MAX);
-        refuse::<(i64, i64)>(rows(json!([{"a": 1}])), "invalid length 1, expected a tuple of size 2");
-        refuse::<(i64, i64)>(
-            rows(json!([{"a": 1, "b": 2, "c": 3}])),
-            "invalid length 3, expected 2 elements in sequence",
-        );
-    }
-
-    #[test]
-    fn numbers_are_read_digit_by_digit_and_columns_in_their_order() {
-        let result =
-            r#"{"rows":[{"b":1234567890123.456789,"a":18446744073709551616,"c":1.10}],"row_count":1}"#;
-        let result = Value::parse(result).expect("JSON");
-        let text = <(String, String, String)>::deserialize(Whole(&result)).expect("it fits");
-        assert_eq!(text, ("1234567890123.456789".into(), "18446744073709551616".into(), "1.10".into()));
-        let numbers = <(f64, i128, f64)>::deserialize(Whole(&result)).expect("it fits");
-        assert_eq!(numbers, (1_234_567_890_123.456_8, 18_446_744_073_709_551_616, 1.1));
-        let output = Output::deserialize(Whole(&result)).expect("it fits");
-        assert_eq!(output, Output::new(result));
-        assert!(
-            output.to_string().contains(r#"{"b":1234567890123.456789,"a":18446744073709551616,"c":1.10}"#)
-        );
-    }
-
-    #[test]
-    fn a_map_is_a_row_or_the_document_in_it() {
-        let map = std::collections::HashMap::from([("a".to_owned(), 1), ("b".to_owned(), 2)]);
-        check(rows(json!([{"a": 1, "b": 2}])), map.clone());
-        check(rows(json!([{"doc": {"a": 1, "b": 2}}])), map);
-    }
-
-    #[test]
-    fn an_error_tells_where_it_is() {
-        #[derive(Debug, Deserialize)]
-        #[allow(dead_code, reason = "only read")]
-        struct Order {
-            id: i64,
-            items: Vec<Hold>,
-        }
-        #[track_caller]
-        fn path<T: for<'de> Deserialize<'de> + std::fmt::Debug>(result: serde_json::Value, expected: &str) {
-            let result = Value::from(result);
-            let error = T::deserialize(Whole(&result)).expect_err("it does not fit");
-            assert_eq!(error.to_string(), format!("the result does not fit the type{expected}"));
-        }
-        path::<Order>(rows(json!([{"id": "x", "items": []}])), " at id");
-        path::<Vec<Order>>(
-            rows(json!([{"id": 1, "items": []}, {"id": 1, "items": [{"id": 1}, {"id": true}]}])),
-            " at [1].items[1].id",
-        );
-        path::<i64>(rows(json!([{"n": "x"}])), " at n");
-        path::<(i64, i64)>(rows(json!([{"m": 1, "n": "x"}])), " at n");
-        path::<Order>(rows(json!([{"id": 1}])), "");
-    }
-}
+mod tests;

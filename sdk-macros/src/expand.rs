@@ -42,7 +42,7 @@ pub fn workflow(
             #[allow(unused_imports, unused_qualifications, clippy::all, clippy::pedantic, clippy::nursery)]
             fn __graph() -> ::pg_durable_sdk::Workflow<#output> {
                 use ::pg_durable_sdk::__private::{
-                    AnyFields as _, AnyType as _, InstantType as _, ListType as _, NullableType as _, ReadFields as _, SchemaFields as _,
+                    AnyFields as _, AnyType as _, CastType as _, InstantType as _, ListType as _, NullableType as _, ReadFields as _, SchemaFields as _,
                     SqlType as _,
                 };
                 // Always the same, and asked for by every start.
@@ -231,7 +231,10 @@ fn piece(statement: TokenStream, piece: &Piece) -> TokenStream {
                 let cast = optional(cast.then_some("jsonb"));
                 return quote!(#statement.reference(#path, #nullable, #cast));
             };
-            let cast = optional(cast.then(|| quote!((&#probe).sql_type())));
+            let cast = match cast {
+                true => optional(Some(quote!((&#probe).sql_type()))),
+                false => quote!((&#probe).cast()),
+            };
             quote!(#statement.reference(#path, #nullable | (&#probe).is_nullable(), #cast))
         }
         Piece::Input { nullable, probe } => {

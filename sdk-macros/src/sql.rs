@@ -321,16 +321,21 @@ fn step(template: &Template) -> TokenStream {
                 #captured.__capture(
                     #statement, #name, &[#(#members),*], |#value| #way,
                     (&#captured.__type_at(|#value| #way)).is_nullable(),
+                    (&#captured.__type_at(|#value| #way)).cast(),
                 )
             }
         }
         Piece::Capture(Capture::Value(expr)) => {
-            quote_spanned!(template.span=> #statement.value(&(#expr)))
+            let value = Ident::new("value", Span::mixed_site());
+            let cast = quote!(|#value| (&::pg_durable_sdk::__private::type_of(#value)).cast());
+            quote_spanned!(template.span=> #statement.value_of(&(#expr), #cast))
         }
     });
     quote! {{
         #[allow(unused_imports)]
-        use ::pg_durable_sdk::__private::{AnyType as _, CaptureStep as _, CaptureValue as _, NullableType as _};
+        use ::pg_durable_sdk::__private::{
+            AnyType as _, CaptureStep as _, CaptureValue as _, CastType as _, NullableType as _,
+        };
         #statement.sql()
     }}
 }

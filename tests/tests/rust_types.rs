@@ -6,8 +6,9 @@ mod kit;
 use std::collections::HashMap;
 use std::fmt::Debug;
 
+use bytes::Bytes;
 use kit::{Aside, run};
-use pg_durable_sdk::{Client, Output, Step, Workflow, sql};
+use pg_durable_sdk::{Client, JsonSchema, Output, Step, Workflow, sql, workflow};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -146,5 +147,73 @@ fn floats_that_json_has_no_numbers_for_arrive() {
         let signed = Workflow::new().step(sql!("SELECT {zero}::float8 AS v").returns::<f64>());
         let signed = signed.start(&client).await.expect("it starts").result().await.expect("it completes");
         assert_eq!(signed.to_bits(), zero.to_bits());
+    });
+}
+
+#[derive(Clone, Serialize, Deserialize, JsonSchema)]
+struct Parcel {
+    payload: Vec<u8>,
+    key: [u8; 2],
+    none: Option<Vec<u8>>,
+}
+
+/// Whole, as a part, of a signal and of a result: each is a `bytea` where nothing around it says so.
+#[workflow(name = "bytes.parts")]
+async fn parts(parcel: Parcel) -> Result<Vec<u8>> {
+    let sent: Vec<u8> = signal("payload").await?;
+    let part: Parcel = signal("part").await?;
+    let hex: String = sql!(
+        "SELECT encode({parcel.payload} || {parcel.key} || {sent} || {part.payload}, 'hex') || ({parcel.none} IS NULL)"
+    )
+    .await?;
+    let bytes: Bytes = sql!("SELECT {parcel.payload} || convert_to({hex}, 'UTF8') AS b").await?;
+    let all: Vec<u8> = sql!("SELECT {bytes}").await?;
+    Ok(all)
+}
+
+#[workflow(name = "bytes.whole")]
+async fn whole(payload: Vec<u8>) -> Result<Vec<u8>> {
+    let again: Vec<u8> = sql!("SELECT {payload}").await?;
+    Ok(again)
+}
+
+#[test]
+fn bytes_arrive_as_bytea() {
+    run("rust_bytes", async |client, session| {
+        check_all! { (&client, session), alone;
+            Vec<u8> = vec![0, 255, 16] => "bytea" r"\x00ff10";
+            Vec<u8> = vec![] => "bytea" r"\x";
+            [u8; 3] = [0, 255, 16] => "bytea" r"\x00ff10";
+            Box<[u8]> = Box::new([7]) => "bytea" r"\x07";
+            Bytes = Bytes::from_static(&[0, 255, 16]) => "bytea" r"\x00ff10";
+        }
+        check_all! { (&client, session), inside;
+            Vec<Vec<u8>> = vec![vec![0, 255], vec![]] => "bytea[]" r#"{"\\x00ff","\\x"}"#;
+            Vec<Bytes> = vec![Bytes::from_static(&[0, 255])] => "bytea[]" r#"{"\\x00ff"}"#;
+            Vec<i16> = vec![0, 255] => "smallint[]" "{0,255}";
+        }
+        let bytes = |bytes: &[u8]| bytes.to_vec();
+        let parcel = Parcel { payload: bytes(&[0, 255]), key: [1, 2], none: None };
+        assert_eq!(client.check(parts).await.expect("it is right"), []);
+        let started = client.start(parts, parcel).await.expect("it starts");
+        started.signal("payload", &bytes(&[3])).await.expect("it is sent");
+        let part = Parcel { payload: bytes(&[4]), key: [0, 0], none: None };
+        started.signal("part", &part).await.expect("it is sent");
+        let result = started.result().await.expect("it completes");
+        assert_eq!(result, [&[0, 255], &b"00ff01020304true"[..]].concat());
+
+        assert_eq!(client.check(whole).await.expect("it is right"), []);
+        let result = client.start(whole, bytes(&[0, 255])).await.expect("it starts").result().await;
+        assert_eq!(result.expect("it completes"), [0, 255]);
+
+        // Nothing else is taken for bytes.
+        let numbers = vec![1, 300];
+        let wrong = Workflow::new().step(sql!("SELECT {numbers}::bytea"));
+        let failed =
+            wrong.start(&client).await.expect("it starts").result().await.expect_err("300 is no byte");
+        assert_eq!(failed.sqlstate(), Some("22P02"));
+        let text = Workflow::new().step(sql("SELECT 'text' AS t").returns::<Bytes>());
+        let failed = text.start(&client).await.expect("it starts").result().await.expect_err("it is a text");
+        assert!(chain(&failed).contains("at t: a text is no bytes"), "{}", chain(&failed));
     });
 }

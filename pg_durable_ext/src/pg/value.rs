@@ -536,6 +536,9 @@ fn input_text(value: &Value, facts: &TypeFacts) -> String {
             text.push('}');
             text
         }
+        (Form::Text, Value::Array(numbers)) if facts.base == pg_sys::BYTEAOID => {
+            hex(numbers).unwrap_or_else(|| no_bytes())
+        }
         (Form::Composite, Value::Object(fields)) => {
             let types = field_types(facts.base);
             let mut text = String::from("(");
@@ -556,6 +559,26 @@ fn input_text(value: &Value, facts: &TypeFacts) -> String {
     }
 }
 
+/// A list of bytes, as JSON has them, in the form that `bytea` reads.
+fn hex(numbers: &[Value]) -> Option<String> {
+    let mut text = String::with_capacity(2 + 2 * numbers.len());
+    text.push_str(r"\x");
+    for number in numbers {
+        let byte = number.as_u64().and_then(|number| u8::try_from(number).ok())?;
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    Some(text)
+}
+
+fn no_bytes() -> ! {
+    pgrx::ereport!(
+        ERROR,
+        pgrx::PgSqlErrorCode::ERRCODE_INVALID_TEXT_REPRESENTATION,
+        "a JSON array is bytea only where all its elements are whole numbers from 0 to 255"
+    );
+}
+
 fn write_elements(text: &mut String, elements: &[Value], facts: &TypeFacts) {
     for (place, element) in elements.iter().enumerate() {
         if place > 0 {
@@ -563,6 +586,12 @@ fn write_elements(text: &mut String, elements: &[Value], facts: &TypeFacts) {
         }
         match element {
             Value::Null => text.push_str("NULL"),
+            Value::Array(inner)
+                if facts.base == pg_sys::BYTEAOID
+                    && let Some(bytes) = hex(inner) =>
+            {
+                push_quoted(text, &bytes);
+            }
             Value::Array(inner) if !matches!(facts.form, Form::Json | Form::Jsonb) => {
                 text.push('{');
                 write_elements(text, inner, facts);

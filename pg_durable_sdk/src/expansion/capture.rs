@@ -23,6 +23,7 @@ pub trait CaptureStep {
         members: &[&str],
         way: fn(&Self::Result) -> &B,
         is_nullable: bool,
+        cast: Option<&'static str>,
     ) -> Statement;
 
     /// The type at the end of the way.
@@ -41,10 +42,11 @@ impl<T> CaptureStep for Captured<'_, Step<T>> {
         members: &[&str],
         _: fn(&T) -> &B,
         is_nullable: bool,
+        cast: Option<&'static str>,
     ) -> Statement {
         let name = self.0.captured_from(variable);
         let path = std::iter::once(&name).chain(members).copied().collect::<Vec<_>>().join(".");
-        statement.reference(&path, is_nullable, None)
+        statement.reference(&path, is_nullable, cast)
     }
 }
 
@@ -58,8 +60,9 @@ impl<T> CaptureStep for Captured<'_, &Step<T>> {
         members: &[&str],
         way: fn(&T) -> &B,
         is_nullable: bool,
+        cast: Option<&'static str>,
     ) -> Statement {
-        Captured(*self.0).__capture(statement, variable, members, way, is_nullable)
+        Captured(*self.0).__capture(statement, variable, members, way, is_nullable, cast)
     }
 }
 
@@ -74,6 +77,7 @@ impl<F: Fn() -> ThisRun> CaptureStep for Captured<'_, F> {
         _: &[&str],
         _: fn(&ThisRun) -> &B,
         _: bool,
+        _: Option<&'static str>,
     ) -> Statement {
         // Nothing else of it can be captured.
         statement.run_id()
@@ -93,6 +97,7 @@ pub trait CaptureValue {
         members: &[&str],
         way: fn(&Self::Value) -> &B,
         is_nullable: bool,
+        cast: Option<&'static str>,
     ) -> Statement;
 
     /// The type at the end of the way.
@@ -111,7 +116,8 @@ impl<T: ?Sized> CaptureValue for &Captured<'_, T> {
         _: &[&str],
         way: fn(&T) -> &B,
         _: bool,
+        cast: Option<&'static str>,
     ) -> Statement {
-        statement.value(way(self.0))
+        statement.value_as(way(self.0), cast)
     }
 }

@@ -3,6 +3,7 @@
 #![allow(missing_docs, reason = "hidden, and called by our own macros only")]
 
 mod capture;
+mod cast;
 mod definition;
 pub mod duration;
 mod mirror;
@@ -14,6 +15,7 @@ mod statement;
 pub mod words;
 
 pub use capture::{CaptureStep, CaptureValue, Captured};
+pub use cast::CastType;
 pub use definition::name;
 pub use mirror::{BodyResult, block, chosen, first_of, result};
 pub use moment::Moment;

@@ -4,7 +4,7 @@
 //! gets. They are traits, and no methods of their own of each `Probe<…>`, so that the compiler has nothing to add
 //! where it could not find the type.
 
-use super::shape;
+use super::{cast::BYTES, shape};
 use chrono::{DateTime, NaiveDate, NaiveDateTime, TimeZone};
 use schemars::JsonSchema;
 use serde::{Serialize, de::DeserializeOwned};
@@ -103,6 +103,10 @@ pub trait AnyType {
         None
     }
 
+    fn cast(&self) -> Option<&'static str> {
+        None
+    }
+
     fn is_instant(&self) -> bool {
         false
     }
@@ -194,9 +198,44 @@ macro_rules! sql_types {
 
 sql_types! {
     "boolean": bool;
-    "bigint": i8, i16, i32, i64, u8, u16, u32, u64, isize, usize;
+    "bigint": i8, i16, i32, i64, u16, u32, u64, isize, usize;
     "double precision": f32, f64;
     "text": String, &str, char;
+}
+
+impl SqlType for Probe<u8> {
+    fn sql_type(&self) -> &'static str {
+        "bigint"
+    }
+}
+
+impl SqlType for Probe<Option<u8>> {
+    fn sql_type(&self) -> &'static str {
+        "bigint"
+    }
+}
+
+macro_rules! bytes {
+    ($([$($generic:tt)*] $rust:ty;)+) => {$(
+        impl<$($generic)*> ListType for Probe<$rust> {
+            fn element(&self) -> Option<&'static str> {
+                Some(BYTES)
+            }
+        }
+
+        impl<$($generic)*> ListType for Probe<Option<$rust>> {
+            fn element(&self) -> Option<&'static str> {
+                Some(BYTES)
+            }
+        }
+    )+};
+}
+
+bytes! {
+    [] Vec<u8>;
+    [] Box<[u8]>;
+    [] bytes::Bytes;
+    [const N: usize] [u8; N];
 }
 
 #[cfg(test)]
