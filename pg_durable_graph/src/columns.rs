@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     fn columns(names: &[&str]) -> Vec<Column> {
-        names.iter().map(|name| Column { name: (*name).to_owned(), type_name: format!("t_{name}") }).collect()
+        names.iter().map(|name| Column::new(*name, format!("t_{name}"))).collect()
     }
 
     #[test]

@@ -8,7 +8,6 @@
     allow(dead_code, reason = "the engine asks more of a graph than who builds one")
 )]
 
-#[cfg(feature = "engine")]
 pub mod columns;
 mod config;
 #[cfg(feature = "engine")]
@@ -63,7 +62,7 @@ pub use json::brackets;
 pub use kind::NodeKind;
 pub use lint::LintError;
 pub use node_id::NodeId;
-pub use outcome::{Column, Outcome};
+pub use outcome::{Column, Layout, Outcome};
 pub use pg_durable_syntax::lexer;
 pub use sink::Sink;
 pub use status::{InstanceStatus, NodeStatus};

@@ -786,8 +786,8 @@ impl Progress {
             };
             Outcome::settled(&join.branches.iter().map(end_of).collect::<Vec<_>>())
         } else {
-            let results = join.branches.iter().map(|&root| self.states.outcome(root).value.clone());
-            Outcome::plain(Value::Array(results.collect()))
+            let results: Vec<_> = join.branches.iter().map(|&root| self.states.outcome(root)).collect();
+            Outcome::of_branches(results.iter().map(Arc::as_ref))
         };
         // What has failed has bound nothing.
         let completed: Vec<NodeId> =

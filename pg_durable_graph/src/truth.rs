@@ -93,11 +93,11 @@ mod tests {
 
     #[test]
     fn truth_takes_the_first_column_of_the_result() {
-        let columns = ["second_key", "first_key"]
-            .map(|name| Column { name: name.to_owned(), type_name: "boolean".to_owned() });
+        let columns = ["second_key", "first_key"].map(|name| Column::new(name, "boolean"));
         let outcome = Outcome {
             value: json!({"rows": [{"first_key": false, "second_key": true}], "row_count": 1}),
             columns: Some(Arc::new(columns.to_vec())),
+            branches: None,
         };
         assert!(outcome_is_true(&outcome));
         assert!(!is_true(&outcome.value));

@@ -400,7 +400,8 @@ impl ResultError {
         match self {
             Self::Failed { failure, .. } | Self::Cancelled { failure, .. } => failure.sqlstate.as_deref(),
             Self::Server(error) => error.sqlstate(),
-            Self::UnknownInstance(_) | Self::Output { .. } => None,
+            Self::Output { source, .. } => source.sqlstate(),
+            Self::UnknownInstance(_) => None,
         }
     }
 
@@ -409,9 +410,9 @@ impl ResultError {
         match self {
             Self::Failed { failure, .. } | Self::Cancelled { failure, .. } => failure.hint.as_deref(),
             Self::Server(error) => error.hint(),
-            Self::Output { .. } => {
-                Some("Let the workflow say what it returns, or read the Output of an untyped run.")
-            }
+            Self::Output { source, .. } => source
+                .hint()
+                .or(Some("Let the workflow say what it returns, or read the Output of an untyped run.")),
             Self::UnknownInstance(_) => None,
         }
     }
@@ -486,6 +487,15 @@ pub enum OutputError {
     /// One row was wanted.
     #[error("the result has {0} rows, not one")]
     RowCount(usize),
+    /// A field, or a map, is read from a row in which several columns have one name.
+    #[error("the result has {} columns of the name '{column}'", members.len())]
+    #[non_exhaustive]
+    Ambiguous {
+        /// The name.
+        column: String,
+        /// What stands for them in [`Output::json`](crate::Output::json).
+        members: Vec<String>,
+    },
     /// The value does not fit the type.
     #[error("the result does not fit the type{}", at(path))]
     #[non_exhaustive]
@@ -502,6 +512,22 @@ fn at(path: &str) -> String {
 }
 
 impl OutputError {
+    /// The SQLSTATE that the server has for the same in a reference, where it has one.
+    pub fn sqlstate(&self) -> Option<&str> {
+        match self {
+            Self::Ambiguous { .. } => Some(SqlState::AMBIGUOUS_COLUMN.code()),
+            Self::RowCount(_) | Self::Shape { .. } => None,
+        }
+    }
+
+    /// What to do about it, where that is known.
+    pub fn hint(&self) -> Option<&str> {
+        match self {
+            Self::Ambiguous { .. } => Some("Give each column a name of its own, with AS, or read a tuple."),
+            Self::RowCount(_) | Self::Shape { .. } => None,
+        }
+    }
+
     pub(crate) fn shape(source: serde_json::Error) -> Self {
         Self::Shape { path: String::new(), source }
     }
@@ -509,7 +535,7 @@ impl OutputError {
     /// The error as seen from further out: within a column or member, or at a `[place]`.
     pub(crate) fn within(self, outer: &str) -> Self {
         match self {
-            Self::RowCount(count) => Self::RowCount(count),
+            Self::RowCount(_) | Self::Ambiguous { .. } => self,
             Self::Shape { path, source } => {
                 let dot = if path.is_empty() || path.starts_with('[') { "" } else { "." };
                 Self::Shape { path: format!("{outer}{dot}{path}"), source }

@@ -88,6 +88,14 @@ impl Value {
         matches!(self, Value::Null)
     }
 
+    pub(crate) fn is_array(&self) -> bool {
+        matches!(self, Value::Array(_))
+    }
+
+    pub(crate) fn is_object(&self) -> bool {
+        matches!(self, Value::Object(_))
+    }
+
     pub(crate) fn as_object(&self) -> Option<&Map> {
         match self {
             Value::Object(members) => Some(members),
@@ -139,6 +147,11 @@ impl Map {
 
     pub(crate) fn get(&self, name: &str) -> Option<&Value> {
         self.iter().find_map(|(known, value)| (known == name).then_some(value))
+    }
+
+    pub(crate) fn remove(&mut self, name: &str) -> Option<Value> {
+        let place = self.0.iter().position(|(known, _)| known == name)?;
+        Some(self.0.remove(place).1)
     }
 
     pub(crate) fn iter(&self) -> Iter<'_> {

@@ -2,8 +2,9 @@
 
 use crate::{
     OutputError, ServerError, json,
-    read::{self, Column, Row, Whole, rows_of},
+    read::{self, Column, Whole, rows_of},
 };
+use pg_durable_graph::Layout;
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
     de::{DeserializeOwned, Visitor},
@@ -18,18 +19,40 @@ use std::{fmt, sync::OnceLock};
 #[derive(Debug, Clone)]
 pub struct Output {
     value: json::Value,
-    /// The same, once it is asked for.
+    /// The order, types and names of the columns, where the server has told them.
+    layout: Option<Layout>,
+    /// The value, once it is asked for.
     plain: OnceLock<Value>,
 }
 
 impl Output {
+    /// A result of which only the JSON is known.
     pub(crate) fn new(value: json::Value) -> Self {
-        Self { value, plain: OnceLock::new() }
+        Self { value, layout: None, plain: OnceLock::new() }
     }
 
-    /// Reads what the server has written.
+    /// Reads the JSON of a result.
     pub(crate) fn parse(text: &str) -> Result<Self, ServerError> {
         json::Value::parse(text).map(Self::new).map_err(|_| ServerError::unexpected_answer())
+    }
+
+    /// Reads what `df._whole_result` tells.
+    pub(crate) fn parse_whole(text: &str) -> Result<Self, ServerError> {
+        let whole = json::Value::parse(text).ok().and_then(Self::from_whole);
+        whole.ok_or_else(ServerError::unexpected_answer)
+    }
+
+    fn from_whole(whole: json::Value) -> Option<Self> {
+        let json::Value::Object(mut whole) = whole else { return None };
+        let layout = Layout::deserialize(whole.get("layout")?).ok();
+        Some(Self { layout, ..Self::new(whole.remove("result")?) })
+    }
+
+    /// The same as one document, by which an [`Output`] within another type gets it.
+    pub(crate) fn to_whole(value: &json::Value, layout: Option<&Layout>) -> String {
+        let layout = layout.and_then(|layout| serde_json::to_string(layout).ok());
+        let layout = layout.as_deref().unwrap_or("null");
+        format!(r#"{{"{}":{{"result":{value},"layout":{layout}}}}}"#, read::WHOLE)
     }
 
     /// The result as the server keeps it; of an SQL step `{"rows": […], "row_count": n}`.
@@ -78,7 +101,7 @@ impl Output {
     /// # }
     /// ```
     pub fn read<T: DeserializeOwned>(&self) -> Result<T, OutputError> {
-        T::deserialize(Whole(&self.value))
+        T::deserialize(Whole { value: &self.value, layout: self.layout.as_ref() })
     }
 
     /// The rows of an SQL step, each as a `T`; of any other step its value as the only one.
@@ -86,8 +109,8 @@ impl Output {
     /// Rows of one column may also be read as the type of that column.
     pub fn all<T: DeserializeOwned>(&self) -> Result<Vec<T>, OutputError> {
         match rows_of(&self.value) {
-            Some(rows) => rows.iter().map(|row| T::deserialize(Row(row))).collect(),
-            None => Ok(vec![T::deserialize(Column(&self.value))?]),
+            Some(rows) => read::all(rows, self.layout.as_ref()).map(T::deserialize).collect(),
+            None => Ok(vec![T::deserialize(Column::of(&self.value))?]),
         }
     }
 
@@ -108,18 +131,20 @@ impl Output {
     /// ```
     pub fn one<T: DeserializeOwned>(&self) -> Result<T, OutputError> {
         match rows_of(&self.value) {
-            Some(rows) => T::deserialize(read::only(rows)?),
-            None => T::deserialize(Column(&self.value)),
+            Some(rows) => T::deserialize(read::only(rows, self.layout.as_ref())?),
+            None => T::deserialize(Column::of(&self.value)),
         }
     }
 }
 
+/// By its JSON.
 impl PartialEq for Output {
     fn eq(&self, other: &Self) -> bool {
         self.value == other.value
     }
 }
 
+/// As its JSON.
 impl Serialize for Output {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.value.serialize(serializer)
@@ -139,7 +164,14 @@ impl<'de> Deserialize<'de> for Output {
             }
 
             fn visit_newtype_struct<D: Deserializer<'de>>(self, whole: D) -> Result<Output, D::Error> {
-                json::Value::deserialize(whole).map(Output::new)
+                // Who reads it from JSON of its own has the value alone.
+                Ok(match json::Value::deserialize(whole)? {
+                    json::Value::Object(mut members) => {
+                        let known = members.remove(read::WHOLE).and_then(Output::from_whole);
+                        known.unwrap_or_else(|| Output::new(json::Value::Object(members)))
+                    }
+                    value => Output::new(value),
+                })
             }
         }
 

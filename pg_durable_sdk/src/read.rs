@@ -6,17 +6,18 @@
 
 use crate::{
     OutputError,
-    json::{self, Map, Value},
+    json::{Map, Value},
 };
+use pg_durable_graph::{Column as Described, Layout, columns};
 use serde::{
     Deserializer,
     de::{
         DeserializeSeed, EnumAccess, Error as _, MapAccess, SeqAccess, VariantAccess, Visitor,
-        value::BorrowedStrDeserializer,
+        value::{BorrowedStrDeserializer, StrDeserializer},
     },
     forward_to_deserialize_any,
 };
-use std::marker::PhantomData;
+use std::{borrow::Cow, marker::PhantomData};
 
 mod bytes;
 
@@ -32,48 +33,124 @@ pub(crate) fn rows_of(result: &Value) -> Option<&[Value]> {
     }
 }
 
-/// The only row.
-pub(crate) fn only(rows: &[Value]) -> Result<Row<'_>, OutputError> {
+/// The only row of a result.
+pub(crate) fn only<'de>(rows: &'de [Value], layout: Option<&'de Layout>) -> Result<Row<'de>, OutputError> {
     match rows {
-        [row] => Ok(Row(row)),
+        [_] => Ok(all(rows, layout).next().expect("there is one")),
         _ => Err(OutputError::RowCount(rows.len())),
     }
 }
 
+/// The rows of a result.
+pub(crate) fn all<'de>(
+    rows: &'de [Value],
+    layout: Option<&'de Layout>,
+) -> impl ExactSizeIterator<Item = Row<'de>> {
+    let columns = match layout {
+        Some(Layout::Rows(columns)) => Some(columns.as_slice()),
+        Some(Layout::Branches(_)) | None => None,
+    };
+    rows.iter().enumerate().map(move |(nth, row)| Row { row, nth, columns })
+}
+
 /// A result: of SQL its rows, of a fan-out the branches' results, of anything else a document.
 #[derive(Clone, Copy)]
-pub(crate) struct Whole<'de>(pub(crate) &'de Value);
+pub(crate) struct Whole<'de> {
+    pub(crate) value: &'de Value,
+    pub(crate) layout: Option<&'de Layout>,
+}
 
-/// A row: an object.
+/// A row: an object, whose members have another order than the columns.
 #[derive(Clone, Copy)]
-pub(crate) struct Row<'de>(pub(crate) &'de Value);
+pub(crate) struct Row<'de> {
+    row: &'de Value,
+    /// Which of the result's rows it is.
+    nth: usize,
+    /// Not known of results that came in a list.
+    columns: Option<&'de [Described]>,
+}
 
 /// A column's value or a part of it. Numbers may be text: `numeric` is, so that no digit is lost.
 #[derive(Clone, Copy)]
-pub(crate) struct Column<'de>(pub(crate) &'de Value);
+pub(crate) struct Column<'de> {
+    value: &'de Value,
+    /// Whether it is the JSON value `null`, which is not NULL.
+    is_json_null: bool,
+}
+
+impl<'de> Column<'de> {
+    pub(crate) fn of(value: &'de Value) -> Self {
+        Self { value, is_json_null: false }
+    }
+}
+
+fn null_of_json() -> OutputError {
+    OutputError::custom(
+        "the null of JSON, which is not NULL: read it as a serde_json::Value, or select NULLIF(…, 'null')",
+    )
+}
 
 impl<'de> Whole<'de> {
     /// What an option asks: whether there is anything.
     fn is_nothing(self) -> bool {
-        match rows_of(self.0) {
-            Some([row]) => Row(row).is_null(),
+        match rows_of(self.value) {
+            Some(rows @ [_]) => only(rows, self.layout).is_ok_and(Row::is_null),
             Some(rows) => rows.is_empty(),
-            None => self.0.is_null(),
+            None => self.value.is_null(),
         }
+    }
+
+    /// The results of a fan-out's branches.
+    fn branches(self, results: &'de [Value]) -> impl ExactSizeIterator<Item = Whole<'de>> {
+        let layouts = match self.layout {
+            Some(Layout::Branches(layouts)) => layouts.as_slice(),
+            Some(Layout::Rows(_)) | None => &[],
+        };
+        let layout = move |place: usize| layouts.get(place).and_then(Option::as_ref);
+        results.iter().enumerate().map(move |(place, value)| Whole { value, layout: layout(place) })
     }
 }
 
 impl<'de> Row<'de> {
-    fn columns(self) -> Result<&'de Map, OutputError> {
-        self.0.as_object().ok_or_else(|| serde::de::Error::custom("the row is no object"))
+    fn members(self) -> Result<&'de Map, OutputError> {
+        self.row.as_object().ok_or_else(|| OutputError::custom("the row is no object"))
+    }
+
+    /// The columns, in their order where that is known.
+    fn columns(self) -> Result<Vec<Named<'de>>, OutputError> {
+        let members = self.members()?;
+        let Some(described) = self.columns else {
+            return Ok(members
+                .iter()
+                .map(|(name, value)| Named(Cow::Borrowed(name), Column::of(value)))
+                .collect());
+        };
+        let column = |(name, column): (String, &Described)| {
+            let value = members.get(&name).unwrap_or(&Value::Null);
+            Named(name.into(), Column { value, is_json_null: column.is_json_null(self.nth) })
+        };
+        Ok(columns::members(described).into_iter().zip(described).map(column).collect())
+    }
+
+    /// Those of a row that is read by names, which several of them must not have.
+    fn named_columns(self, is_read: impl Fn(&str) -> bool) -> Result<Vec<Named<'de>>, OutputError> {
+        let repeated = columns::repeated(self.columns.unwrap_or_default());
+        match repeated.into_iter().find(|name| is_read(name)) {
+            Some(name) => {
+                let members = columns::ambiguous(self.columns.unwrap_or_default(), name);
+                Err(OutputError::Ambiguous { column: name.to_owned(), members })
+            }
+            None => self.columns(),
+        }
     }
 
     /// The name and value of a row of one column.
-    fn only_column(self) -> Result<(&'de str, Column<'de>), OutputError> {
-        let columns = self.columns()?;
-        match (columns.iter().next(), columns.len()) {
-            (Some((name, value)), 1) => Ok((name, Column(value))),
-            (_, count) => {
+    fn only_column(self) -> Result<Named<'de>, OutputError> {
+        let mut columns = self.columns()?;
+        match (columns.pop(), columns.len()) {
+            (Some(only), 0) => Ok(only),
+            (last, count) => {
+                let count = count + usize::from(last.is_some());
                 Err(OutputError::custom(format!("the row has {count} columns, where one value is wanted")))
             }
         }
@@ -81,30 +158,24 @@ impl<'de> Row<'de> {
 
     /// The only column, where that is a `bytea`.
     fn only_bytes(self) -> Option<Vec<u8>> {
-        self.only_column().ok().and_then(|(_, column)| column.as_bytes())
+        self.only_column().ok().and_then(|Named(_, column)| column.as_bytes())
     }
 
+    /// Whether there is nothing in it but a NULL.
     fn is_null(self) -> bool {
-        self.only_column().is_ok_and(|(_, column)| column.0.is_null())
+        self.only_column().is_ok_and(|Named(_, column)| column.is_null())
     }
 
-    /// Where a map is wanted: the row, unless its only column is a document.
-    fn as_map(self) -> Column<'de> {
-        match self.only_column() {
-            Ok((_, column @ Column(Value::Object(_)))) => column,
-            Ok(_) | Err(_) => Column(self.0),
-        }
+    /// The only column, where that is a document and the row is not meant: there is no field of the column's name.
+    fn document(self, fields: &[&str]) -> Option<Named<'de>> {
+        let only = self.only_column().ok()?;
+        (only.1.value.is_object() && !fields.contains(&only.0.as_ref())).then_some(only)
     }
+}
 
-    /// Where a struct is wanted: the row, unless its only column is a document that the struct must mean.
-    fn as_struct(self, fields: &[&str]) -> Result<Column<'de>, OutputError> {
-        let columns = self.columns()?;
-        match (columns.iter().next(), columns.len()) {
-            (Some((name, value @ Value::Object(_))), 1) if !fields.contains(&name.as_str()) => {
-                Ok(Column(value))
-            }
-            _ => Ok(Column(self.0)),
-        }
+impl Column<'_> {
+    fn is_null(self) -> bool {
+        self.value.is_null() && !self.is_json_null
     }
 }
 
@@ -134,17 +205,17 @@ macro_rules! tuple_structs_as_tuples {
 macro_rules! pass_to_column {
     ($($method:ident($($argument:ident: $type:ty),*))+) => {$(
         fn $method<V: Visitor<'de>>(self, $($argument: $type,)* visitor: V) -> Result<V::Value, OutputError> {
-            let (name, column) = self.only_column()?;
-            column.$method($($argument,)* visitor).map_err(|error| error.within(name))
+            let Named(name, column) = self.only_column()?;
+            column.$method($($argument,)* visitor).map_err(|error| error.within(&name))
         }
     )+};
 }
 
 impl<'de> Whole<'de> {
     fn one(self) -> Result<One<'de>, OutputError> {
-        match rows_of(self.0) {
-            Some(rows) => only(rows).map(One::Row),
-            None => Ok(One::Column(Column(self.0))),
+        match rows_of(self.value) {
+            Some(rows) => only(rows, self.layout).map(One::Row),
+            None => Ok(One::Column(Column::of(self.value))),
         }
     }
 }
@@ -194,7 +265,10 @@ impl<'de> Deserializer<'de> for Whole<'de> {
         visitor: V,
     ) -> Result<V::Value, OutputError> {
         match name {
-            WHOLE => visitor.visit_newtype_struct(self.0).map_err(OutputError::shape),
+            WHOLE => {
+                let whole = crate::Output::to_whole(self.value, self.layout);
+                visitor.visit_newtype_struct(StrDeserializer::new(&whole))
+            }
             _ => visitor.visit_newtype_struct(self),
         }
     }
@@ -204,19 +278,21 @@ impl<'de> Deserializer<'de> for Whole<'de> {
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, OutputError> {
-        match (rows_of(self.0), self.0) {
-            (Some([row]), _) if let Some(bytes) = Row(row).only_bytes() => {
-                bytes::visit_or(Row(row), &bytes, visitor)
-            }
-            (Some(rows), _) => visit_all(rows.iter().map(Row), visitor),
-            (None, Value::Array(results)) => visit_all(results.iter().map(Whole), visitor),
-            (None, _) => Column(self.0).deserialize_seq(visitor),
+        let Some(rows) = rows_of(self.value) else {
+            return match self.value {
+                Value::Array(results) => visit_all(self.branches(results), visitor),
+                _ => Column::of(self.value).deserialize_seq(visitor),
+            };
+        };
+        match only(rows, self.layout) {
+            Ok(row) if let Some(bytes) = row.only_bytes() => bytes::visit_or(row, &bytes, visitor),
+            Ok(_) | Err(_) => visit_all(all(rows, self.layout), visitor),
         }
     }
 
     fn deserialize_tuple<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, OutputError> {
-        match self.0 {
-            Value::Array(results) => visit_all(results.iter().map(Whole), visitor),
+        match self.value {
+            Value::Array(results) => visit_all(self.branches(results), visitor),
             _ => self.one()?.deserialize_tuple(len, visitor),
         }
     }
@@ -256,28 +332,32 @@ impl<'de> Deserializer<'de> for Row<'de> {
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, OutputError> {
         match self.only_column() {
-            Ok((name, column)) => column.deserialize_any(visitor).map_err(|error| error.within(name)),
-            Err(_) => Column(self.0).deserialize_any(visitor),
+            Ok(Named(name, column)) => column.deserialize_any(visitor).map_err(|error| error.within(&name)),
+            Err(_) => visitor.visit_map(Members::of(self.columns()?)),
         }
     }
 
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, OutputError> {
-        self.as_map().deserialize_map(visitor)
+        match self.document(&[]) {
+            Some(Named(_, column)) => column.deserialize_map(visitor),
+            None => visitor.visit_map(Members::of(self.named_columns(|_| true)?)),
+        }
     }
 
     /// The columns in their order, unless there is only one, and it is an array.
     fn deserialize_tuple<V: Visitor<'de>>(self, _len: usize, visitor: V) -> Result<V::Value, OutputError> {
         match self.only_column() {
-            Ok((name, column @ Column(Value::Array(_)))) => {
-                column.deserialize_seq(visitor).map_err(|error| error.within(name))
+            Ok(Named(name, column)) if column.value.is_array() => {
+                column.deserialize_seq(visitor).map_err(|error| error.within(&name))
             }
-            Ok((name, column)) if let Some(bytes) = column.as_bytes() => {
-                bytes::visit_or(column, &bytes, visitor).map_err(|error| error.within(name))
+            Ok(Named(name, column)) if let Some(bytes) = column.as_bytes() => {
+                bytes::visit_or(column, &bytes, visitor).map_err(|error| error.within(&name))
             }
-            Ok(_) | Err(_) => {
-                let columns = self.columns()?.iter().map(|(name, value)| Named(name, Column(value)));
-                visit_all(columns, visitor)
-            }
+            Ok(only) => visit_all([only].into_iter(), visitor),
+            Err(_) if self.columns.is_none() => Err(OutputError::custom(
+                "a list does not tell in which order the columns are: read the result of the run itself",
+            )),
+            Err(_) => visit_all(self.columns()?.into_iter(), visitor),
         }
     }
 
@@ -289,7 +369,10 @@ impl<'de> Deserializer<'de> for Row<'de> {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, OutputError> {
-        self.as_struct(fields)?.deserialize_struct(name, fields, visitor)
+        match self.document(fields) {
+            Some(Named(_, column)) => column.deserialize_struct(name, fields, visitor),
+            None => visitor.visit_map(Members::of(self.named_columns(|name| fields.contains(&name))?)),
+        }
     }
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(
@@ -324,9 +407,10 @@ impl<'de> Deserializer<'de> for Row<'de> {
 macro_rules! numbers {
     ($($method:ident: $type:ty, $visit:ident;)+) => {$(
         fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, OutputError> {
-            match self.0.as_str().map(str::parse::<$type>) {
+            match self.value.as_str().map(str::parse::<$type>) {
                 Some(Ok(number)) => visitor.$visit(number),
-                Some(Err(_)) | None => self.0.$method(visitor).map_err(OutputError::shape),
+                _ if self.is_json_null => Err(null_of_json()),
+                Some(Err(_)) | None => self.value.$method(visitor).map_err(OutputError::shape),
             }
         }
     )+};
@@ -336,7 +420,10 @@ macro_rules! numbers {
 macro_rules! plain {
     ($($method:ident($($argument:ident: $type:ty),*))+) => {$(
         fn $method<V: Visitor<'de>>(self, $($argument: $type,)* visitor: V) -> Result<V::Value, OutputError> {
-            self.0.$method($($argument,)* visitor).map_err(OutputError::shape)
+            match self.is_json_null {
+                true => Err(null_of_json()),
+                false => self.value.$method($($argument,)* visitor).map_err(OutputError::shape),
+            }
         }
     )+};
 }
@@ -345,17 +432,20 @@ impl<'de> Deserializer<'de> for Column<'de> {
     type Error = OutputError;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, OutputError> {
-        match self.0 {
-            Value::Array(items) => visit_all(items.iter().map(Column), visitor),
-            Value::Object(members) => visitor.visit_map(Members { members: members.iter(), value: None }),
+        match self.value {
+            Value::Array(items) => visit_all(items.iter().map(Column::of), visitor),
+            Value::Object(members) => {
+                let member = |(name, value)| Named(Cow::from(name), Column::of(value));
+                visitor.visit_map(Members::of(members.iter().map(member).collect()))
+            }
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
-                self.0.deserialize_any(visitor).map_err(OutputError::shape)
+                self.value.deserialize_any(visitor).map_err(OutputError::shape)
             }
         }
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, OutputError> {
-        if self.0.is_null() { visitor.visit_none() } else { visitor.visit_some(self) }
+        if self.is_null() { visitor.visit_none() } else { visitor.visit_some(self) }
     }
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(
@@ -380,7 +470,7 @@ impl<'de> Deserializer<'de> for Column<'de> {
     tuple_structs_as_tuples! {}
 
     fn deserialize_bytes<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, OutputError> {
-        match (self.0, self.as_bytes()) {
+        match (self.value, self.as_bytes()) {
             (_, Some(bytes)) => visitor.visit_byte_buf(bytes),
             // A text has bytes in some encoding: which, only SQL can say.
             (Value::String(_), None) => {
@@ -400,15 +490,15 @@ impl<'de> Deserializer<'de> for Column<'de> {
         variants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, OutputError> {
-        match self.0 {
+        match self.value {
             Value::String(variant) => visitor.visit_enum(BorrowedStrDeserializer::new(variant)),
             Value::Object(members)
                 if let (Some((name, content)), 1) = (members.iter().next(), members.len()) =>
             {
-                visitor.visit_enum(Variant { name, content: Column(content) })
+                visitor.visit_enum(Variant { name, content: Column::of(content) })
             }
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
-                self.0.deserialize_enum(name, variants, visitor).map_err(OutputError::shape)
+                self.value.deserialize_enum(name, variants, visitor).map_err(OutputError::shape)
             }
         }
     }
@@ -475,34 +565,44 @@ impl<'de> VariantAccess<'de> for Variant<'de> {
     }
 }
 
+/// A column or member, whose name errors tell.
+struct Named<'de>(Cow<'de, str>, Column<'de>);
+
 /// The members of an object, or columns of a row.
 struct Members<'de> {
-    members: json::Iter<'de>,
-    value: Option<(&'de str, &'de Value)>,
+    members: std::vec::IntoIter<Named<'de>>,
+    value: Option<Named<'de>>,
+}
+
+impl<'de> Members<'de> {
+    fn of(members: Vec<Named<'de>>) -> Self {
+        Self { members: members.into_iter(), value: None }
+    }
 }
 
 impl<'de> MapAccess<'de> for Members<'de> {
     type Error = OutputError;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, OutputError> {
-        let Some((name, value)) = self.members.next() else { return Ok(None) };
-        self.value = Some((name, value));
-        seed.deserialize(BorrowedStrDeserializer::new(name)).map(Some)
+        let Some(member) = self.members.next() else { return Ok(None) };
+        let key = match &member.0 {
+            Cow::Borrowed(name) => seed.deserialize(BorrowedStrDeserializer::new(name)),
+            Cow::Owned(name) => seed.deserialize(StrDeserializer::new(name)),
+        };
+        self.value = Some(member);
+        key.map(Some)
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, OutputError> {
-        let (name, value) =
+        let Named(name, value) =
             self.value.take().ok_or_else(|| OutputError::custom("a value before its name"))?;
-        seed.deserialize(Column(value)).map_err(|error| error.within(name))
+        seed.deserialize(value).map_err(|error| error.within(&name))
     }
 
     fn size_hint(&self) -> Option<usize> {
         Some(self.members.len())
     }
 }
-
-/// A column, whose name errors tell.
-struct Named<'de>(&'de str, Column<'de>);
 
 /// Something in a sequence.
 trait Item<'de> {
@@ -511,7 +611,7 @@ trait Item<'de> {
 
 impl<'de> Item<'de> for Named<'de> {
     fn read<S: DeserializeSeed<'de>>(self, _place: usize, seed: S) -> Result<S::Value, OutputError> {
-        seed.deserialize(self.1).map_err(|error| error.within(self.0))
+        seed.deserialize(self.1).map_err(|error| error.within(&self.0))
     }
 }
 

@@ -284,7 +284,7 @@ impl<T> Run<T> {
 
     /// The result of a terminal instance; `None` while it runs.
     async fn outcome(&self) -> Result<Option<Output>, ResultError> {
-        const SQL: &str = "SELECT i.status, CASE i.status WHEN 'completed' THEN df.result(i.id) END, \
+        const SQL: &str = "SELECT i.status, CASE i.status WHEN 'completed' THEN df._whole_result(i.id) END, \
              i.failed_node::text, i.sqlstate, coalesce(i.message, i.error), i.detail, i.hint, i.context \
              FROM df.instances AS i WHERE i.id = $1";
         let rows = self.client.query_again(SQL, &[text(&self.id.as_str())]).await?;
@@ -308,7 +308,7 @@ fn first(rows: &[Row]) -> Result<&Row, ServerError> {
 
 fn read_output(row: &Row) -> Result<Output, ServerError> {
     let text: Option<&str> = row.try_get(1)?;
-    Output::parse(text.unwrap_or("null"))
+    Output::parse_whole(text.unwrap_or_default())
 }
 
 fn read_failure(row: &Row) -> Result<Box<Failure>, ServerError> {

@@ -19,13 +19,25 @@ const OF_SERDE_JSON: &str = "$serde_json::private::";
 
 /// The JSON of a value, or what of it there is none of, and where.
 pub(crate) fn to_json<T: Serialize + ?Sized>(value: &T) -> Result<Value, serde_json::Error> {
-    value.serialize(Writer).map_err(|refused| serde_json::Error::custom(refused))
+    value.serialize(INSIDE).map_err(|refused| serde_json::Error::custom(refused))
+}
+
+/// A value as a parameter.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Param {
+    Value(Value),
+    /// The JSON value `null`, where `Value::Null` is NULL: of a `serde_json::Value`, also in an `Option`.
+    JsonNull,
 }
 
 /// The same of a value that is a parameter, for which nothing but its SQL type says what may stand there: the sign of zero, of
 /// which the server's JSON knows nothing, is kept in text, too.
-pub(crate) fn to_param<T: Serialize + ?Sized>(value: &T) -> Result<Value, serde_json::Error> {
-    to_json(value).map(signed)
+pub(crate) fn to_param<T: Serialize + ?Sized>(value: &T) -> Result<Param, serde_json::Error> {
+    match value.serialize(Writer { is_param: true }) {
+        Ok(value) => Ok(Param::Value(signed(value))),
+        Err(refused) if refused.is_json_null => Ok(Param::JsonNull),
+        Err(refused) => Err(serde_json::Error::custom(refused)),
+    }
 }
 
 fn signed(value: Value) -> Value {
@@ -46,11 +58,13 @@ struct Refused {
     /// The way to it, such as `items[2].by`; empty for all of the value.
     path: String,
     message: String,
+    /// It is the JSON value `null`, and a parameter, in which that would be NULL.
+    is_json_null: bool,
 }
 
 impl Refused {
     fn new(message: impl fmt::Display) -> Self {
-        Self { path: String::new(), message: message.to_string() }
+        Self { path: String::new(), message: message.to_string(), is_json_null: false }
     }
 
     /// The same as seen from further out.
@@ -89,7 +103,13 @@ fn no_number(value: f64) -> Value {
 }
 
 #[derive(Clone, Copy)]
-struct Writer;
+struct Writer {
+    /// Whether what comes is all of a parameter.
+    is_param: bool,
+}
+
+/// Writes what is inside of something.
+const INSIDE: Writer = Writer { is_param: false };
 
 macro_rules! as_value {
     ($($method:ident: $type:ty;)+) => {$(
@@ -158,7 +178,10 @@ impl Serializer for Writer {
     }
 
     fn serialize_unit(self) -> Result<Value, Refused> {
-        Ok(Value::Null)
+        match self.is_param {
+            true => Err(Refused { is_json_null: true, ..Refused::new("it is null") }),
+            false => Ok(Value::Null),
+        }
     }
 
     fn serialize_unit_struct(self, _: &'static str) -> Result<Value, Refused> {
@@ -189,7 +212,7 @@ impl Serializer for Writer {
         variant: &'static str,
         value: &T,
     ) -> Result<Value, Refused> {
-        let value = value.serialize(self).map_err(|refused| refused.within(variant))?;
+        let value = value.serialize(INSIDE).map_err(|refused| refused.within(variant))?;
         Ok(in_variant(variant, value))
     }
 
@@ -247,7 +270,7 @@ struct Items(Vec<Value>);
 impl Items {
     fn push<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Refused> {
         let place = self.0.len();
-        self.0.push(value.serialize(Writer).map_err(|refused| refused.within(&format!("[{place}]")))?);
+        self.0.push(value.serialize(INSIDE).map_err(|refused| refused.within(&format!("[{place}]")))?);
         Ok(())
     }
 }
@@ -262,7 +285,7 @@ struct Members {
 
 impl Members {
     fn insert<T: Serialize + ?Sized>(&mut self, name: &str, value: &T) -> Result<(), Refused> {
-        let value = value.serialize(Writer).map_err(|refused| refused.within(name))?;
+        let value = value.serialize(INSIDE).map_err(|refused| refused.within(name))?;
         self.members.insert(name.to_owned(), value);
         Ok(())
     }
@@ -347,7 +370,7 @@ impl SerializeStruct for Fields {
         match self {
             Fields::Members(members) => members.insert(name, value),
             Fields::Text(text) => {
-                *text = value.serialize(Writer)?;
+                *text = value.serialize(INSIDE)?;
                 Ok(())
             }
         }
@@ -438,9 +461,23 @@ mod tests {
 
     #[test]
     fn the_sign_of_zero_is_kept_where_no_document_is() {
-        assert_eq!(to_param(&[-0.0, 0.0]).expect("it is JSON"), json!(["-0", 0.0]));
-        assert_eq!(to_param(&-0.0_f32).expect("it is JSON"), json!("-0"));
+        assert_eq!(to_param(&[-0.0, 0.0]).expect("it is JSON"), Param::Value(json!(["-0", 0.0])));
+        assert_eq!(to_param(&-0.0_f32).expect("it is JSON"), Param::Value(json!("-0")));
         check(&-0.0, json!(-0.0));
+    }
+
+    #[test]
+    fn the_null_of_json_is_no_null() {
+        for (value, expected) in [
+            (Some(Value::Null), Param::JsonNull),
+            (None, Param::Value(Value::Null)),
+            (Some(json!([null])), Param::Value(json!([null]))),
+        ] {
+            assert_eq!(to_param(&value).expect("it is JSON"), expected);
+        }
+        assert_eq!(to_param(&Value::Null).expect("it is JSON"), Param::JsonNull);
+        assert_eq!(to_param(&Shape::None).expect("it is JSON"), Param::Value(json!("None")));
+        check(&vec![Some(Value::Null), None], json!([null, null]));
     }
 
     #[test]

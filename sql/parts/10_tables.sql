@@ -169,7 +169,7 @@ COMMENT ON COLUMN df.nodes.iteration IS 'LOOP: the present generation of its bod
 A leaf: how many attempts have failed. CATCH: 1 once its handler is carried out.';
 COMMENT ON COLUMN df.nodes.started_at IS
     'When the node began, in its generation: a wait when it was reached, a step with the transaction that it has ended in.';
-COMMENT ON COLUMN df.nodes.result_columns IS 'Names and types of the result''s columns, in order.';
+COMMENT ON COLUMN df.nodes.result_columns IS 'Names and types of the result''s columns, in order; of a JOIN those of its branches.';
 COMMENT ON COLUMN df.nodes.at_least_once IS
     'True when the step committed by itself, so that its effect and its checkpoint were not one transaction.';
 COMMENT ON COLUMN df.nodes.deaths IS

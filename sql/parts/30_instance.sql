@@ -26,6 +26,11 @@ CREATE FUNCTION df.result(instance_id text) RETURNS text
     STRICT LANGUAGE c AS 'MODULE_PATHNAME', 'instance_result_wrapper';
 COMMENT ON FUNCTION df.result(text) IS 'The result of a completed instance as JSON; NULL while it runs and when it failed.';
 
+CREATE FUNCTION df._whole_result(instance_id text) RETURNS text
+    STRICT LANGUAGE c AS 'MODULE_PATHNAME', 'instance_whole_result_wrapper';
+COMMENT ON FUNCTION df._whole_result(text) IS
+    'What df.result returns, with the names and types of the columns in their order: {"result": ..., "layout": ...}.';
+
 CREATE FUNCTION df.error(
     instance_id text,
     OUT failed_node text,

@@ -11,6 +11,7 @@ use kit::{Aside, run};
 use pg_durable_sdk::{Client, JsonSchema, Output, Step, Workflow, sql, workflow};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 /// What the steps of a [`check`] find as `$input`.
 #[derive(Serialize)]
@@ -215,5 +216,68 @@ fn bytes_arrive_as_bytea() {
         let text = Workflow::new().step(sql("SELECT 'text' AS t").returns::<Bytes>());
         let failed = text.start(&client).await.expect("it starts").result().await.expect_err("it is a text");
         assert!(chain(&failed).contains("at t: a text is no bytes"), "{}", chain(&failed));
+    });
+}
+
+#[derive(Debug, PartialEq, Deserialize)]
+struct Docs {
+    held: Option<Value>,
+    gone: Option<Value>,
+}
+
+#[test]
+fn the_null_of_json_is_told_from_null() {
+    run("rust_null", async |client, session| {
+        session.run("CREATE TABLE docs (id int, held jsonb, gone jsonb)");
+        let (some, none, plain) = (Some(Value::Null), None::<Value>, Value::Null);
+        let docs = sql("SELECT held, gone FROM docs ORDER BY id").named("docs").returns::<Vec<Docs>>();
+        let doc = sql("SELECT held, gone FROM docs WHERE id = 1").returns::<Docs>();
+        let workflow = Workflow::new()
+            .step(sql!("INSERT INTO docs VALUES (1, {some}, {none}), (2, '7', {plain})"))
+            .step(&docs)
+            .step(&doc)
+            .step(sql!("INSERT INTO docs VALUES (3, {doc.held}, {doc.gone})"))
+            .step(sql!("INSERT INTO docs SELECT 4 + n, d.held, d.gone FROM (SELECT *, row_number() OVER () AS n FROM {docs.*}) d"))
+            .step(sql("SELECT held, gone FROM docs ORDER BY id").returns::<Vec<Docs>>());
+        assert_eq!(client.check(&workflow).await.expect("it is right"), []);
+        let read = workflow.start(&client).await.expect("it starts").result().await.expect("it completes");
+        let stored = session.value("SELECT string_agg(concat_ws(' ', id, held, coalesce(gone::text, 'NULL')), ', ' ORDER BY id) FROM docs");
+        assert_eq!(stored, "1 null NULL, 2 7 null, 3 null NULL, 5 null NULL, 6 7 null");
+        let null = || Docs { held: Some(Value::Null), gone: None };
+        let seven = || Docs { held: Some(json!(7)), gone: Some(Value::Null) };
+        assert_eq!(read, [null(), seven(), null(), null(), seven()]);
+
+        // Alone, and of a fan-out's branch.
+        let branches = ["SELECT 'null'::jsonb", "SELECT NULL::jsonb", "SELECT ' null '::json"].map(sql);
+        let both = Workflow::new().fan_out(branches).returns::<(Option<Value>, Option<Value>, Value)>();
+        let read = both.start(&client).await.expect("it starts").result().await.expect("it completes");
+        assert_eq!(read, (Some(Value::Null), None, Value::Null));
+    });
+}
+
+#[test]
+fn columns_are_read_in_their_order_and_by_names_that_one_has() {
+    run("rust_columns", async |client, _session| {
+        // jsonb has the shorter name first.
+        let ordered = || sql("SELECT 1 AS longer, 'x' AS s, 2 AS b");
+        let tuple = Workflow::new().step(ordered().returns::<(i64, String, i64)>());
+        let read = tuple.start(&client).await.expect("it starts").result().await.expect("it completes");
+        assert_eq!(read, (1, "x".to_owned(), 2));
+        let inner =
+            Workflow::new().fan_out((ordered(), sql("SELECT 1"))).returns::<((i64, String, i64), Output)>();
+        let (read, one) =
+            inner.start(&client).await.expect("it starts").result().await.expect("it completes");
+        assert_eq!((read.0, one.one::<i64>().expect("a number")), (1, 1));
+        let output = Workflow::new().fan_out((ordered(), sql("SELECT 1"))).returns::<(Output, i64)>();
+        let (output, _) =
+            output.start(&client).await.expect("it starts").result().await.expect("it completes");
+        assert_eq!(output.one::<(i64, String, i64)>().expect("in their order").2, 2);
+
+        let twice =
+            Workflow::new().step(sql("SELECT 1 AS v, 2 AS w, 3 AS v").returns::<HashMap<String, i64>>());
+        let error = twice.start(&client).await.expect("it starts").result().await.expect_err("which v?");
+        assert_eq!(error.sqlstate(), Some("42702"));
+        assert!(error.hint().is_some_and(|hint| hint.contains("with AS")));
+        assert!(chain(&error).ends_with(": the result has 2 columns of the name 'v'"), "{}", chain(&error));
     });
 }

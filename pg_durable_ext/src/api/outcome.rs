@@ -9,7 +9,7 @@ use crate::pg::catalog;
 use crate::pg::spi::Session;
 use crate::pg::text::Text;
 use crate::store;
-use crate::store::seen::{self, Execution};
+use crate::store::seen::{self, Execution, LeftBehind};
 
 /// What is refused of a question for generations.
 #[derive(Debug, thiserror::Error)]
@@ -23,15 +23,26 @@ fn instance_status(instance_id: &str) -> Option<String> {
 
 #[pg_extern]
 fn instance_result(instance_id: &str) -> Option<Text> {
-    let result = match visible::read(|| seen::result(&Session::open(), instance_id)) {
+    result(instance_id).map(|left| Text(left.result))
+}
+
+/// The result with what its JSON does not say: for readers with types.
+#[pg_extern]
+fn instance_whole_result(instance_id: &str) -> Option<Text> {
+    let LeftBehind { result, layout } = result(instance_id)?;
+    let layout = layout.as_deref().unwrap_or("null");
+    Some(Text(format!(r#"{{"result":{result},"layout":{layout}}}"#)))
+}
+
+fn result(instance_id: &str) -> Option<LeftBehind> {
+    match visible::read(|| seen::result(&Session::open(), instance_id)) {
         Some((result, Sight::Whole)) => Some(result),
         Some((_, Sight::Shape)) | None => called_result(instance_id),
-    };
-    result.map(Text)
+    }
 }
 
 /// The result of an instance that the current user has called and that runs as the workflow's owner, whose the nodes are.
-pub fn called_result(id: &str) -> Option<String> {
+pub fn called_result(id: &str) -> Option<LeftBehind> {
     let found = {
         let _owner = store::as_owner();
         seen::called_result(&Session::open(), id)
@@ -41,7 +52,7 @@ pub fn called_result(id: &str) -> Option<String> {
 
 #[pg_extern]
 fn workflow_called_result(instance_id: &str) -> Option<Text> {
-    called_result(instance_id).map(Text)
+    called_result(instance_id).map(|left| Text(left.result))
 }
 
 #[expect(clippy::type_complexity, reason = "the columns, as pgrx wants them named")]

@@ -32,7 +32,7 @@ impl Shape {
                 let types = columns.iter().map(|column| sample::of_type(&column.type_name));
                 let row: Map<String, Value> = columns::members(columns).into_iter().zip(types).collect();
                 let value = json!({"rows": [row], "row_count": 1});
-                Outcome { value, columns: Some(Arc::new(columns.clone())) }
+                Outcome { value, columns: Some(Arc::new(columns.clone())), branches: None }
             }
             Shape::Document(value) => Outcome::plain(value.clone()),
             Shape::Open => Outcome::plain(Value::Null),

@@ -167,7 +167,7 @@ fn carry_out(request: &[u8]) -> Answer {
         .into_iter()
         .map(|binding| {
             let columns = binding.columns.map(Into::into);
-            (binding.name, Outcome { value: binding.value, columns }.into())
+            (binding.name, Outcome { value: binding.value, columns, branches: None }.into())
         })
         .collect();
     let began = Beginning::default();

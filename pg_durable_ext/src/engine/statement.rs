@@ -1,5 +1,6 @@
 //! A text with what its references and `$n` stand for: planned, or run in the current transaction.
 
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::collections::HashMap;
 
@@ -204,7 +205,8 @@ fn parameter(resolved: &Resolved<'_>) -> Parameter {
             Parameter { value: part.cloned().unwrap_or_default(), typing: Typing::ByContext }
         }
         Resolved::Null { type_name } => {
-            known(Value::Null, type_name.map_or(pg_sys::TEXTOID, value::type_of_name))
+            let type_oid = type_name.map_or(pg_sys::TEXTOID, value::type_of_name);
+            Parameter { value: Value::Null, typing: Typing::Null(type_oid) }
         }
         Resolved::Rows { rows, .. } => known(Value::Array(rows.to_vec()), pg_sys::JSONBOID),
     }
@@ -223,26 +225,55 @@ fn type_of_json(value: &Value) -> pg_sys::Oid {
 
 fn row_source(rows_text: &str, name: &str, rows: &[Value], columns: Option<&[Column]>) -> String {
     let quote = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
-    let columns: Vec<String> = match columns {
-        Some(columns) => columns::members(columns)
-            .iter()
-            .zip(columns)
-            .map(|(member, column)| format!("{} {}", quote(member), column.type_name))
-            .collect(),
+    let columns: Vec<(String, Cow<'_, Column>)> = match columns {
+        Some(columns) => {
+            columns::members(columns).into_iter().zip(columns.iter().map(Cow::Borrowed)).collect()
+        }
         // Rows that did not come from SQL: their fields as JSON.
         None => match rows.first().and_then(Value::as_object) {
-            Some(first) => first.keys().map(|key| format!("{} pg_catalog.jsonb", quote(key))).collect(),
+            Some(first) => first
+                .keys()
+                .map(|key| (key.clone(), Cow::Owned(Column::new(key, "pg_catalog.jsonb"))))
+                .collect(),
             None => Vec::new(),
         },
     };
+    let name = quote(name);
     if columns.is_empty() {
-        return format!("(SELECT NULL WHERE false) AS {}", quote(name));
+        return format!("(SELECT NULL WHERE false) AS {name}");
     }
-    format!("pg_catalog.jsonb_to_recordset({rows_text}) AS {}({})", quote(name), columns.join(", "))
+    let typed: Vec<String> =
+        columns.iter().map(|(member, column)| format!("{} {}", quote(member), column.type_name)).collect();
+    let records = format!("pg_catalog.jsonb_to_recordset({rows_text}) AS");
+    if columns.iter().all(|(_, column)| column.json_nulls.is_empty()) {
+        return format!("{records} {name}({})", typed.join(", "));
+    }
+    // It takes every null for NULL; where a column has that of JSON, it is put in again by the number of the row.
+    let names: Vec<String> = columns.iter().map(|(member, _)| quote(member)).collect();
+    let values: Vec<String> = columns
+        .iter()
+        .zip(&names)
+        .map(|((_, column), name)| {
+            if column.json_nulls.is_empty() {
+                return name.clone();
+            }
+            let rows: Vec<String> = column.json_nulls.iter().map(|row| (row + 1).to_string()).collect();
+            let rows = format!("'{{{}}}'::pg_catalog.int8[]", rows.join(","));
+            let null = format!("'null'::{}", column.type_name);
+            format!("CASE WHEN ordinality OPERATOR(pg_catalog.=) ANY ({rows}) THEN {null} ELSE {name} END AS {name}")
+        })
+        .collect();
+    format!(
+        "(SELECT {} FROM (SELECT * FROM ROWS FROM ({records} ({})) WITH ORDINALITY AS r({}, ordinality)) AS r) AS {name}",
+        values.join(", "),
+        typed.join(", "),
+        names.join(", "),
+    )
 }
 
 fn literal(resolved: &Resolved<'_>, name: &str, quote: impl Fn(&Value) -> String) -> String {
     match resolved {
+        Resolved::Value { value: Value::Null, .. } => quote(&Value::from("null")),
         Resolved::Value { value, .. } | Resolved::Part(Some(value)) => quote(value),
         Resolved::Document(value) => quote(&Value::String(value.to_string())),
         Resolved::Null { .. } | Resolved::Part(None) => "NULL".to_owned(),

@@ -19,6 +19,8 @@ pub(super) struct Capture {
     memory: pg_sys::MemoryContext,
     pub columns: Arc<Vec<Column>>,
     names: Vec<String>,
+    /// By column, the rows in which it holds the JSON value `null`.
+    json_nulls: Vec<Vec<u64>>,
     rows: u64,
     /// How many rows the command has changed, if it is one that changes rows.
     changed: Option<u64>,
@@ -38,6 +40,7 @@ impl Capture {
             memory: std::ptr::null_mut(),
             columns: Arc::default(),
             names: Vec::new(),
+            json_nulls: Vec::new(),
             rows: 0,
             changed: None,
         })
@@ -58,6 +61,12 @@ impl Capture {
     pub fn finish(&mut self) -> String {
         if self.rows == 0 {
             self.json.push_str(ROWS);
+        }
+        if self.json_nulls.iter().any(|rows| !rows.is_empty()) {
+            let columns = Arc::make_mut(&mut self.columns);
+            for (column, rows) in columns.iter_mut().zip(std::mem::take(&mut self.json_nulls)) {
+                column.json_nulls = rows;
+            }
         }
         let count = self.changed.unwrap_or(self.rows);
         self.json.finish(&format!(r#"],"row_count":{count}}}"#))
@@ -81,6 +90,7 @@ unsafe extern "C-unwind" fn start_up(
         .into_iter()
         .map(|name| format!("{}:", serde_json::Value::from(name)))
         .collect();
+    capture.json_nulls = vec![Vec::new(); columns.len()];
     capture.columns = Arc::new(columns);
     // SAFETY: a child of what lives as long as the rows come, so that it goes with it where an error comes up.
     capture.memory = unsafe {
@@ -104,12 +114,12 @@ pub(super) unsafe fn columns_of(descriptor: pg_sys::TupleDesc) -> Vec<Column> {
         (0..(*descriptor).natts)
             .map(|place| value::attribute(descriptor, place))
             .filter(|attribute| !(**attribute).attisdropped)
-            .map(|attribute| Column {
-                name: encoding::to_utf8((*attribute).attname.data.as_ptr()),
-                type_name: value::type_name(
-                    value::type_when_read((*attribute).atttypid),
-                    (*attribute).atttypmod,
-                ),
+            .map(|attribute| {
+                let read_as = value::type_when_read((*attribute).atttypid);
+                Column::new(
+                    encoding::to_utf8((*attribute).attname.data.as_ptr()),
+                    value::type_name(read_as, (*attribute).atttypmod),
+                )
             })
             .collect()
     }
@@ -145,6 +155,9 @@ unsafe extern "C-unwind" fn receive_slot(
                 capture.json.push_str("null");
             } else {
                 let datum = *(*slot).tts_values.add(place as usize);
+                if value::is_json_null(datum, (*attribute).atttypid) {
+                    capture.json_nulls[shown - 1].push(capture.rows);
+                }
                 value::write_json(&mut capture.json, datum, (*attribute).atttypid);
             }
         }

@@ -22,6 +22,8 @@ pub struct Parameter {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Typing {
     Known(pg_sys::Oid),
+    /// The same, and it is NULL: of a JSON type, a value that is `null` is one.
+    Null(pg_sys::Oid),
     /// From the place where it stands, as for a prepared statement of a client's that names no types.
     ByContext,
 }
@@ -81,7 +83,7 @@ pub unsafe fn analyze(raw: *mut pg_sys::RawStmt, sql: &CStr, parameters: &[Param
     let types: Vec<_> = parameters
         .iter()
         .map(|parameter| match parameter.typing {
-            Typing::Known(type_oid) => type_oid,
+            Typing::Known(type_oid) | Typing::Null(type_oid) => type_oid,
             Typing::ByContext => pg_sys::InvalidOid,
         })
         .collect();
@@ -242,7 +244,7 @@ unsafe extern "C-unwind" fn on_paramref(
         (*param).paramkind = pg_sys::ParamKind::PARAM_EXTERN;
         (*param).location = location;
         let (number, type_oid) = match parameter.typing {
-            Typing::Known(type_oid) => (written, type_oid),
+            Typing::Known(type_oid) | Typing::Null(type_oid) => (written, type_oid),
             Typing::ByContext if state.own.contains(&location) => {
                 let type_oid = value::own_type(&parameter.value);
                 (state.number_of_own(source, type_oid), type_oid)

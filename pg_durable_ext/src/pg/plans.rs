@@ -57,7 +57,7 @@ pub(super) unsafe fn plan_source(
     // SAFETY: `raw` is a statement of the parser's.
     let place = unsafe { ((*raw).stmt_location, (*raw).stmt_len) };
     let types = parameters.iter().map(|parameter| match parameter.typing {
-        Typing::Known(type_oid) => (type_oid.to_u32(), 0),
+        Typing::Known(type_oid) | Typing::Null(type_oid) => (type_oid.to_u32(), 0),
         Typing::ByContext => (0, value::own_type(&parameter.value).to_u32()),
     });
     let key = PlanKey { sql: text.sql.clone(), place, types: types.collect() };
@@ -91,7 +91,7 @@ pub(super) unsafe fn plan_source(
     let kept = unsafe {
         let (raw, sql, types, sources) = if is_typed {
             let types = parameters.iter().map(|parameter| match parameter.typing {
-                Typing::Known(type_oid) => type_oid,
+                Typing::Known(type_oid) | Typing::Null(type_oid) => type_oid,
                 Typing::ByContext => unreachable!("all types are known"),
             });
             (raw, Cow::Borrowed(&text.sql), types.collect(), (0..parameters.len()).collect())

@@ -243,6 +243,7 @@ unsafe fn parameter_list(
             let entry = (*list).params.as_mut_ptr().add(place);
             let datum = match parameter.typing {
                 Typing::Known(_) => value::datum_of_json(&parameter.value, type_oid),
+                Typing::Null(_) => None,
                 Typing::ByContext => value::datum_as_sent(&parameter.value, type_oid),
             };
             (*entry).ptype = type_oid;

@@ -118,6 +118,25 @@ pub unsafe fn write_json(json: &mut Sink, datum: pg_sys::Datum, type_oid: pg_sys
     }
 }
 
+/// Whether a value is the JSON value `null`, which is not NULL.
+///
+/// # Safety
+/// As [`write_json`].
+pub unsafe fn is_json_null(datum: pg_sys::Datum, type_oid: pg_sys::Oid) -> bool {
+    /// More than a `null` takes, with the blanks that `json` keeps around it.
+    const SIZE_MAX: usize = 64;
+    let facts = facts(type_oid);
+    let is_json = matches!(facts.form, Form::Json | Form::Jsonb);
+    // SAFETY: a varlena value; one that lies elsewhere is not fetched.
+    if !is_json || unsafe { pg_sys::toast_raw_datum_size(datum) } > SIZE_MAX {
+        return false;
+    }
+    let mut json = Sink::new(SIZE_MAX);
+    // SAFETY: promised by the caller.
+    unsafe { write_json(&mut json, datum, type_oid) };
+    json.finish("").trim() == "null"
+}
+
 /// Whether a value will not fit, by its size in the server's form, before a copy or a text is made of it. A value that is
 /// much larger there than its text would be counts by that.
 ///

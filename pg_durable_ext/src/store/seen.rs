@@ -2,7 +2,7 @@
 
 use pgrx::pg_sys::Oid;
 
-use crate::pg::spi::{Arg, Session, statement};
+use crate::pg::spi::{Arg, Rows, Session, statement};
 
 /// What a user may see of an instance.
 #[derive(Debug, Clone)]
@@ -51,21 +51,34 @@ pub fn statuses(spi: &Session, ids: &[Option<&str>]) -> Vec<(String, String)> {
 
 statement!(
     RESULT,
-    c"SELECT n.result FROM df.instances AS i
+    c"SELECT n.result, n.result_columns FROM df.instances AS i
           JOIN df.nodes AS n ON n.instance_id OPERATOR(pg_catalog.=) i.id AND n.id OPERATOR(pg_catalog.=) i.root_node
       WHERE i.id OPERATOR(pg_catalog.=) $1::pg_catalog.varchar AND n.status OPERATOR(pg_catalog.=) 'completed'",
     [TEXTOID]
 );
 
-/// The result of a completed instance, as JSON.
-pub fn result(spi: &Session, id: &str) -> Option<String> {
+/// What a completed instance has left behind, as JSON.
+pub struct LeftBehind {
+    pub result: String,
+    /// What is known of the columns of its rows.
+    pub layout: Option<String>,
+}
+
+impl LeftBehind {
+    fn read(rows: &Rows, first: i32) -> Option<LeftBehind> {
+        Some(LeftBehind { result: rows.text(0, first)?, layout: rows.text(0, first + 1) })
+    }
+}
+
+/// The result of a completed instance.
+pub fn result(spi: &Session, id: &str) -> Option<LeftBehind> {
     let rows = spi.run(&RESULT, &[Arg::Text(id)]);
-    (rows.count > 0).then(|| rows.text(0, 1)).flatten()
+    (rows.count > 0).then(|| LeftBehind::read(&rows, 1)).flatten()
 }
 
 statement!(
     CALLED_RESULT,
-    c"SELECT i.called_by::pg_catalog.oid, n.result FROM df.instances AS i
+    c"SELECT i.called_by::pg_catalog.oid, n.result, n.result_columns FROM df.instances AS i
           JOIN df.nodes AS n ON n.instance_id OPERATOR(pg_catalog.=) i.id AND n.id OPERATOR(pg_catalog.=) i.root_node
       WHERE i.id OPERATOR(pg_catalog.=) $1::pg_catalog.varchar AND i.called_by IS NOT NULL
         AND n.status OPERATOR(pg_catalog.=) 'completed'",
@@ -73,10 +86,10 @@ statement!(
 );
 
 /// Who has called an instance that ran as the workflow's owner, and its result.
-pub fn called_result(spi: &Session, id: &str) -> Option<(Oid, String)> {
+pub fn called_result(spi: &Session, id: &str) -> Option<(Oid, LeftBehind)> {
     let rows = spi.run(&CALLED_RESULT, &[Arg::Text(id)]);
     let caller = (rows.count > 0).then(|| rows.int(0, 1)).flatten()?;
-    Some((Oid::from(caller as u32), rows.text(0, 2)?))
+    Some((Oid::from(caller as u32), LeftBehind::read(&rows, 2)?))
 }
 
 /// Why an instance ended before it was completed.

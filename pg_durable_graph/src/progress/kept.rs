@@ -67,7 +67,7 @@ impl<'de> Deserialize<'de> for Kept {
             BTreeMap::deserialize(deserializer)?;
         let read = |(name, stored): (String, StoredBinding<_, _>)| {
             let StoredBinding { node, generation, value, columns } = stored;
-            let outcome = Outcome { value, columns: columns.map(Arc::new) };
+            let outcome = Outcome { value, columns: columns.map(Arc::new), branches: None };
             (name, (Origin { node, generation }, Arc::new(outcome)))
         };
         Ok(Kept(stored.into_iter().map(read).collect()))

@@ -210,9 +210,9 @@ fn held(
         (_, None) => Ok(Held::Nothing),
         (NodeStatus::Completed, Some(result)) => {
             let value = serde_json::from_str(&result).map_err(|error| ("result", error.to_string()))?;
-            let columns = columns.as_deref().map(serde_json::from_str).transpose();
-            let columns = columns.map_err(|error| ("result_columns", error.to_string()))?.map(Arc::new);
-            Ok(Held::Outcome(Arc::new(Outcome { value, columns })))
+            let layout = columns.as_deref().map(serde_json::from_str).transpose();
+            let layout = layout.map_err(|error| ("result_columns", error.to_string()))?;
+            Ok(Held::Outcome(Arc::new(Outcome::with_layout(value, layout))))
         }
         (NodeStatus::Running, Some(result)) if may_keep => {
             let kept =
@@ -236,7 +236,7 @@ mod tests {
     use crate::kind::{RetryPolicy, Sleep, Sql};
     use crate::matching::Matching;
     use crate::node_id::NodeId;
-    use crate::outcome::Column;
+    use crate::outcome::{Column, Layout};
     use crate::progress::kept::Origin;
     use crate::progress::scoped::Caught;
     use serde_json::json;
@@ -279,8 +279,8 @@ mod tests {
     fn states_survive_the_round_trip() {
         use NodeStatus::{Completed, Pending, Running};
         let [sql, then, repeat, race, if_rows, if_else, retry, catch, _] = kinds();
-        let columns = vec![Column { name: "n".to_owned(), type_name: "bigint".to_owned() }];
-        let rows = Outcome { value: json!({"rows": [{"n": 1}]}), columns: Some(Arc::new(columns)) };
+        let columns = Layout::Rows(vec![Column::new("n", "bigint")]);
+        let rows = Outcome::with_layout(json!({"rows": [{"n": 1}]}), Some(columns));
         let plain = Held::Outcome(Arc::new(Outcome::plain(json!(null))));
         let origin = Origin { node: 3, generation: 2 };
         let names = [("a", Outcome::plain(json!([1]))), ("b", rows.clone())];
@@ -404,7 +404,7 @@ mod tests {
                 &sql,
                 StateRow { result_columns: Some("1".to_owned()), ..row("completed", 0, Some("1")) },
                 "node 00000001, SQL and completed, has an unreadable result_columns: \
-                 invalid type: integer `1`, expected a sequence at line 1 column 1",
+                 data did not match any variant of untagged enum Layout",
             ),
         ] {
             let error = NodeState::from_row(NodeId(1), kind, row).unwrap_err();

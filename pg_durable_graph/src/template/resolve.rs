@@ -47,7 +47,7 @@ impl<'a> From<Resolved<'a>> for Found<'a> {
 /// What a reference stands for.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Resolved<'a> {
-    /// One value, never `null`.
+    /// One value; `null` where a column holds that of JSON, which is not NULL.
     Value {
         /// The value.
         value: &'a Value,
@@ -374,6 +374,9 @@ fn first<'a>(
     };
     match value {
         None => Err(ReferenceError::NoColumns(reference.clone())),
+        Some(value @ Value::Null) if first_column.is_some_and(|column| column.is_json_null(0)) => {
+            Ok(Resolved::Value { value, type_name })
+        }
         Some(Value::Null) if reference.nullable => Ok(Resolved::Null { type_name }),
         Some(Value::Null) => Err(ReferenceError::FirstIsNull(reference.clone())),
         Some(value) => Ok(Resolved::Value { value, type_name }),
@@ -394,6 +397,11 @@ fn column<'a>(
     let column = columns.and_then(|columns| columns::of_member(columns, field));
     let type_name = column.map(|column| column.type_name.as_str());
     if let Some(row) = rows.first() {
+        if let (Some(value @ Value::Null), true) =
+            (row.get(field), column.is_some_and(|it| it.is_json_null(0)))
+        {
+            return Ok(Resolved::Value { value, type_name });
+        }
         return member(reference, field, row, type_name);
     }
     // Without a row the columns still tell a typing error from a query that found nothing.
@@ -430,6 +438,7 @@ impl Resolved<'_> {
     /// The text of one value as it stands inside other text, NULL as `NULL`. Rows become a JSON array.
     pub fn text(&self) -> Cow<'_, str> {
         match self {
+            Resolved::Value { value: Value::Null, .. } => Cow::Borrowed("null"),
             Resolved::Value { value, .. } | Resolved::Part(Some(value)) => literal_text(value),
             Resolved::Document(value) => Cow::Owned(value.to_string()),
             Resolved::Null { .. } | Resolved::Part(None) => Cow::Borrowed("NULL"),
@@ -471,6 +480,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::Layout;
 
     fn reference(text: &str) -> Reference {
         let template = Template::parse_text(text, |_| true);
@@ -483,14 +493,8 @@ mod tests {
         Outcome {
             // Members in another order than the columns, as a `jsonb` may give them back.
             value: json!({"rows": [{"gone": null, "region": "eu", "id": 7}, {"gone": null, "region": "us", "id": 8}], "row_count": 2}),
-            columns: Some(Arc::new(
-                columns
-                    .map(|(name, type_name)| Column {
-                        name: name.to_owned(),
-                        type_name: type_name.to_owned(),
-                    })
-                    .to_vec(),
-            )),
+            columns: Some(Arc::new(columns.map(|(name, type_name)| Column::new(name, type_name)).to_vec())),
+            branches: None,
         }
     }
 
@@ -549,11 +553,31 @@ mod tests {
     }
 
     #[test]
+    fn the_null_of_json_is_a_value() {
+        let column = Column { json_nulls: vec![0], ..Column::new("doc", "jsonb") };
+        let layout = Layout::Rows(vec![column, Column::new("none", "jsonb")]);
+        let rows = json!({"rows": [{"doc": null, "none": null}], "row_count": 1});
+        let outcome = Outcome::with_layout(rows, Some(layout));
+        for (text, expected) in [
+            ("$s", "null jsonb"),
+            ("$s.doc", "null jsonb"),
+            ("$s.doc?", "null jsonb"),
+            ("$s.none?", "NULL jsonb"),
+            ("$s.none", "$s.none is NULL"),
+            ("$s.doc.x?", "part None"),
+            ("$s.doc.x", "$s.doc.x: $s.doc is null, not an object"),
+        ] {
+            assert_eq!(shown(text, &outcome), expected, "{text}");
+        }
+        let found = resolve(&reference("$s.doc"), (&outcome).into(), Context::Literal);
+        assert_eq!(found.expect("it is there").resolved.text(), "null");
+    }
+
+    #[test]
     fn paths_go_into_documents() {
         let order = json!({"id": 7, "sku": "A-1", "who": {"name": "Ann", "mail": null, "tags": ["x"]}});
         let signal = Outcome::plain(json!({"signal_name": "s", "timed_out": false, "data": order}));
-        let column =
-            |name: &str, type_name: &str| Column { name: name.to_owned(), type_name: type_name.to_owned() };
+        let column = |name: &str, type_name: &str| Column::new(name, type_name);
         let rows = Outcome {
             value: json!({"rows": [{"doc": order, "pair": {"name": "p"}, "file": "a"}], "row_count": 1}),
             columns: Some(Arc::new(vec![
@@ -561,6 +585,7 @@ mod tests {
                 column("pair", "public.pair"),
                 column("file", "text"),
             ])),
+            branches: None,
         };
         let check = |source: Source<'_>, context: Context, text: &str, expected: &str| {
             let reference = reference(text);

@@ -36,10 +36,11 @@ pub fn rows(seed: u64, leaf: NodeId, nth: usize) -> Outcome {
         choice => json!([{"tag": format!("{}/{nth}", leaf.0), "go": choice > 1}]),
     };
     let count = rows.as_array().map_or(0, Vec::len);
-    let column = |name: &str| Column { name: name.to_owned(), type_name: "boolean".to_owned() };
+    let column = |name: &str| Column::new(name, "boolean");
     Outcome {
         value: json!({"rows": rows, "row_count": count}),
         columns: Some(Arc::new(vec![column("go"), column("tag")])),
+        branches: None,
     }
 }
 

@@ -168,8 +168,8 @@ impl<'a> Sequential<'a> {
         if join.settles {
             return Ok(Outcome::settled(&results));
         }
-        let values = results.into_iter().map(|end| end.expect("it has not failed").value.clone());
-        Ok(Outcome::plain(values.collect()))
+        let results: Vec<_> = results.into_iter().map(|end| end.expect("it has not failed")).collect();
+        Ok(Outcome::of_branches(results.iter().map(Arc::as_ref)))
     }
 
     fn repeat(&mut self, repeat: &Loop, seen: &mut Bindings) -> Result<Arc<Outcome>, Stopped> {

@@ -1,7 +1,11 @@
 //! SQL while it is put together from text and captures.
 
 use super::cast::BYTES;
-use crate::{Step, fault::Misplaced, write};
+use crate::{
+    Step,
+    fault::Misplaced,
+    write::{self, Param},
+};
 use pg_durable_graph::NodeId;
 use serde::Serialize;
 use serde_json::Value;
@@ -174,7 +178,9 @@ impl Statement {
     /// A value, which is sent as a parameter.
     pub fn value<T: Serialize + ?Sized>(mut self, value: &T) -> Self {
         match write::to_param(value) {
-            Ok(value) => self.params.push(value),
+            Ok(Param::Value(value)) => self.params.push(value),
+            // As a parameter it would be NULL.
+            Ok(Param::JsonNull) => return self.text("'null'::pg_catalog.jsonb"),
             Err(error) => {
                 self.params.push(Value::Null);
                 self.faults.push(fault(

@@ -14,7 +14,7 @@ use std::cell::Cell;
 impl Column<'_> {
     /// The bytes, where this is the text that results have for a `bytea`: `\x00ff`.
     pub(super) fn as_bytes(self) -> Option<Vec<u8>> {
-        let digits = self.0.as_str()?.strip_prefix(r"\x")?.as_bytes();
+        let digits = self.value.as_str()?.strip_prefix(r"\x")?.as_bytes();
         let digit = |byte: u8| char::from(byte).to_digit(16).map(|digit| digit as u8);
         let (pairs, []) = digits.as_chunks::<2>() else { return None };
         pairs.iter().map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?)).collect()

@@ -38,16 +38,34 @@ fn rows(rows: serde_json::Value) -> serde_json::Value {
     json!({"rows": rows, "row_count": count})
 }
 
+/// What the server would tell of a result whose columns are in the order of the JSON.
+fn layout_of(result: &Value) -> Option<Layout> {
+    match (rows_of(result), result) {
+        (Some(rows), _) => {
+            let names = rows.first().and_then(Value::as_object).into_iter().flat_map(Map::iter);
+            Some(Layout::Rows(names.map(|(name, _)| Described::new(name, "text")).collect()))
+        }
+        (None, Value::Array(results)) => Some(Layout::Branches(results.iter().map(layout_of).collect())),
+        (None, _) => None,
+    }
+}
+
+fn read<T: for<'de> Deserialize<'de>>(result: &serde_json::Value) -> Result<T, OutputError> {
+    read_exact(&result.clone().into())
+}
+
+fn read_exact<T: for<'de> Deserialize<'de>>(result: &Value) -> Result<T, OutputError> {
+    T::deserialize(Whole { value: result, layout: layout_of(result).as_ref() })
+}
+
 #[track_caller]
 fn check<T: for<'de> Deserialize<'de> + PartialEq + std::fmt::Debug>(result: serde_json::Value, expected: T) {
-    let result = Value::from(result);
-    assert_eq!(T::deserialize(Whole(&result)).expect("it fits"), expected);
+    assert_eq!(read::<T>(&result).expect("it fits"), expected);
 }
 
 #[track_caller]
 fn refuse<T: for<'de> Deserialize<'de> + std::fmt::Debug>(result: serde_json::Value, message: &str) {
-    let result = Value::from(result);
-    let error = T::deserialize(Whole(&result)).expect_err("it does not fit");
+    let error = read::<T>(&result).expect_err("it does not fit");
     let source = std::error::Error::source(&error).map_or(error.to_string(), ToString::to_string);
     assert_eq!(source, message);
 }
@@ -138,11 +156,11 @@ fn a_tuple_is_the_columns_of_a_row_in_their_order() {
 fn numbers_are_read_digit_by_digit_and_columns_in_their_order() {
     let result = r#"{"rows":[{"b":1234567890123.456789,"a":18446744073709551616,"c":1.10}],"row_count":1}"#;
     let result = Value::parse(result).expect("JSON");
-    let text = <(String, String, String)>::deserialize(Whole(&result)).expect("it fits");
+    let text = read_exact::<(String, String, String)>(&result).expect("it fits");
     assert_eq!(text, ("1234567890123.456789".into(), "18446744073709551616".into(), "1.10".into()));
-    let numbers = <(f64, i128, f64)>::deserialize(Whole(&result)).expect("it fits");
+    let numbers = read_exact::<(f64, i128, f64)>(&result).expect("it fits");
     assert_eq!(numbers, (1_234_567_890_123.456_8, 18_446_744_073_709_551_616, 1.1));
-    let output = Output::deserialize(Whole(&result)).expect("it fits");
+    let output = read_exact::<Output>(&result).expect("it fits");
     assert_eq!(output, Output::new(result));
     assert!(output.to_string().contains(r#"{"b":1234567890123.456789,"a":18446744073709551616,"c":1.10}"#));
 }
@@ -164,8 +182,7 @@ fn an_error_tells_where_it_is() {
     }
     #[track_caller]
     fn path<T: for<'de> Deserialize<'de> + std::fmt::Debug>(result: serde_json::Value, expected: &str) {
-        let result = Value::from(result);
-        let error = T::deserialize(Whole(&result)).expect_err("it does not fit");
+        let error = read::<T>(&result).expect_err("it does not fit");
         assert_eq!(error.to_string(), format!("the result does not fit the type{expected}"));
     }
     path::<Order>(rows(json!([{"id": "x", "items": []}])), " at id");
@@ -181,9 +198,7 @@ fn an_error_tells_where_it_is() {
 #[test]
 fn what_is_no_number_of_json_is_a_float() {
     check(rows(json!([{"a": "NaN"}])), "NaN".to_owned());
-    let read = |value: serde_json::Value| {
-        f64::deserialize(Whole(&rows(json!([{"a": value}])).into())).expect("a float")
-    };
+    let read = |value: serde_json::Value| read::<f64>(&rows(json!([{"a": value}]))).expect("a float");
     assert!(read(json!("NaN")).is_nan());
     assert_eq!(read(json!("-0")).to_bits(), (-0.0_f64).to_bits());
     check(rows(json!([{"a": "Infinity"}, {"a": "-Infinity"}])), vec![f32::INFINITY, f32::NEG_INFINITY]);
@@ -260,4 +275,74 @@ fn what_is_in_a_variant_is_read_as_a_column() {
         check(rows(json!([{"found": json}])), expected);
     }
     refuse::<Found>(rows(json!([{"found": 7}])), "invalid type: integer `7`, expected string or map");
+}
+
+/// Of a row whose members have another order than these columns.
+#[track_caller]
+fn described<T: for<'de> Deserialize<'de>>(
+    columns: &[(&str, &[u64])],
+    row: serde_json::Value,
+) -> Result<T, OutputError> {
+    let column = |(name, nulls): &(&str, &[u64])| Described {
+        json_nulls: nulls.to_vec(),
+        ..Described::new(*name, "jsonb")
+    };
+    let layout = Layout::Rows(columns.iter().map(column).collect());
+    T::deserialize(Whole { value: &rows(json!([row])).into(), layout: Some(&layout) })
+}
+
+#[test]
+fn columns_have_their_own_order() {
+    let row = || json!({"b": 1, "aa": 2});
+    let read: (i64, i64) = described(&[("aa", &[]), ("b", &[])], row()).expect("it fits");
+    assert_eq!(read, (2, 1));
+    let result = rows(json!([row()])).into();
+    let unknown = <(i64, i64)>::deserialize(Whole { value: &result, layout: None })
+        .expect_err("nobody knows the order");
+    assert!(
+        std::error::Error::source(&unknown).expect("why").to_string().starts_with("a list does not tell")
+    );
+}
+
+#[test]
+fn columns_of_one_name_are_refused_where_the_name_is_read() {
+    let twice: &[(&str, &[u64])] = &[("id", &[]), ("amount", &[]), ("id", &[])];
+    let row = || json!({"id": 1, "amount": 2, "id_2": 3});
+    let message = "the result has 2 columns of the name 'id'";
+    for error in [
+        described::<Hold>(twice, row()).err(),
+        described::<Option<Hold>>(twice, row()).err(),
+        described::<Vec<std::collections::BTreeMap<String, i64>>>(twice, row()).err(),
+    ] {
+        assert_eq!(error.map(|error| error.to_string()).as_deref(), Some(message));
+    }
+    #[derive(Debug, PartialEq, Deserialize)]
+    struct Amount {
+        amount: i64,
+        id_2: i64,
+    }
+    assert_eq!(described::<Amount>(twice, row()).expect("it asks for others"), Amount { amount: 2, id_2: 3 });
+    assert_eq!(described::<(i64, i64, i64)>(twice, row()).expect("by their order"), (1, 2, 3));
+    assert_eq!(described::<serde_json::Value>(twice, row()).expect("as it is"), row());
+}
+
+#[test]
+fn the_null_of_json_is_no_null() {
+    let (null, json_null): (&[(&str, &[u64])], &[(&str, &[u64])]) = (&[("v", &[])], &[("v", &[0])]);
+    let row = || json!({"v": null});
+    assert_eq!(described::<Option<serde_json::Value>>(null, row()).expect("it fits"), None);
+    assert_eq!(described::<Option<serde_json::Value>>(json_null, row()).expect("it fits"), Some(json!(null)));
+    #[derive(Debug, PartialEq, Deserialize)]
+    struct Doc {
+        v: Option<serde_json::Value>,
+    }
+    assert_eq!(described::<Doc>(null, row()).expect("it fits"), Doc { v: None });
+    assert_eq!(described::<Doc>(json_null, row()).expect("it fits"), Doc { v: Some(json!(null)) });
+    assert_eq!(
+        described::<Vec<Option<serde_json::Value>>>(json_null, row()).expect("it fits"),
+        [Some(json!(null))]
+    );
+    let error = described::<Option<i64>>(json_null, row()).expect_err("it is no number");
+    let source = std::error::Error::source(&error).expect("why").to_string();
+    assert!(source.starts_with("the null of JSON, which is not NULL"), "{source}");
 }

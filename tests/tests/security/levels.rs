@@ -182,6 +182,7 @@ const OF_EVERYBODY: &[&str] = &[
     "_role_recv",
     "_role_send",
     "_roles",
+    "_whole_result",
     "adopt",
     "as",
     "as_op",

@@ -195,5 +195,5 @@ fn outcome(leaf: NodeId, result: ScriptResult) -> Result<Outcome, Stop> {
             failure: Failure::new("22032", format!("result {error}")),
         })
     })?;
-    Ok(Outcome { value, columns: Some(result.columns) })
+    Ok(Outcome { value, columns: Some(result.columns), branches: None })
 }
