@@ -7,11 +7,15 @@ use std::collections::HashMap;
 use std::fmt::Debug;
 
 use bytes::Bytes;
+use chrono::{DateTime, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 use kit::{Aside, run};
 use pg_durable_sdk::{Client, JsonSchema, Output, Step, Workflow, sql, workflow};
+use rust_decimal::Decimal;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use time::OffsetDateTime;
+use uuid::Uuid;
 
 /// What the steps of a [`check`] find as `$input`.
 #[derive(Serialize)]
@@ -279,5 +283,125 @@ fn columns_are_read_in_their_order_and_by_names_that_one_has() {
         assert_eq!(error.sqlstate(), Some("42702"));
         assert!(error.hint().is_some_and(|hint| hint.contains("with AS")));
         assert!(chain(&error).ends_with(": the result has 2 columns of the name 'v'"), "{}", chain(&error));
+    });
+}
+
+/// `time` writes and reads its own format unless it is told this.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Rfc3339(#[serde(with = "time::serde::rfc3339")] OffsetDateTime);
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Mood {
+    Happy,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+enum External {
+    Card { last: u16 },
+    Cash(f64),
+    Pair(i64, String),
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "kind")]
+enum Internal {
+    Card { last: u16 },
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "kind", content = "is")]
+enum Adjacent {
+    Cash(i64),
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(untagged)]
+enum Untagged {
+    Number(i64),
+    Text(String),
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Id(i64);
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Pair {
+    a: i32,
+    b: Option<String>,
+}
+
+fn parsed<T: std::str::FromStr<Err: Debug>>(text: &str) -> T {
+    text.parse().expect("it is one")
+}
+
+#[test]
+fn each_type_arrives_in_its_column_and_comes_back() {
+    run("rust_types", async |client, session| {
+        session.run("CREATE TYPE mood AS ENUM ('sad', 'happy'); CREATE TYPE pair AS (a int, b text); CREATE DOMAIN positive AS int CHECK (VALUE > 0)");
+        let place = (&client, session);
+        check_all! { place, alone;
+            bool = true => "boolean" "true";
+            i8 = -7 => "smallint" "-7";
+            i32 = i32::MIN => "integer" "-2147483648";
+            i64 = i64::MAX => "bigint" "9223372036854775807";
+            u32 = u32::MAX => "bigint" "4294967295";
+            u64 = u64::MAX => "numeric" "18446744073709551615";
+            i128 = i128::MIN => "numeric" "-170141183460469231731687303715884105728";
+            u128 = u128::MAX => "numeric(40)" "340282366920938463463374607431768211455";
+            f32 = 1.5 => "real" "1.5";
+            f64 = -2.5 => "double precision" "-2.5";
+            f64 = 19.9 => "numeric(8,2)" "19.90";
+            Decimal = parsed("12345678901234567890.123") => "numeric" "12345678901234567890.123";
+            String = r#"a "b" {c}, \d $1 it's"#.to_owned() => "text" r#"a "b" {c}, \d $1 it's"#;
+            char = 'ü' => "text" "ü";
+            Uuid = Uuid::from_u128(7) => "uuid" "00000000-0000-0000-0000-000000000007";
+            DateTime<Utc> = parsed("2026-02-03T04:05:06.789Z") => "timestamptz" "2026-02-03 04:05:06.789+00";
+            DateTime<FixedOffset> = parsed("2026-02-03T04:05:06+00:00") => "timestamptz" "2026-02-03 04:05:06+00";
+            NaiveDateTime = parsed("2026-02-03T04:05:06") => "timestamp" "2026-02-03 04:05:06";
+            NaiveDate = parsed("2026-02-03") => "date" "2026-02-03";
+            NaiveTime = parsed("04:05:06.7") => "time" "04:05:06.7";
+            Rfc3339 = Rfc3339(OffsetDateTime::UNIX_EPOCH) => "timestamptz" "1970-01-01 00:00:00+00";
+            time::Date = time::Date::from_ordinal_date(2026, 34).expect("a day") => "date" "2026-02-03";
+            jiff::Timestamp = parsed("2026-02-03T04:05:06.789Z") => "timestamptz" "2026-02-03 04:05:06.789+00";
+            jiff::civil::DateTime = parsed("2026-02-03T04:05:06") => "timestamp" "2026-02-03 04:05:06";
+            jiff::civil::Date = parsed("2026-02-03") => "date" "2026-02-03";
+            jiff::civil::Time = parsed("04:05:06.7") => "time" "04:05:06.7";
+            std::net::IpAddr = parsed("10.1.2.3") => "inet" "10.1.2.3/32";
+            String = "[1,5)".to_owned() => "int4range" "[1,5)";
+            String = "1 day 02:00:00".to_owned() => "interval" "1 day 02:00:00";
+            Mood = Mood::Happy => "mood" "happy";
+            Mood = Mood::Happy => "text" "happy";
+            Id = Id(7) => "positive" "7";
+            Value = json!({"a": [1, null, "x"]}) => "jsonb" r#"{"a": [1, null, "x"]}"#;
+            Value = json!([1.5]) => "json" "[1.5]";
+            HashMap<String, i64> = HashMap::from([("a".to_owned(), 1)]) => "jsonb" r#"{"a": 1}"#;
+            Pair = Pair { a: 1, b: Some("x, y".to_owned()) } => "jsonb" r#"{"a": 1, "b": "x, y"}"#;
+            External = External::Card { last: 7 } => "jsonb" r#"{"Card": {"last": 7}}"#;
+            External = External::Cash(f64::INFINITY) => "jsonb" r#"{"Cash": "Infinity"}"#;
+            External = External::Pair(1, "x".to_owned()) => "jsonb" r#"{"Pair": [1, "x"]}"#;
+            Internal = Internal::Card { last: 7 } => "jsonb" r#"{"kind": "Card", "last": 7}"#;
+            Adjacent = Adjacent::Cash(7) => "jsonb" r#"{"is": 7, "kind": "Cash"}"#;
+            Untagged = Untagged::Number(7) => "bigint" "7";
+            Untagged = Untagged::Text("x".to_owned()) => "text" "x";
+        }
+        check_all! { place, inside;
+            (i64, String) = (1, "x".to_owned()) => "jsonb" r#"[1, "x"]"#;
+            Vec<i64> = vec![1, -2] => "bigint[]" "{1,-2}";
+            Vec<Option<String>> = vec![Some("a b".to_owned()), None] => "text[]" r#"{"a b",NULL}"#;
+            Vec<Decimal> = vec![parsed("1.10")] => "numeric[]" "{1.10}";
+            Vec<Uuid> = vec![Uuid::nil()] => "uuid[]" "{00000000-0000-0000-0000-000000000000}";
+            Vec<Pair> = vec![Pair { a: 1, b: None }] => "jsonb" r#"[{"a": 1, "b": null}]"#;
+            [i32; 2] = [1, 2] => "integer[]" "{1,2}";
+        }
+        // An object within a document is jsonb wherever it stands, so only a capture is a composite by its place.
+        let pair = Pair { a: 1, b: Some("x, y".to_owned()) };
+        let input = Workflow::new().input(&json!({"pair": pair}));
+        let both = input.step(
+            sql!("SELECT {pair}::pair AS a, jsonb_populate_record(NULL::pair, $input.pair) AS b")
+                .returns::<(Pair, Pair)>(),
+        );
+        let (a, b) = both.start(&client).await.expect("it starts").result().await.expect("it completes");
+        assert_eq!(format!("{a:?} {b:?}"), format!("{pair:?} {pair:?}"));
     });
 }
