@@ -15,6 +15,7 @@ mod sdk {
     mod tls;
     mod transactions;
     mod typed;
+    mod types;
     mod waiting;
     mod watch;
 }

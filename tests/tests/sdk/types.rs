@@ -1,14 +1,10 @@
 //! Values of Rust's types: they arrive as what they are in the column that docs/rust.md names for them, and come back.
 
-#[path = "sdk/kit.rs"]
-mod kit;
-
 use std::collections::HashMap;
 use std::fmt::Debug;
 
 use bytes::Bytes;
 use chrono::{DateTime, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, Utc};
-use kit::{Aside, run};
 use pg_durable_sdk::{Client, JsonSchema, Output, Step, Workflow, sql, workflow};
 use rust_decimal::Decimal;
 use serde::de::DeserializeOwned;
@@ -16,6 +12,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use uuid::Uuid;
+
+use super::kit::{Aside, run};
 
 /// What the steps of a [`check`] find as `$input`.
 #[derive(Serialize)]
@@ -27,6 +25,7 @@ struct Input<T> {
 
 /// A row that has the value beside others.
 #[derive(Debug, Deserialize)]
+#[expect(dead_code, reason = "compared by how it looks")]
 struct Row<T> {
     value: T,
     some: Option<T>,
