@@ -2,7 +2,7 @@
 
 use crate::{
     Attempt, CancelError, Client, Failure, InstanceId, Output, ResultError, RunError, RunNode, ServerError,
-    SignalError, Status, Watch,
+    SignalError, Signalling, Status, Watch,
     connection::{Backoff, text},
     write,
 };
@@ -11,7 +11,6 @@ use std::{fmt, marker::PhantomData};
 use tokio_postgres::{Row, Transaction, error::SqlState};
 
 const STATUS: &str = "SELECT df.status($1)";
-const SIGNAL: &str = "SELECT df.signal($1, $2, $3)";
 const CANCEL: &str = "SELECT df.cancel($1, $2)";
 
 /// The handle of a started instance.
@@ -119,16 +118,13 @@ impl<T> Run<T> {
     /// struct Approval { approved: bool }
     ///
     /// run.signal("approval", &Approval { approved: true }).await?;
-    /// run.signal("ping", &()).await?;
+    /// run.signal("ping", &()).idempotency_key("ping-7").await?;
     /// # Ok(())
     /// # }
     /// ```
-    pub async fn signal(&self, name: &str, payload: &(impl Serialize + ?Sized)) -> Result<(), SignalError> {
-        let payload = write::to_json(payload).map_err(SignalError::Payload)?.to_string();
-        let id = self.id.as_str();
-        // Not sent twice: each would be kept.
-        let sent = self.client.query(SIGNAL, &[text(&id), text(&name), text(&payload)]).await;
-        sent.map(drop).map_err(|error| self.not_signalled(error))
+    pub fn signal(&self, name: &str, payload: &(impl Serialize + ?Sized)) -> Signalling {
+        let payload = write::to_json(payload).map(|payload| payload.to_string());
+        Signalling::new(self.client.clone(), self.id.clone(), name, payload)
     }
 
     /// Sends a signal with a caller's transaction: when that commits, or never.
@@ -151,20 +147,7 @@ impl<T> Run<T> {
         name: &str,
         payload: &(impl Serialize + ?Sized),
     ) -> Result<(), SignalError> {
-        let payload = write::to_json(payload).map_err(SignalError::Payload)?.to_string();
-        let id = self.id.as_str();
-        let sent = tx.query_typed(SIGNAL, &[text(&id), text(&name), text(&payload)]).await;
-        sent.map(drop).map_err(|error| self.not_signalled(error.into()))
-    }
-
-    fn not_signalled(&self, error: ServerError) -> SignalError {
-        if error.is(&SqlState::UNDEFINED_OBJECT) {
-            SignalError::UnknownInstance(self.id.clone())
-        } else if error.is(&SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE) {
-            SignalError::Terminal(self.id.clone())
-        } else {
-            SignalError::Server(error)
-        }
+        self.signal(name, payload).send_in(tx).await
     }
 
     /// Cancels the instance and interrupts what it is running; steps that have completed stay so.

@@ -1,6 +1,6 @@
 //! Starts, signals and cancels with a caller's transaction, and ids in its SQL.
 
-use pg_durable_sdk::{Instance, InstanceId, RunNode, SignalError, Status, Workflow, sql};
+use pg_durable_sdk::{Instance, InstanceId, RunNode, SignalError, Status, Workflow, signal, sql};
 use pg_durable_tests::server::shared;
 use tokio_postgres::NoTls;
 
@@ -50,6 +50,28 @@ fn what_is_rolled_back_was_never_sent() {
         started.cancel_in(&tx, "no more").await.expect("it is cancelled");
         tx.commit().await.expect("it is committed");
         assert_eq!(started.status().await.expect("it answers"), Status::Cancelled);
+    });
+}
+
+#[test]
+fn a_signal_of_one_key_is_sent_once() {
+    run("sdk_signal_key", async |client, _session| {
+        let mut db = connect("sdk_signal_key").await;
+        let two = Workflow::new().wait_for_signal("paid").wait_for_signal(signal("paid").named("last"));
+        let started =
+            two.step(sql("SELECT $last.data::int").returns::<i32>()).start(&client).await.expect("it starts");
+        started.signal("paid", &1).idempotency_key("payment 1").await.expect("it is there");
+        started.signal("paid", &1).idempotency_key("payment 1").await.expect("it is there, and dropped");
+        let tx = db.transaction().await.expect("it begins");
+        started.signal("paid", &8).idempotency_key("payment 1").send_in(&tx).await.expect("and so is this");
+        started.signal("paid", &2).idempotency_key("payment 2").send_in(&tx).await.expect("it is there");
+        tx.rollback().await.expect("it is rolled back");
+        let tx = db.transaction().await.expect("it begins");
+        started.signal("paid", &2).idempotency_key("payment 2").send_in(&tx).await.expect("it is there");
+        tx.commit().await.expect("it is committed");
+        assert_eq!(started.result().await.expect("it completes"), 2);
+        let error = started.signal("paid", &1).idempotency_key("payment 3").await.expect_err("it is over");
+        assert!(matches!(error, SignalError::Terminal(_)), "{error}");
     });
 }
 
