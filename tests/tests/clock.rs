@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use pg_durable_sdk::testing::TestServer;
+use pg_durable_sdk::testing::{TestServer, TestServerError};
 use pg_durable_tests::server::tester;
 use pg_durable_tests::session::Session;
 
@@ -65,6 +65,48 @@ fn what_is_due_happens_when_the_clock_is_moved() {
 
     for (by, expected) in [("-1 second", "22023"), ("20000 years", "22023")] {
         assert_eq!(session.error(&format!("SELECT df.advance_clock('{by}')")).sqlstate, expected, "{by}");
+    }
+}
+
+#[test]
+fn the_clock_stays_moved_when_the_server_is_started_again() {
+    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+    type Restart = fn(&TestServer) -> Result<(), TestServerError>;
+    let ways: [(&str, Restart); 3] = [
+        ("restart", TestServer::restart),
+        ("crash", |server| {
+            server.kill_postmaster()?;
+            server.start_again()
+        }),
+        ("killed backend", |server| {
+            let pid = "SELECT pid FROM pg_stat_activity WHERE backend_type = 'checkpointer'";
+            let checkpointer: u32 = server.psql("postgres", pid)?.parse().expect("a pid");
+            server.kill_backend(checkpointer)?;
+            until(server, &format!("SELECT count(*) = 1 FROM ({pid} AND pid <> {checkpointer}) AS new"));
+            Ok(())
+        }),
+    ];
+    let server = server("on");
+    for (nth, (way, start_anew)) in ways.into_iter().enumerate() {
+        server.advance(30 * DAY).expect("the clock is moved");
+        let id = {
+            let session = Session::open(&server, "clock", "postgres").expect("the role gets in");
+            waiting(&session, "df.sleep(3600) ~> 'SELECT 1 AS slept'")
+        };
+        start_anew(&server).unwrap_or_else(|error| panic!("{way}: {error}"));
+        let added =
+            format!("SELECT df.advance_clock('0') > clock_timestamp() + interval '{} days'", 30 * nth + 29);
+        until(&server, &added);
+        server.advance(Duration::from_secs(3600)).expect("the clock is moved");
+        until(&server, &format!("SELECT df.status('{id}') = 'completed'"));
+    }
+}
+
+/// Waits until the superuser's query answers `t`, also while the server comes back.
+fn until(server: &TestServer, condition: &str) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while server.psql("postgres", condition).as_deref().ok() != Some("t") {
+        assert!(Instant::now() < deadline, "{condition}");
     }
 }
 

@@ -6,7 +6,8 @@ use pgrx::prelude::*;
 
 use super::{extension, graph};
 use crate::engine::wake;
-use crate::pg::{clock, gucs};
+use crate::pg::clock::{self, Stuck};
+use crate::pg::gucs;
 
 /// Why the clock was not moved.
 #[derive(Debug, thiserror::Error)]
@@ -17,6 +18,8 @@ pub enum ClockError {
     Backwards,
     #[error("the clock cannot be moved that far")]
     TooFar,
+    #[error("the clock could not be kept for the server's next start")]
+    Unkept(#[source] std::io::Error),
 }
 
 #[pg_extern]
@@ -26,7 +29,11 @@ fn clock_advance(duration: Interval) -> Result<Option<TimestampWithTimeZone>, Er
         return Err(ClockError::NotATestServer.into());
     }
     let micros = u64::try_from(graph::micros(&duration)).map_err(|_| ClockError::Backwards)?;
-    let now = i64::try_from(micros).ok().and_then(clock::advance).ok_or(ClockError::TooFar)?;
+    let micros = i64::try_from(micros).map_err(|_| ClockError::TooFar)?;
+    let now = clock::advance(micros).map_err(|stuck| match stuck {
+        Stuck::TooFar => ClockError::TooFar,
+        Stuck::Unkept(error) => ClockError::Unkept(error),
+    })?;
     wake::send(|board| board.databases.wake_schedulers());
     Ok(clock::to_sql(now))
 }

@@ -415,6 +415,9 @@ impl From<ClockError> for ErrorReport {
             ClockError::Backwards | ClockError::TooFar => {
                 report(Code::ERRCODE_INVALID_PARAMETER_VALUE, &error)
             }
+            ClockError::Unkept(source) => {
+                report(Code::ERRCODE_IO_ERROR, &error).set_detail(source.to_string())
+            }
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The time, as the engine counts it.
 
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write as _};
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use pgrx::pg_sys;
@@ -21,12 +23,40 @@ pub fn now() -> i64 {
 /// The most that is added to the clock in all: some 10,000 years.
 const ADDED_MAX: i64 = 10_000 * 366 * 86_400_000_000;
 
-/// Moves the engine's clock forward for all processes, and says what it shows then; `None` where that is too far. In a
-/// server for tests only.
-pub fn advance(by: i64) -> Option<i64> {
+/// Where the data directory keeps what was added, in microseconds: a wait that was reached on the moved clock would else be
+/// due only after as much time of the system's when the server has been started again.
+const KEPT: &str = "pg_durable.clock";
+
+/// Why the clock was not moved.
+#[derive(Debug)]
+pub enum Stuck {
+    /// So much is not added.
+    TooFar,
+    /// It could not be kept for the next start.
+    Unkept(io::Error),
+}
+
+/// Moves the engine's clock forward for all processes and the server's next starts, and says what it shows then. In a server
+/// for tests only.
+pub fn advance(by: i64) -> Result<i64, Stuck> {
     let add = |added: i64| added.checked_add(by).filter(|sum| *sum <= ADDED_MAX);
-    added().fetch_update(Ordering::Relaxed, Ordering::Relaxed, add).ok()?;
-    Some(now())
+    added().fetch_update(Ordering::Relaxed, Ordering::Relaxed, add).map_err(|_| Stuck::TooFar)?;
+    keep().map_err(Stuck::Unkept)?;
+    Ok(now())
+}
+
+/// One writer at a time, so that the last one has read what all before it have added.
+fn keep() -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create(true).truncate(false).open(KEPT)?;
+    file.lock()?;
+    // It only grows, so that no digit of an older text stays behind.
+    write!(file, "{}", added().load(Ordering::Relaxed))
+}
+
+/// What was added before the server's last start; nothing where it does not serve tests. From the postmaster.
+pub fn kept() -> i64 {
+    let kept = || fs::read_to_string(KEPT).ok()?.parse().ok();
+    if gucs::test_clock() { kept().unwrap_or_default() } else { 0 }
 }
 
 fn added() -> &'static AtomicI64 {

@@ -47,7 +47,7 @@ pub fn is_preloaded() -> bool {
     !BOARD.load(Ordering::Relaxed).is_null()
 }
 
-/// What tests have added to the engine's clock, in microseconds. Gone with the server, as the board is.
+/// What tests have added to the engine's clock, in microseconds: see [`clock`](super::clock).
 pub fn clock_offset() -> Option<&'static AtomicI64> {
     let offset = CLOCK_OFFSET.load(Ordering::Relaxed);
     // SAFETY: set by the start-up hook, and valid for the life of the process.
@@ -135,7 +135,7 @@ unsafe extern "C-unwind" fn start_up() {
         let mut found_offset = false;
         let offset = pg_sys::ShmemInitStruct(CLOCK_NAME.as_ptr(), size_of::<AtomicI64>(), &mut found_offset);
         if !found_offset {
-            offset.cast::<AtomicI64>().write(AtomicI64::new(0));
+            offset.cast::<AtomicI64>().write(AtomicI64::new(super::clock::kept()));
         }
         CLOCK_OFFSET.store(offset.cast(), Ordering::Relaxed);
         LOCK.store(&raw mut (*pg_sys::GetNamedLWLockTranche(NAME.as_ptr())).lock, Ordering::Relaxed);

@@ -189,8 +189,8 @@ impl TestServer {
     /// so now.
     ///
     /// Some database of the server must have the extension. Only servers with the setting
-    /// `pg_durable.test_clock` allow it, as those of [`TestServer`] are unless their builder says otherwise; a
-    /// restart sets the clock back.
+    /// `pg_durable.test_clock` allow it, as those of [`TestServer`] are unless their builder says otherwise. The
+    /// clock stays moved when the server is stopped, killed and started again.
     ///
     /// ```no_run
     /// # use pg_durable_sdk::testing::{TestServer, TestServerError};
