@@ -185,7 +185,7 @@ pub enum StartError {
     Input(#[source] Arc<serde_json::Error>),
     /// No workflow of this name is registered, or not in this version, or the role may not run it; nothing was
     /// started.
-    #[error("{}", source)]
+    #[error("there is no workflow {name}{} that this role may run", of_version(*version))]
     UnknownWorkflow {
         /// The name.
         name: String,
@@ -195,7 +195,7 @@ pub enum StartError {
         source: ServerError,
     },
     /// The input does not fit the workflow's JSON Schema; nothing was started.
-    #[error("{}", source)]
+    #[error("the input does not fit the schema of workflow {name}")]
     InvalidInput {
         /// The name of the workflow.
         name: String,
@@ -205,7 +205,7 @@ pub enum StartError {
         source: ServerError,
     },
     /// The role has no right to pg_durable, or the workflow's owner has lost it; nothing was started.
-    #[error("{}", source)]
+    #[error("this role may not start {}", name.as_deref().unwrap_or("the workflow"))]
     NotAllowed {
         /// The name of the workflow, or its label where it is not registered.
         name: Option<String>,
@@ -223,6 +223,10 @@ pub enum StartError {
         /// What became of the last attempt.
         source: ServerError,
     },
+}
+
+fn of_version(version: Option<u32>) -> String {
+    version.map_or_else(String::new, |version| format!(", version {version},"))
 }
 
 impl StartError {
@@ -285,7 +289,7 @@ impl fmt::Display for Violation {
 #[non_exhaustive]
 pub enum RegisterError {
     /// A workflow is wrong; nothing was sent.
-    #[error("workflow {name}: {source}")]
+    #[error("workflow {name} is wrong")]
     Workflow {
         /// The name of the workflow.
         name: String,
@@ -301,7 +305,7 @@ pub enum RegisterError {
         version: u32,
     },
     /// Another graph or schema is registered under a name and version.
-    #[error("{}", source)]
+    #[error("another workflow is registered already")]
     Conflict {
         /// What is different, line by line: `-` is registered, `+` is here.
         difference: String,
@@ -309,7 +313,7 @@ pub enum RegisterError {
         source: ServerError,
     },
     /// The role may not register workflows, or a name belongs to another role.
-    #[error("{}", source)]
+    #[error("this role may not register the workflows")]
     NotAllowed {
         /// What the server says.
         source: ServerError,
@@ -419,7 +423,7 @@ impl ResultError {
 }
 
 /// The error that a failed or cancelled instance ended with, as the server recorded it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Failure {
     /// The id of the failed node, unique in its instance.
@@ -612,15 +616,4 @@ tells_of_the_server! {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn violations_are_read_line_by_line() {
-        let detail =
-            "/id: \"x\" is not of type \"integer\"\n(all of it): \"sku\" is a required property\nand 3 more";
-        let found: Vec<String> = Violation::all(detail).iter().map(Violation::to_string).collect();
-        assert_eq!(found, ["/id: \"x\" is not of type \"integer\"", "\"sku\" is a required property"]);
-        assert_eq!(Violation::all(detail)[1].pointer, "");
-    }
-}
+mod tests;
