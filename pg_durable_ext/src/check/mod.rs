@@ -247,10 +247,12 @@ fn hidden(reference: &Reference, shape: &Shape) -> Option<ReferenceError> {
     })
 }
 
-/// A warning of columns of a named result whose name a reference could not tell apart.
+/// A warning of columns whose name a reference, or who reads the result of the whole, could not tell apart.
 fn repeated(graph: &Graph, step: NodeId, columns: &[Column]) -> Option<Finding> {
-    graph.node(step).result_name.as_ref()?;
-    let name = *columns::repeated(columns).first()?;
+    /// What the server calls a column without a name: only a reference to the first column is meant for it.
+    const NAMELESS: &str = "?column?";
+    let is_named = graph.node(step).result_name.is_some();
+    let name = columns::repeated(columns).into_iter().find(|name| is_named || *name != NAMELESS)?;
     let members = columns::ambiguous(columns, name);
     Some(Finding {
         path: graph.path(step),
