@@ -500,6 +500,15 @@ pub enum OutputError {
         /// What stands for them in [`Output::json`](crate::Output::json).
         members: Vec<String>,
     },
+    /// No column has the name of a field that is an `Option`.
+    #[error("the result has no column '{column}' (available: {})", available.join(", "))]
+    #[non_exhaustive]
+    NoColumn {
+        /// The name of the field.
+        column: String,
+        /// What there is.
+        available: Vec<String>,
+    },
     /// The value does not fit the type.
     #[error("the result does not fit the type{}", at(path))]
     #[non_exhaustive]
@@ -520,6 +529,7 @@ impl OutputError {
     pub fn sqlstate(&self) -> Option<&str> {
         match self {
             Self::Ambiguous { .. } => Some(SqlState::AMBIGUOUS_COLUMN.code()),
+            Self::NoColumn { .. } => Some(SqlState::UNDEFINED_COLUMN.code()),
             Self::RowCount(_) | Self::Shape { .. } => None,
         }
     }
@@ -528,6 +538,7 @@ impl OutputError {
     pub fn hint(&self) -> Option<&str> {
         match self {
             Self::Ambiguous { .. } => Some("Give each column a name of its own, with AS, or read a tuple."),
+            Self::NoColumn { .. } => Some("Select the column, or NULL under its name."),
             Self::RowCount(_) | Self::Shape { .. } => None,
         }
     }
@@ -539,7 +550,7 @@ impl OutputError {
     /// The error as seen from further out: within a column or member, or at a `[place]`.
     pub(crate) fn within(self, outer: &str) -> Self {
         match self {
-            Self::RowCount(_) | Self::Ambiguous { .. } => self,
+            Self::RowCount(_) | Self::Ambiguous { .. } | Self::NoColumn { .. } => self,
             Self::Shape { path, source } => {
                 let dot = if path.is_empty() || path.starts_with('[') { "" } else { "." };
                 Self::Shape { path: format!("{outer}{dot}{path}"), source }

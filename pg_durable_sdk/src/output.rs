@@ -2,7 +2,7 @@
 
 use crate::{
     OutputError, ServerError, json,
-    read::{self, Column, Whole, rows_of},
+    read::{self, Column, Reading, Whole, rows_of},
 };
 use pg_durable_graph::Layout;
 use serde::{
@@ -88,6 +88,9 @@ impl Output {
     /// | `()` | anything |
     /// | [`Output`] | the result as it is |
     ///
+    /// A field of a struct is read from the column of its name: one that no column has is an error, also as an `Option`, which is
+    /// for NULL. Where it is to be left out, select `NULL AS note`.
+    ///
     /// What is no result of SQL is read as any JSON. SQL's `numeric` comes as text, so that no digit is lost,
     /// and may be read as a Rust number as well as a `String`.
     ///
@@ -101,7 +104,9 @@ impl Output {
     /// # }
     /// ```
     pub fn read<T: DeserializeOwned>(&self) -> Result<T, OutputError> {
-        T::deserialize(Whole { value: &self.value, layout: self.layout.as_ref() })
+        Reading::of(|reading| {
+            T::deserialize(Whole { value: &self.value, layout: self.layout.as_ref(), reading })
+        })
     }
 
     /// The rows of an SQL step, each as a `T`; of any other step its value as the only one.
@@ -109,7 +114,9 @@ impl Output {
     /// Rows of one column may also be read as the type of that column.
     pub fn all<T: DeserializeOwned>(&self) -> Result<Vec<T>, OutputError> {
         match rows_of(&self.value) {
-            Some(rows) => read::all(rows, self.layout.as_ref()).map(T::deserialize).collect(),
+            Some(rows) => Reading::of(|reading| {
+                read::all(rows, self.layout.as_ref(), reading).map(T::deserialize).collect()
+            }),
             None => Ok(vec![T::deserialize(Column::of(&self.value))?]),
         }
     }
@@ -131,7 +138,9 @@ impl Output {
     /// ```
     pub fn one<T: DeserializeOwned>(&self) -> Result<T, OutputError> {
         match rows_of(&self.value) {
-            Some(rows) => T::deserialize(read::only(rows, self.layout.as_ref())?),
+            Some(rows) => {
+                Reading::of(|reading| T::deserialize(read::only(rows, self.layout.as_ref(), reading)?))
+            }
             None => T::deserialize(Column::of(&self.value)),
         }
     }

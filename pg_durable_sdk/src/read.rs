@@ -20,6 +20,10 @@ use serde::{
 use std::{borrow::Cow, marker::PhantomData};
 
 mod bytes;
+mod missing;
+
+use missing::Missing;
+pub(crate) use missing::Reading;
 
 /// The newtype by which [`Output`](crate::Output) asks for the whole result, unread.
 pub(crate) const WHOLE: &str = "$pg_durable_sdk::Output";
@@ -34,9 +38,13 @@ pub(crate) fn rows_of(result: &Value) -> Option<&[Value]> {
 }
 
 /// The only row of a result.
-pub(crate) fn only<'de>(rows: &'de [Value], layout: Option<&'de Layout>) -> Result<Row<'de>, OutputError> {
+pub(crate) fn only<'de>(
+    rows: &'de [Value],
+    layout: Option<&'de Layout>,
+    reading: &'de Reading,
+) -> Result<Row<'de>, OutputError> {
     match rows {
-        [_] => Ok(all(rows, layout).next().expect("there is one")),
+        [_] => Ok(all(rows, layout, reading).next().expect("there is one")),
         _ => Err(OutputError::RowCount(rows.len())),
     }
 }
@@ -45,12 +53,13 @@ pub(crate) fn only<'de>(rows: &'de [Value], layout: Option<&'de Layout>) -> Resu
 pub(crate) fn all<'de>(
     rows: &'de [Value],
     layout: Option<&'de Layout>,
+    reading: &'de Reading,
 ) -> impl ExactSizeIterator<Item = Row<'de>> {
     let columns = match layout {
         Some(Layout::Rows(columns)) => Some(columns.as_slice()),
         Some(Layout::Branches(_)) | None => None,
     };
-    rows.iter().enumerate().map(move |(nth, row)| Row { row, nth, columns })
+    rows.iter().enumerate().map(move |(nth, row)| Row { row, nth, columns, reading })
 }
 
 /// A result: of SQL its rows, of a fan-out the branches' results, of anything else a document.
@@ -58,6 +67,7 @@ pub(crate) fn all<'de>(
 pub(crate) struct Whole<'de> {
     pub(crate) value: &'de Value,
     pub(crate) layout: Option<&'de Layout>,
+    pub(crate) reading: &'de Reading,
 }
 
 /// A row: an object, whose members have another order than the columns.
@@ -68,6 +78,7 @@ pub(crate) struct Row<'de> {
     nth: usize,
     /// Not known of results that came in a list.
     columns: Option<&'de [Described]>,
+    reading: &'de Reading,
 }
 
 /// A column's value or a part of it. Numbers may be text: `numeric` is, so that no digit is lost.
@@ -94,7 +105,7 @@ impl<'de> Whole<'de> {
     /// What an option asks: whether there is anything.
     fn is_nothing(self) -> bool {
         match rows_of(self.value) {
-            Some(rows @ [_]) => only(rows, self.layout).is_ok_and(Row::is_null),
+            Some(rows @ [_]) => only(rows, self.layout, self.reading).is_ok_and(Row::is_null),
             Some(rows) => rows.is_empty(),
             None => self.value.is_null(),
         }
@@ -107,7 +118,11 @@ impl<'de> Whole<'de> {
             Some(Layout::Rows(_)) | None => &[],
         };
         let layout = move |place: usize| layouts.get(place).and_then(Option::as_ref);
-        results.iter().enumerate().map(move |(place, value)| Whole { value, layout: layout(place) })
+        results.iter().enumerate().map(move |(place, value)| Whole {
+            value,
+            layout: layout(place),
+            reading: self.reading,
+        })
     }
 }
 
@@ -173,6 +188,15 @@ impl<'de> Row<'de> {
     }
 }
 
+impl<'de> Row<'de> {
+    /// The columns, and behind them the fields that none of them has.
+    fn with_fields(self, columns: Vec<Named<'de>>, fields: &'static [&'static str]) -> Fields<'de> {
+        let missing = self.reading.missing(fields, &columns).into_iter();
+        let names = columns.iter().map(|Named(name, _)| name.to_string()).collect();
+        Fields { columns: Members::of(columns), names, missing, next: None, reading: self.reading }
+    }
+}
+
 impl Column<'_> {
     fn is_null(self) -> bool {
         self.value.is_null() && !self.is_json_null
@@ -214,7 +238,7 @@ macro_rules! pass_to_column {
 impl<'de> Whole<'de> {
     fn one(self) -> Result<One<'de>, OutputError> {
         match rows_of(self.value) {
-            Some(rows) => only(rows, self.layout).map(One::Row),
+            Some(rows) => only(rows, self.layout, self.reading).map(One::Row),
             None => Ok(One::Column(Column::of(self.value))),
         }
     }
@@ -284,9 +308,9 @@ impl<'de> Deserializer<'de> for Whole<'de> {
                 _ => Column::of(self.value).deserialize_seq(visitor),
             };
         };
-        match only(rows, self.layout) {
+        match only(rows, self.layout, self.reading) {
             Ok(row) if let Some(bytes) = row.only_bytes() => bytes::visit_or(row, &bytes, visitor),
-            Ok(_) | Err(_) => visit_all(all(rows, self.layout), visitor),
+            Ok(_) | Err(_) => visit_all(all(rows, self.layout, self.reading), visitor),
         }
     }
 
@@ -371,7 +395,8 @@ impl<'de> Deserializer<'de> for Row<'de> {
     ) -> Result<V::Value, OutputError> {
         match self.document(fields) {
             Some(Named(_, column)) => column.deserialize_struct(name, fields, visitor),
-            None => visitor.visit_map(Members::of(self.named_columns(|name| fields.contains(&name))?)),
+            None => visitor
+                .visit_map(self.with_fields(self.named_columns(|name| fields.contains(&name))?, fields)),
         }
     }
 
@@ -578,6 +603,10 @@ impl<'de> Members<'de> {
     fn of(members: Vec<Named<'de>>) -> Self {
         Self { members: members.into_iter(), value: None }
     }
+
+    fn is_over(&self) -> bool {
+        self.members.len() == 0
+    }
 }
 
 impl<'de> MapAccess<'de> for Members<'de> {
@@ -601,6 +630,41 @@ impl<'de> MapAccess<'de> for Members<'de> {
 
     fn size_hint(&self) -> Option<usize> {
         Some(self.members.len())
+    }
+}
+
+/// The columns of a row that a struct is read from.
+struct Fields<'de> {
+    columns: Members<'de>,
+    names: Vec<String>,
+    missing: std::vec::IntoIter<missing::Field>,
+    /// The missing field whose value comes next.
+    next: Option<&'static str>,
+    reading: &'de Reading,
+}
+
+impl<'de> MapAccess<'de> for Fields<'de> {
+    type Error = OutputError;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, OutputError> {
+        if !self.columns.is_over() {
+            return self.columns.next_key_seed(seed);
+        }
+        let Some(field) = self.missing.next() else { return Ok(None) };
+        self.reading.name(field);
+        self.next = Some(field.1);
+        seed.deserialize(BorrowedStrDeserializer::new(field.1)).map(Some)
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, OutputError> {
+        match self.next.take() {
+            Some(name) => seed.deserialize(Missing { name, columns: &self.names, reading: self.reading }),
+            None => self.columns.next_value_seed(seed),
+        }
+    }
+
+    fn size_hint(&self) -> Option<usize> {
+        self.columns.size_hint()
     }
 }
 

@@ -19,7 +19,7 @@ const OF_SERDE_JSON: &str = "$serde_json::private::";
 
 /// The JSON of a value, or what of it there is none of, and where.
 pub(crate) fn to_json<T: Serialize + ?Sized>(value: &T) -> Result<Value, serde_json::Error> {
-    value.serialize(INSIDE).map_err(|refused| serde_json::Error::custom(refused))
+    value.serialize(INSIDE).map_err(serde_json::Error::custom)
 }
 
 /// A value as a parameter.

@@ -55,7 +55,9 @@ fn read<T: for<'de> Deserialize<'de>>(result: &serde_json::Value) -> Result<T, O
 }
 
 fn read_exact<T: for<'de> Deserialize<'de>>(result: &Value) -> Result<T, OutputError> {
-    T::deserialize(Whole { value: result, layout: layout_of(result).as_ref() })
+    Reading::of(|reading| {
+        T::deserialize(Whole { value: result, layout: layout_of(result).as_ref(), reading })
+    })
 }
 
 #[track_caller]
@@ -112,7 +114,8 @@ fn a_sequence_is_all_rows_and_an_option_none_or_one() {
 
 #[test]
 fn a_fan_out_is_its_branches_and_the_rest_a_document() {
-    let branches = json!([rows(json!([{"id": 1}])), rows(json!([{"n": 2}, {"n": 3}])), {"slept": true}]);
+    let branches =
+        json!([rows(json!([{"id": 1, "amount": null}])), rows(json!([{"n": 2}, {"n": 3}])), {"slept": true}]);
     #[derive(Debug, PartialEq, Deserialize)]
     struct Slept {
         slept: bool,
@@ -277,10 +280,13 @@ fn what_is_in_a_variant_is_read_as_a_column() {
     refuse::<Found>(rows(json!([{"found": 7}])), "invalid type: integer `7`, expected string or map");
 }
 
+/// The names of columns, and the rows in which each holds the null of JSON.
+type Columns<'a> = &'a [(&'a str, &'a [u64])];
+
 /// Of a row whose members have another order than these columns.
 #[track_caller]
 fn described<T: for<'de> Deserialize<'de>>(
-    columns: &[(&str, &[u64])],
+    columns: Columns<'_>,
     row: serde_json::Value,
 ) -> Result<T, OutputError> {
     let column = |(name, nulls): &(&str, &[u64])| Described {
@@ -288,7 +294,8 @@ fn described<T: for<'de> Deserialize<'de>>(
         ..Described::new(*name, "jsonb")
     };
     let layout = Layout::Rows(columns.iter().map(column).collect());
-    T::deserialize(Whole { value: &rows(json!([row])).into(), layout: Some(&layout) })
+    let result = rows(json!([row])).into();
+    Reading::of(|reading| T::deserialize(Whole { value: &result, layout: Some(&layout), reading }))
 }
 
 #[test]
@@ -297,8 +304,9 @@ fn columns_have_their_own_order() {
     let read: (i64, i64) = described(&[("aa", &[]), ("b", &[])], row()).expect("it fits");
     assert_eq!(read, (2, 1));
     let result = rows(json!([row()])).into();
-    let unknown = <(i64, i64)>::deserialize(Whole { value: &result, layout: None })
-        .expect_err("nobody knows the order");
+    let unknown =
+        <(i64, i64)>::deserialize(Whole { value: &result, layout: None, reading: &Reading::default() })
+            .expect_err("nobody knows the order");
     assert!(
         std::error::Error::source(&unknown).expect("why").to_string().starts_with("a list does not tell")
     );
@@ -306,7 +314,7 @@ fn columns_have_their_own_order() {
 
 #[test]
 fn columns_of_one_name_are_refused_where_the_name_is_read() {
-    let twice: &[(&str, &[u64])] = &[("id", &[]), ("amount", &[]), ("id", &[])];
+    let twice: Columns<'_> = &[("id", &[]), ("amount", &[]), ("id", &[])];
     let row = || json!({"id": 1, "amount": 2, "id_2": 3});
     let message = "the result has 2 columns of the name 'id'";
     for error in [
@@ -328,7 +336,7 @@ fn columns_of_one_name_are_refused_where_the_name_is_read() {
 
 #[test]
 fn the_null_of_json_is_no_null() {
-    let (null, json_null): (&[(&str, &[u64])], &[(&str, &[u64])]) = (&[("v", &[])], &[("v", &[0])]);
+    let (null, json_null): (Columns<'_>, Columns<'_>) = (&[("v", &[])], &[("v", &[0])]);
     let row = || json!({"v": null});
     assert_eq!(described::<Option<serde_json::Value>>(null, row()).expect("it fits"), None);
     assert_eq!(described::<Option<serde_json::Value>>(json_null, row()).expect("it fits"), Some(json!(null)));
@@ -345,4 +353,30 @@ fn the_null_of_json_is_no_null() {
     let error = described::<Option<i64>>(json_null, row()).expect_err("it is no number");
     let source = std::error::Error::source(&error).expect("why").to_string();
     assert!(source.starts_with("the null of JSON, which is not NULL"), "{source}");
+}
+
+#[test]
+fn an_option_excuses_no_missing_column() {
+    #[derive(Debug, PartialEq, Deserialize)]
+    struct Row {
+        id: i64,
+        #[serde(alias = "remark")]
+        note: Option<String>,
+        #[serde(default)]
+        count: i64,
+    }
+    let row = |note: Option<&str>| Row { id: 1, note: note.map(str::to_owned), count: 0 };
+    check(rows(json!([{"id": 1, "note": null}])), row(None));
+    check(rows(json!([{"id": 1, "remark": "x"}])), row(Some("x")));
+    check(rows(json!([{"id": 1, "note": "x", "count": 2}])), Row { count: 2, ..row(Some("x")) });
+    check::<Vec<Row>>(rows(json!([])), vec![]);
+    // A document says nothing of what it lacks.
+    check(rows(json!([{"doc": {"id": 1}}])), row(None));
+    let message = "the result has no column 'note' (available: id, nota)";
+    let wrong = || rows(json!([{"id": 1, "nota": "x"}]));
+    refuse::<Row>(wrong(), message);
+    refuse::<Option<Row>>(wrong(), message);
+    refuse::<Vec<Row>>(wrong(), message);
+    refuse::<(Row, Row)>(json!([rows(json!([{"id": 1, "note": null}])), wrong()]), message);
+    refuse::<Row>(rows(json!([{"note": "x"}])), "missing field `id`");
 }

@@ -276,6 +276,16 @@ fn columns_are_read_in_their_order_and_by_names_that_one_has() {
             output.start(&client).await.expect("it starts").result().await.expect("it completes");
         assert_eq!(output.one::<(i64, String, i64)>().expect("in their order").2, 2);
 
+        let lacking = Workflow::new().step(sql("SELECT 1 AS value, 2 AS som").returns::<Row<i64>>());
+        let error =
+            lacking.start(&client).await.expect("it starts").result().await.expect_err("there is no some");
+        assert_eq!(error.sqlstate(), Some("42703"));
+        assert!(
+            chain(&error).ends_with(": the result has no column 'some' (available: value, som)"),
+            "{}",
+            chain(&error)
+        );
+
         let twice =
             Workflow::new().step(sql("SELECT 1 AS v, 2 AS w, 3 AS v").returns::<HashMap<String, i64>>());
         let error = twice.start(&client).await.expect("it starts").result().await.expect_err("which v?");
