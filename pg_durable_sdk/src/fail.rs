@@ -1,6 +1,10 @@
 //! Failing on purpose.
 
-use crate::{Output, Part, TypedPart};
+use crate::{
+    __private::{Statement, with_faults},
+    Output, Part, TypedPart,
+    fault::Misplaced,
+};
 use pg_durable_graph::kind::{self, RAISED};
 
 /// A step that always fails; made by [`fail`].
@@ -11,6 +15,7 @@ pub struct Fail {
     sqlstate: String,
     detail: Option<String>,
     hint: Option<String>,
+    faults: Vec<Misplaced>,
 }
 
 /// A step that fails with this message, in which references such as `$order.id` may stand.
@@ -27,7 +32,20 @@ pub struct Fail {
 /// # workflow.graph().unwrap();
 /// ```
 pub fn fail(message: impl Into<String>) -> Fail {
-    Fail { message: message.into(), sqlstate: RAISED.to_owned(), detail: None, hint: None }
+    Fail {
+        message: message.into(),
+        sqlstate: RAISED.to_owned(),
+        detail: None,
+        hint: None,
+        faults: Vec::new(),
+    }
+}
+
+impl Statement {
+    /// The step that `fail!` is.
+    pub fn fail(self) -> Fail {
+        Fail { faults: self.faults, ..fail(self.query) }
+    }
 }
 
 impl Fail {
@@ -44,6 +62,13 @@ impl Fail {
         self
     }
 
+    /// What `#[workflow]` expands to calls this.
+    #[doc(hidden)]
+    pub fn detail_by(mut self, text: Statement) -> Self {
+        self.faults.extend(text.faults);
+        self.detail(text.query)
+    }
+
     /// What to do about it.
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
@@ -53,7 +78,8 @@ impl Fail {
 
 impl From<Fail> for Part {
     fn from(fail: Fail) -> Self {
-        Part::leaf(kind::Fail::with(fail.message, &fail.sqlstate, fail.detail, fail.hint))
+        let leaf = Part::leaf(kind::Fail::with(fail.message, &fail.sqlstate, fail.detail, fail.hint));
+        with_faults(leaf, fail.faults)
     }
 }
 

@@ -67,6 +67,23 @@ fn what_only_the_types_know_is_a_fault_of_the_graph() {
 }
 
 #[test]
+fn a_constant_in_a_message_is_no_reference() {
+    use pg_durable_sdk::workflow;
+
+    const PRICE: &str = "5 $ of $order.id";
+    const PLAIN: f64 = 1.5;
+
+    #[workflow(name = "refused")]
+    async fn refused() -> Result<()> {
+        fail!("{PLAIN} and \"{PLAIN}\"").detail("{PRICE}")
+    }
+
+    let error = refused().graph().unwrap_err();
+    let faults: Vec<&str> = error.faults().iter().map(|fault| fault.message.as_str()).collect();
+    assert_eq!(faults, ["the value '5 $ of $order.id' would be read as a reference"]);
+}
+
+#[test]
 fn a_workflow_is_a_definition() {
     use pg_durable_sdk::{Definition, workflow};
 

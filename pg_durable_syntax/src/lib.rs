@@ -7,3 +7,4 @@
 pub mod lexer;
 pub mod name;
 pub mod schedule;
+pub mod sqlstate;

@@ -62,7 +62,7 @@ impl Found {
             }
             Expr::Loop { body, .. } => self.block(body),
             Expr::Break { value, .. } => value.iter().for_each(|value| self.expr(value, None)),
-            Expr::Continue(_) => {}
+            Expr::Continue(_) | Expr::Fail(_) => {}
             Expr::Return { value, .. } => self.expr(value, None),
         }
     }

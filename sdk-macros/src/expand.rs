@@ -6,9 +6,10 @@ use crate::{
     fixed::Fixed,
     plan::{
         Argument, Field, Form, Given, Kept, Known, Leaf, Method, Node, Operand, Piece, Probe, ProbeStep,
-        Reference,
+        Reference, Text,
     },
     signature::Signature,
+    sql::Language,
 };
 use proc_macro2::TokenStream;
 use quote::{ToTokens as _, format_ident, quote, quote_spanned};
@@ -124,9 +125,9 @@ fn leaf(leaf: &Leaf) -> TokenStream {
     let Leaf { word, argument, methods, .. } = leaf;
     let word = format_ident!("{word}");
     let step = match argument {
-        Argument::Text(pieces) => {
-            let statement = statement(pieces);
-            quote!(#statement.#word())
+        Argument::Text(text) => {
+            let text = self::text(text);
+            quote!(#text.#word())
         }
         Argument::Either { columns, document, kept } => {
             let columns = statement(columns);
@@ -142,6 +143,10 @@ fn leaf(leaf: &Leaf) -> TokenStream {
             let argument = fixed(argument);
             quote!(::pg_durable_sdk::__private::words::#word(#argument))
         }
+        Argument::Operand(Operand::Text(text)) => {
+            let text = self::text(text);
+            quote!(#text.#word())
+        }
         Argument::Operand(Operand::Known(known)) => {
             let moment = moment(known);
             quote!(#moment.#word())
@@ -152,11 +157,22 @@ fn leaf(leaf: &Leaf) -> TokenStream {
             let argument = fixed(argument);
             quote!(#step.#name(#argument))
         }
+        Operand::Text(text) => {
+            let (name, text) = (format_ident!("{name}_by", span = name.span()), self::text(text));
+            quote!(#step.#name(#text))
+        }
         Operand::Known(known) => {
             let (name, moment) = (format_ident!("{name}_by", span = name.span()), moment(known));
             quote!(#step.#name(#moment))
         }
     })
+}
+
+fn text(Text { pieces, language }: &Text) -> TokenStream {
+    match language {
+        Language::Sql => statement(pieces),
+        Language::Plain => pieces.iter().fold(quote!(::pg_durable_sdk::__private::Statement::plain()), piece),
+    }
 }
 
 /// A text that says how long or until when, by the type of what is captured in it.

@@ -16,6 +16,7 @@ mod fallback;
 mod file;
 mod fixed;
 mod lower;
+mod message;
 mod mirror;
 mod model;
 mod operand;

@@ -251,7 +251,7 @@ impl Lowering<'_> {
                 self.errors.at(*span, "`while` has no value: use `loop` and `break value`");
                 on(Vec::new())
             }
-            leave @ (Expr::Break { .. } | Expr::Continue(_) | Expr::Return { .. }) => {
+            leave @ (Expr::Break { .. } | Expr::Continue(_) | Expr::Return { .. } | Expr::Fail(_)) => {
                 self.errors.at(leave.span(), "this leaves before anything is bound");
                 on(Vec::new())
             }
@@ -352,6 +352,7 @@ impl Lowering<'_> {
                 }
                 Flow { nodes: Vec::new(), ends: true }
             }
+            (Expr::Fail(step), _) => Flow { nodes: vec![self.step(step, None)], ends: true },
             (Expr::Return { value, span }, _) => {
                 if self.in_branch {
                     self.errors.at(

@@ -34,8 +34,11 @@ pub fn mirror(signature: &Signature, body: &Block, unused: &[Ident]) -> TokenStr
         }
     });
     quote! {
+        // All of `unused` but code that cannot be reached, of which the compiler warns as in any function.
         #[allow(
-            dead_code, unused, unreachable_code, clippy::all, clippy::pedantic, clippy::nursery, clippy::restriction
+            dead_code, path_statements, redundant_semicolons, unreachable_patterns, unused_assignments, unused_braces,
+            unused_imports, unused_labels, unused_must_use, unused_mut, unused_parens, unused_variables,
+            clippy::all, clippy::pedantic, clippy::nursery, clippy::restriction
         )]
         fn __body(#input) -> ::pg_durable_sdk::__private::BodyResult<#output> {
             #run
@@ -49,8 +52,8 @@ fn block(block: &Block) -> TokenStream {
     let stmts = block.stmts.iter().map(|stmt| match stmt {
         Stmt::Let(binding) => let_stmt(binding),
         Stmt::Expr(Expr::Step(step)) => {
-            let step = unbound(step);
-            quote!(#step;)
+            let (span, step) = (step.span, unbound(step));
+            quote_spanned!(span=> #step;)
         }
         // Without a semicolon they have to be `()`, as where they were written.
         Stmt::Expr(expr @ (Expr::If(_) | Expr::Select(_) | Expr::While { .. } | Expr::Loop { .. })) => {
@@ -77,9 +80,9 @@ fn let_stmt(binding: &Let) -> TokenStream {
     match otherwise {
         Some(otherwise) => {
             let otherwise = block(otherwise);
-            quote!(let #syntax #ty = #value else { #otherwise };)
+            quote_spanned!(syntax.span()=> let #syntax #ty = #value else { #otherwise };)
         }
-        None => quote!(let #syntax #ty = #value;),
+        None => quote_spanned!(syntax.span()=> let #syntax #ty = #value;),
     }
 }
 
@@ -106,23 +109,24 @@ fn expr(expr: &Expr, ty: Option<&Type>) -> TokenStream {
         Expr::Value(Value { syntax, .. }) => quote!(#syntax),
         Expr::If(branch) => if_expr(branch),
         Expr::Select(select) => select_expr(select),
-        Expr::While { condition, body, .. } => {
+        Expr::While { condition, body, span } => {
             let (condition, body) = (self::condition(condition), block(body));
-            quote!(while #condition { #body })
+            quote_spanned!(*span=> while #condition { #body })
         }
-        Expr::Loop { body, .. } => {
+        Expr::Loop { body, span } => {
             let body = block(body);
-            quote!(loop { #body })
+            quote_spanned!(*span=> loop { #body })
         }
-        Expr::Break { value, .. } => {
+        Expr::Break { value, span } => {
             let value = value.as_ref().map(|value| self::expr(value, None));
-            quote!(break #value)
+            quote_spanned!(*span=> break #value)
         }
-        Expr::Continue(_) => quote!(continue),
-        Expr::Return { value, .. } => {
+        Expr::Continue(span) => quote_spanned!(*span=> continue),
+        Expr::Return { value, span } => {
             let value = self::expr(value, None);
-            quote!(return #value)
+            quote_spanned!(*span=> return #value)
         }
+        Expr::Fail(step) => quote_spanned!(step.span=> ::pg_durable_sdk::__private::failed()),
     }
 }
 
@@ -138,7 +142,7 @@ fn if_expr(branch: &If) -> TokenStream {
             quote!(else #next)
         }
     });
-    quote!(if #condition { #then } #otherwise)
+    quote_spanned!(branch.span=> if #condition { #then } #otherwise)
 }
 
 /// One of the handlers, each behind what its event leaves.
@@ -153,7 +157,7 @@ fn select_expr(select: &Select) -> TokenStream {
         let number = if nth + 1 == select.arms.len() { quote!(_) } else { quote!(#nth) };
         quote!(#number => { let #syntax #ty = #event; #handler })
     });
-    quote!(match ::pg_durable_sdk::__private::chosen() { #(#arms)* })
+    quote_spanned!(select.span=> match ::pg_durable_sdk::__private::chosen() { #(#arms)* })
 }
 
 fn condition(condition: &Condition) -> TokenStream {
@@ -243,8 +247,14 @@ fn branch(branch: &Branch, ty: Option<&Type>) -> TokenStream {
     match branch {
         Branch::Step(step) => self::step(step, ty),
         Branch::Block(inner) => {
+            let ends = inner.ends();
             let inner = block(inner);
-            let ty = ty.map_or_else(|| quote!(_), |ty| quote!(#ty));
+            let ty = match ty {
+                Some(ty) => quote!(#ty),
+                // It never gives a value that would have a type.
+                None if ends => quote!(()),
+                None => quote!(_),
+            };
             quote! {
                 ::pg_durable_sdk::__private::block(|| -> ::pg_durable_sdk::__private::BodyResult<#ty> { #inner })
             }

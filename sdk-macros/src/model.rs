@@ -81,6 +81,8 @@ pub enum Expr {
         value: Box<Expr>,
         span: Span,
     },
+    /// `fail!("…")`
+    Fail(Step),
 }
 
 pub struct If {
@@ -260,9 +262,10 @@ fn stmt(statement: &Statement, errors: &mut Errors) -> syn::Result<Stmt> {
         Statement::Expr(expr, _) => self::expr(expr, errors).map(Stmt::Expr),
         Statement::Macro(statement) => {
             let (attrs, mac) = (statement.attrs.clone(), statement.mac.clone());
-            match word::with_arms(&mac.path) {
-                Some(_) => select(&mac, errors).map(|select| Stmt::Expr(Expr::Select(select))),
-                None => refuse(&Syntax::Macro(ExprMacro { attrs, mac })),
+            let is_arms = word::with_arms(&mac.path).is_some();
+            match Syntax::Macro(ExprMacro { attrs, mac }) {
+                expr if is_arms || is_end(&expr) => self::expr(&expr, errors).map(Stmt::Expr),
+                other => refuse(&other),
             }
         }
         Statement::Item(item) => {
@@ -343,6 +346,7 @@ fn expr(expr: &Syntax, errors: &mut Errors) -> syn::Result<Expr> {
         Syntax::Group(inner) => self::expr(&inner.expr, errors),
         Syntax::Try(tried) => match &*tried.expr {
             Syntax::Await(awaited) => step(&awaited.base, errors).map(Expr::Step),
+            inner if is_end(inner) => Err(error(tried.question_token, END_ALONE)),
             _ => match is_step(&tried.expr) {
                 true => Err(error(tried.question_token, "a step is awaited first: write `.await?`")),
                 false => Err(error(tried.question_token, "`?` belongs to a step: `sql!(\"…\").await?`")),
@@ -379,6 +383,9 @@ fn expr(expr: &Syntax, errors: &mut Errors) -> syn::Result<Expr> {
         Syntax::Return(leave) => {
             let message = "a workflow returns a `Result`: write `return Ok(..)`";
             let Some(value) = &leave.expr else { return Err(error(leave, message)) };
+            if is_end(value) {
+                return Err(error(leave.return_token, END_ALONE));
+            }
             match self::expr(value, errors)? {
                 value @ (Expr::Ok(_) | Expr::Outcome(_)) => {
                     Ok(Expr::Return { value: Box::new(value), span: leave.return_token.span })
@@ -392,9 +399,10 @@ fn expr(expr: &Syntax, errors: &mut Errors) -> syn::Result<Expr> {
             Ok(Expr::Ok(if is_step { step_value(value, errors)? } else { self::value(value)? }))
         }
         Syntax::Call(call) if is_call(call, "Err") => {
-            let message = "a workflow fails when a step fails: raise the error in SQL, with a function that does RAISE EXCEPTION";
+            let message = "a workflow fails when a step fails: write `fail!(\"…\")`";
             Err(error(call, message))
         }
+        other if is_end(other) => end(other).map(Expr::Fail),
         other => value(other).map(Expr::Value),
     }
 }
@@ -553,9 +561,42 @@ fn is_step(expr: &Syntax) -> bool {
     }
 }
 
+/// What is said of an `.await` behind `fail!(..)`, and of a `return` before it.
+const END_ALONE: &str = "`fail!(..)` ends this way by itself, as `return` does: write it alone, without `return`, `.await` and `?`";
+
+/// Whether it is one of those behind which nothing comes.
+fn is_end(expr: &Syntax) -> bool {
+    match expr {
+        Syntax::Macro(call) => word::that_ends(&call.mac.path).is_some(),
+        Syntax::MethodCall(call) => is_end(&call.receiver),
+        Syntax::Paren(inner) => is_end(&inner.expr),
+        Syntax::Group(inner) => is_end(&inner.expr),
+        _ => false,
+    }
+}
+
+fn end(expr: &Syntax) -> syn::Result<Step> {
+    let span = expr.span();
+    match expr {
+        Syntax::Paren(inner) => end(&inner.expr),
+        Syntax::Group(inner) => end(&inner.expr),
+        Syntax::Macro(call) if let Some((word, text)) = word::that_ends(&call.mac.path) => {
+            Ok(Step { word, kind: StepKind::Leaf(Written::text(text, &call.mac.tokens)?), span })
+        }
+        Syntax::MethodCall(call) => {
+            let mut step = end(&call.receiver)?;
+            step.modify(call)?;
+            step.span = span;
+            Ok(step)
+        }
+        other => refuse(other),
+    }
+}
+
 fn step(expr: &Syntax, errors: &mut Errors) -> syn::Result<Step> {
     let span = expr.span();
     match expr {
+        _ if is_end(expr) => Err(error(expr, END_ALONE)),
         Syntax::Paren(inner) => step(&inner.expr, errors),
         Syntax::Group(inner) => step(&inner.expr, errors),
         Syntax::Macro(call) if let Some((word, form)) = word::of_macro(&call.mac.path) => {
@@ -615,6 +656,9 @@ fn branch(expr: &Syntax, errors: &mut Errors) -> syn::Result<Branch> {
             Err(error(awaited.await_token, "the branches are awaited together: `join!(a, b).await?`"))
         }
         other if is_step(other) => step(other, errors).map(Branch::Step),
+        other if is_end(other) => {
+            Err(error(other, "a branch has something to do before it fails: write `async { …; fail!(..) }`"))
+        }
         other => Err(error(
             other,
             "a branch is a step or a block of steps: `sql!(..)`, `signal(..)`, `async { … }`",

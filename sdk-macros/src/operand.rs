@@ -2,13 +2,16 @@
 
 use crate::{
     fixed::{Fixed, constant, duration},
-    sql::Place,
+    sql::{Place, Template},
     syntax::error,
 };
-use syn::{Expr, Ident, LitStr, Stmt};
+use quote::ToTokens as _;
+use syn::{Expr, ExprLit, Ident, Lit, LitStr, Stmt};
 
 pub enum Operand {
     Fixed(Fixed),
+    /// `"order {order.id}"`
+    Text(Template),
     /// `{due.at}`: known when the step is reached.
     Captured(Place),
 }
@@ -27,6 +30,8 @@ pub enum Takes {
     Length,
     /// A value; what is said of anything else.
     Captured(&'static str),
+    /// A text with captures; what is said of anything else.
+    Text(&'static str),
 }
 
 impl Takes {
@@ -38,6 +43,12 @@ impl Takes {
             (Takes::Constant(otherwise), _) => {
                 constant(expr, otherwise).map(Fixed::Constant).map(Operand::Fixed)
             }
+            (Takes::Text(otherwise), _) => match expr {
+                Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => {
+                    Template::of_message(text.to_token_stream()).map(Operand::Text)
+                }
+                other => Err(error(other, otherwise)),
+            },
         }
     }
 }
@@ -47,7 +58,7 @@ impl Operand {
     pub fn literal(&self) -> Option<&LitStr> {
         match self {
             Operand::Fixed(fixed) => fixed.literal(),
-            Operand::Captured(_) => None,
+            Operand::Text(_) | Operand::Captured(_) => None,
         }
     }
 }

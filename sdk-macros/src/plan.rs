@@ -1,6 +1,6 @@
 //! What the graph is to be: nodes, and how each SQL text is put together when the workflow is built.
 
-use crate::fixed::Fixed;
+use crate::{fixed::Fixed, sql::Language};
 use std::{cell::Cell, rc::Rc};
 use syn::{Expr, Ident, LitStr, Type};
 
@@ -44,7 +44,7 @@ pub struct Leaf {
 }
 
 pub enum Argument {
-    Text(Vec<Piece>),
+    Text(Text),
     Operand(Operand),
     /// One of two texts, by how the value is kept.
     Either {
@@ -54,8 +54,15 @@ pub enum Argument {
     },
 }
 
+/// A text with captures.
+pub struct Text {
+    pub pieces: Vec<Piece>,
+    pub language: Language,
+}
+
 pub enum Operand {
     Fixed(Fixed),
+    Text(Text),
     Known(Known),
 }
 
@@ -190,7 +197,8 @@ pub enum ProbeStep {
 impl Node {
     /// A step of SQL, which is what all values are computed with.
     pub fn sql(pieces: Vec<Piece>, name: Option<String>) -> Node {
-        Node::Leaf(Leaf { word: "sql", argument: Argument::Text(pieces), methods: Vec::new(), name })
+        let argument = Argument::Text(Text { pieces, language: Language::Sql });
+        Node::Leaf(Leaf { word: "sql", argument, methods: Vec::new(), name })
     }
 
     /// One node after the other.

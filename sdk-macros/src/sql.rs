@@ -12,6 +12,16 @@ pub struct Template {
     pub span: Span,
     /// Where it was read from, if it does not stand there itself.
     pub file: Option<LitStr>,
+    pub language: Language,
+}
+
+/// What captures become.
+#[derive(Clone, Copy)]
+pub enum Language {
+    /// Parameters, and references that become some.
+    Sql,
+    /// Text for people.
+    Plain,
 }
 
 /// A part of a [`Template`].
@@ -81,7 +91,7 @@ impl Template {
         let span = literal.span();
         let pieces = cut(&literal)?;
         check(&pieces, span)?;
-        Ok(Self { pieces: keep_apart(pieces), span, file })
+        Ok(Self { pieces: keep_apart(pieces), span, file, language: Language::Sql })
     }
 
     /// Reads those of a step of a body, where results have no names but those of the captures.
@@ -99,7 +109,7 @@ impl Template {
 }
 
 /// Cuts at braces.
-fn cut(literal: &LitStr) -> syn::Result<Vec<Piece>> {
+pub fn cut(literal: &LitStr) -> syn::Result<Vec<Piece>> {
     let text = literal.value();
     let fail = |message: &str| Err(syn::Error::new(literal.span(), message));
     let mut pieces = Vec::new();

@@ -8,7 +8,10 @@ use crate::{
     sql::Template,
     syntax::{error, is_path},
 };
-use pg_durable_syntax::schedule::{self, ScheduleError};
+use pg_durable_syntax::{
+    schedule::{self, ScheduleError},
+    sqlstate,
+};
 use proc_macro2::TokenStream;
 use syn::{Expr, Ident, LitStr, Path};
 
@@ -24,6 +27,8 @@ enum Form {
     Function(Function),
     /// `word! { name = event => { … } }`, which is not awaited.
     Arms,
+    /// `word!("…")`, behind which nothing comes, so that there is nothing to await.
+    End(Text),
 }
 
 pub enum Macro {
@@ -106,7 +111,7 @@ pub enum Argument {
     Operand(Operand),
 }
 
-static WORDS: [Word; 8] = [
+static WORDS: [Word; 9] = [
     Word::text(
         "sql",
         Template::of_step,
@@ -150,6 +155,18 @@ static WORDS: [Word; 8] = [
     Word::branches("join", Together::All),
     Word::branches("race", Together::First),
     Word { name: "select", form: Form::Arms },
+    Word {
+        name: "fail",
+        form: Form::End(Text {
+            read: Template::of_message,
+            leaf: Leaf {
+                check: says_what_fails,
+                leaves: Leaves::Nothing,
+                modifiers: &[SQLSTATE, DETAIL, HINT],
+                no_more: "a failure has `sqlstate(..)`, `detail(..)` and `hint(..)` and nothing else",
+            },
+        }),
+    },
 ];
 
 const RETURNS: Modifier = Modifier {
@@ -182,6 +199,38 @@ const IN_TIME_ZONE: Modifier = Modifier {
     elsewhere: None,
 };
 
+const SQLSTATE: Modifier = Modifier {
+    name: "sqlstate",
+    says: Says::Builder {
+        takes: Takes::Constant("a SQLSTATE is a string or a constant: `.sqlstate(\"PAY01\")`"),
+        missing: None,
+    },
+    otherwise: "`sqlstate` takes five digits and letters: `.sqlstate(\"PAY01\")`",
+    elsewhere: None,
+};
+
+const DETAIL: Modifier = Modifier {
+    name: "detail",
+    says: Says::Builder {
+        takes: Takes::Text("a detail is a text: `.detail(\"order {order.id}\")`"),
+        missing: None,
+    },
+    otherwise: "`detail` takes a text: `.detail(\"order {order.id}\")`",
+    elsewhere: None,
+};
+
+const HINT: Modifier = Modifier {
+    name: "hint",
+    says: Says::Builder {
+        takes: Takes::Constant(
+            "a hint is a string or a constant, the same for everybody: put values into the detail",
+        ),
+        missing: None,
+    },
+    otherwise: "`hint` takes a text: `.hint(\"Enter the order anew.\")`",
+    elsewhere: None,
+};
+
 /// What is said of the methods of a step that has none.
 pub const NO_METHODS: &str = "this step has no methods: await it, `.await?`";
 
@@ -189,7 +238,7 @@ pub const NO_METHODS: &str = "this step has no methods: await it, `.await?`";
 pub fn of_macro(path: &Path) -> Option<(&'static Word, &'static Macro)> {
     WORDS.iter().find_map(|word| match &word.form {
         Form::Macro(form) if is_path(path, word.name) => Some((word, form)),
-        Form::Macro(_) | Form::Function(_) | Form::Arms => None,
+        Form::Macro(_) | Form::Function(_) | Form::Arms | Form::End(_) => None,
     })
 }
 
@@ -198,12 +247,20 @@ pub fn with_arms(path: &Path) -> Option<&'static Word> {
     WORDS.iter().find(|word| matches!(word.form, Form::Arms) && is_path(path, word.name))
 }
 
+/// The word that a macro is behind which nothing comes.
+pub fn that_ends(path: &Path) -> Option<(&'static Word, &'static Text)> {
+    WORDS.iter().find_map(|word| match &word.form {
+        Form::End(form) if is_path(path, word.name) => Some((word, form)),
+        Form::Macro(_) | Form::Function(_) | Form::Arms | Form::End(_) => None,
+    })
+}
+
 /// The word that a function is.
 pub fn of_function(function: &Expr) -> Option<(&'static Word, &'static Function)> {
     let Expr::Path(function) = function else { return None };
     WORDS.iter().find_map(|word| match &word.form {
         Form::Function(form) if is_path(&function.path, word.name) => Some((word, form)),
-        Form::Macro(_) | Form::Function(_) | Form::Arms => None,
+        Form::Macro(_) | Form::Function(_) | Form::Arms | Form::End(_) => None,
     })
 }
 
@@ -219,14 +276,16 @@ pub fn refusal(method: &Ident, no_more: &'static str) -> &'static str {
 
 /// All words that are awaited, as they are written: `sql!(..), signal(..)`.
 pub fn all() -> String {
-    let awaited = WORDS.iter().filter(|word| !matches!(word.form, Form::Arms));
-    let words: Vec<String> = awaited.map(Word::spelled).collect();
+    let words: Vec<String> = WORDS.iter().filter(|word| word.is_awaited()).map(Word::spelled).collect();
     words.join(", ")
 }
 
-/// The macros: `sql!, join!, race! and select!`.
+/// The macros: `sql!, join!, race!, select! and fail!`.
 pub fn macros() -> String {
-    let macros = WORDS.iter().filter(|word| matches!(word.form, Form::Macro(_) | Form::Arms));
+    let macros = WORDS.iter().filter(|word| match word.form {
+        Form::Macro(_) | Form::Arms | Form::End(_) => true,
+        Form::Function(_) => false,
+    });
     listed(macros.map(|word| format!("{}!", word.name)), "and")
 }
 
@@ -238,8 +297,8 @@ pub fn with_branches() -> Vec<String> {
 
 /// The words that only wait: `signal(..), sleep(..) or schedule(..)`.
 pub fn waits() -> String {
-    let waits =
-        WORDS.iter().filter(|word| word.leaf().is_some_and(|leaf| !matches!(leaf.leaves, Leaves::Rows)));
+    let is_wait = |leaf: &Leaf| !matches!(leaf.leaves, Leaves::Rows);
+    let waits = WORDS.iter().filter(|word| word.is_awaited() && word.leaf().is_some_and(is_wait));
     listed(waits.map(Word::spelled), "or")
 }
 
@@ -286,17 +345,26 @@ impl Word {
         Self { name, form: Form::Macro(Macro::Branches(together)) }
     }
 
+    fn is_awaited(&self) -> bool {
+        match self.form {
+            Form::Macro(_) | Form::Function(_) => true,
+            Form::Arms | Form::End(_) => false,
+        }
+    }
+
     /// `sql!(..)`, `signal(..)`
     pub fn spelled(&self) -> String {
         match self.form {
-            Form::Macro(_) | Form::Arms => format!("{}!(..)", self.name),
+            Form::Macro(_) | Form::Arms | Form::End(_) => format!("{}!(..)", self.name),
             Form::Function(_) => format!("{}(..)", self.name),
         }
     }
 
     fn leaf(&self) -> Option<&Leaf> {
         match &self.form {
-            Form::Macro(Macro::Text(Text { leaf, .. })) | Form::Function(Function { leaf, .. }) => Some(leaf),
+            Form::Macro(Macro::Text(Text { leaf, .. }))
+            | Form::Function(Function { leaf, .. })
+            | Form::End(Text { leaf, .. }) => Some(leaf),
             Form::Macro(Macro::Branches(_)) | Form::Arms => None,
         }
     }
@@ -324,4 +392,15 @@ fn is_a_schedule(argument: &Argument, methods: &[Method]) -> syn::Result<()> {
         };
         error(at, wrong.hint().map_or(wrong.to_string(), |hint| format!("{wrong}\n{hint}")))
     })
+}
+
+fn says_what_fails(_: &Argument, methods: &[Method]) -> syn::Result<()> {
+    let Some(code) = methods.iter().rfind(|method| method.name == SQLSTATE.name) else { return Ok(()) };
+    let Some(code) = code.argument.literal() else { return Ok(()) };
+    if sqlstate::is_of_failure(&code.value().to_ascii_uppercase()) {
+        return Ok(());
+    }
+    let message = "this is no SQLSTATE that a failure can have: write five digits and letters that begin with none of \
+                   00, 01 and 02, `.sqlstate(\"PAY01\")`";
+    Err(error(code, message))
 }

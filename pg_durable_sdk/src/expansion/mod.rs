@@ -17,7 +17,7 @@ pub mod words;
 pub use capture::{CaptureStep, CaptureValue, Captured};
 pub use cast::CastType;
 pub use definition::name;
-pub use mirror::{BodyResult, block, chosen, first_of, result};
+pub use mirror::{BodyResult, block, chosen, failed, first_of, result};
 pub use moment::Moment;
 pub(crate) use node::with_faults;
 pub use node::{

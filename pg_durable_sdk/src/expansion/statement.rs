@@ -6,11 +6,11 @@ use crate::{
     fault::Misplaced,
     write::{self, Param},
 };
-use pg_durable_graph::NodeId;
+use pg_durable_graph::{NodeId, template::Template};
 use serde::Serialize;
 use serde_json::Value;
 
-/// SQL, its parameters, and what is wrong with them.
+/// SQL or a text for people, the parameters of SQL, and what is wrong with them.
 ///
 /// Each macro that takes a text has a method of its name, which makes the step; it stands beside the step's type.
 #[derive(Debug, Default)]
@@ -19,11 +19,26 @@ pub struct Statement {
     pub(crate) query: String,
     pub(crate) params: Vec<Value>,
     pub(crate) faults: Vec<Misplaced>,
+    language: Language,
+}
+
+/// What a [`Statement`] is a text of.
+#[derive(Debug, Default, Clone, Copy)]
+enum Language {
+    #[default]
+    Sql,
+    /// Has values where SQL has expressions: no casts, and what is known already stands there as it is read.
+    Plain,
 }
 
 impl Statement {
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// A text for people.
+    pub fn plain() -> Self {
+        Self { language: Language::Plain, ..Self::default() }
     }
 
     pub fn text(mut self, text: &str) -> Self {
@@ -47,22 +62,25 @@ impl Statement {
     /// A value at a path such as `order.id`; a `cast` says its SQL type.
     pub fn reference(self, path: &str, is_nullable: bool, cast: Option<&str>) -> Self {
         let reference = self.text("$").text(path).text(if is_nullable { "?" } else { "" });
-        match cast {
-            Some(sql_type) => reference.text("::").text(sql_type),
-            None => reference,
+        match (cast, reference.language) {
+            (Some(sql_type), Language::Sql) => reference.text("::").text(sql_type),
+            (Some(_), Language::Plain) | (None, _) => reference,
         }
     }
 
     /// The id of the instance, which is put into the text when the step is run.
     pub fn run_id(self) -> Self {
-        self.text("'{sys_instance_id}'::text")
+        match self.language {
+            Language::Sql => self.text("'{sys_instance_id}'::text"),
+            Language::Plain => self.text("{sys_instance_id}"),
+        }
     }
 
     /// All of a signal's payload where it is captured: it has the SQL type of what it is, and a list is an array.
     pub fn captured_payload(self, path: &str, is_nullable: bool, element: Option<&str>) -> Self {
-        match element {
-            Some(element) => self.list(path, is_nullable, element),
-            None => self.reference(path, is_nullable, None),
+        match (element, self.language) {
+            (Some(element), Language::Sql) => self.list(path, is_nullable, element),
+            (Some(_), Language::Plain) | (None, _) => self.reference(path, is_nullable, None),
         }
     }
 
@@ -80,10 +98,11 @@ impl Statement {
 
     /// All of the input, which is a JSON document even where it is one number or text, or a list of such.
     pub fn input(self, is_nullable: bool, sql_type: &str, element: Option<&str>) -> Self {
-        match (sql_type, element) {
-            ("jsonb", None) => self.reference("input", is_nullable, Some("jsonb")),
-            ("jsonb", Some(element)) => self.list("input", is_nullable, element),
-            (scalar, _) => {
+        match (sql_type, element, self.language) {
+            (_, _, Language::Plain) => self.reference("input", is_nullable, None),
+            ("jsonb", None, Language::Sql) => self.reference("input", is_nullable, Some("jsonb")),
+            ("jsonb", Some(element), Language::Sql) => self.list("input", is_nullable, element),
+            (scalar, _, Language::Sql) => {
                 let document = self.text("(").reference("input", is_nullable, Some("jsonb"));
                 document.text(" #>> '{}')::").text(scalar)
             }
@@ -175,13 +194,15 @@ impl Statement {
         self.rows(&name)
     }
 
-    /// A value, which is sent as a parameter.
+    /// A value, which SQL is sent as a parameter.
     pub fn value<T: Serialize + ?Sized>(mut self, value: &T) -> Self {
-        match write::to_param(value) {
-            Ok(Param::Value(value)) => self.params.push(value),
+        match (self.language, write::to_param(value)) {
+            (Language::Plain, Ok(Param::Value(value))) => return self.said(&value),
+            (Language::Plain, Ok(Param::JsonNull)) => return self.said(&Value::Null),
+            (Language::Sql, Ok(Param::Value(value))) => self.params.push(value),
             // As a parameter it would be NULL.
-            Ok(Param::JsonNull) => return self.text("'null'::pg_catalog.jsonb"),
-            Err(error) => {
+            (Language::Sql, Ok(Param::JsonNull)) => return self.text("'null'::pg_catalog.jsonb"),
+            (_, Err(error)) => {
                 self.params.push(Value::Null);
                 self.faults.push(fault(
                     format!("parameter ${} cannot be sent: {error}", self.params.len()),
@@ -193,13 +214,28 @@ impl Statement {
         self.text(&format!("${number}"))
     }
 
+    /// A value that is a part of the text itself.
+    fn said(mut self, value: &Value) -> Self {
+        let text = match value {
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        if Template::parse_text(&text, |_| true).has_references() {
+            self.faults.push(fault(
+                format!("the value '{text}' would be read as a reference"),
+                "Hand it in with the input, or have a step select it, and capture that.".to_owned(),
+            ));
+        }
+        self.text(&text)
+    }
+
     /// A value whose type may say its SQL type: see [`CastType`](super::CastType).
     pub fn value_of<T: Serialize + ?Sized>(self, value: &T, cast: fn(&T) -> Option<&'static str>) -> Self {
         self.value_as(value, cast(value))
     }
 
     pub(super) fn value_as<T: Serialize + ?Sized>(self, value: &T, cast: Option<&'static str>) -> Self {
-        let Some(cast) = cast else { return self.value(value) };
+        let Some(cast) = cast.filter(|_| self.language == Language::Sql) else { return self.value(value) };
         let mut statement = self.cast_value(value, cast);
         if let Some(value) = statement.params.last_mut() {
             in_hex(value);

@@ -2,6 +2,8 @@
 //!
 //! The unit tests compare the graphs and keep them as snapshots; the integration tests run both.
 
+mod failure;
+
 use pg_durable_sdk::{Define, JsonSchema, Workflow, on, schedule, signal, sql, workflow};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -51,6 +53,8 @@ pub struct Construct {
     pub input: Value,
     pub signals: Vec<(&'static str, Value)>,
     pub result: Value,
+    /// Where it fails instead: the SQLSTATE, message, detail and hint.
+    pub failure: Option<[Option<&'static str>; 4]>,
 }
 
 fn construct<D: Define>(name: &'static str, by_macro: D, by_builder: Workflow<impl Sized>) -> Construct {
@@ -65,6 +69,7 @@ fn construct<D: Define>(name: &'static str, by_macro: D, by_builder: Workflow<im
         input: order,
         signals: Vec::new(),
         result: Value::Null,
+        failure: None,
     }
 }
 
@@ -77,6 +82,11 @@ impl Construct {
     /// What both leave.
     fn gives(self, result: Value) -> Self {
         Self { result, ..self }
+    }
+
+    /// How both fail.
+    fn fails(self, failure: [Option<&'static str>; 4]) -> Self {
+        Self { failure: Some(failure), ..self }
     }
 }
 
@@ -852,4 +862,7 @@ pub fn constructs() -> Vec<Construct> {
         construct("rows", rows, rows_built())
             .gives((1..=3).map(|id| json!({"id": id, "sku": "x", "note": null})).collect()),
     ]
+    .into_iter()
+    .chain(failure::constructs())
+    .collect()
 }

@@ -16,7 +16,7 @@ impl Stmt {
 impl Expr {
     pub(super) fn span(&self) -> Span {
         match self {
-            Expr::Step(step) | Expr::Outcome(step) => step.span,
+            Expr::Step(step) | Expr::Outcome(step) | Expr::Fail(step) => step.span,
             Expr::Ok(value) | Expr::Value(value) => value.span(),
             Expr::If(branch) => branch.span,
             Expr::Select(select) => select.span,
@@ -36,7 +36,9 @@ impl Expr {
             Expr::Select(select) => select.leaves(),
             // Inside a loop `return` is refused, and `continue` is the loop's own.
             Expr::Loop { .. } | Expr::While { .. } => false,
-            Expr::Step(_) | Expr::Outcome(_) | Expr::Ok(_) | Expr::Value(_) | Expr::Break { .. } => false,
+            // `break` and `fail!` are nodes, behind which the engine carries out nothing.
+            Expr::Step(_) | Expr::Outcome(_) | Expr::Ok(_) | Expr::Value(_) => false,
+            Expr::Break { .. } | Expr::Fail(_) => false,
         }
     }
 
@@ -52,14 +54,15 @@ impl Expr {
             | Expr::Loop { .. }
             | Expr::Break { .. }
             | Expr::Continue(_)
-            | Expr::Return { .. } => false,
+            | Expr::Return { .. }
+            | Expr::Fail(_) => false,
         }
     }
 
     /// Whether nothing can come after it.
     pub(super) fn ends(&self) -> bool {
         match self {
-            Expr::Return { .. } | Expr::Continue(_) | Expr::Break { .. } => true,
+            Expr::Return { .. } | Expr::Continue(_) | Expr::Break { .. } | Expr::Fail(_) => true,
             Expr::If(branch) => branch.ends(),
             Expr::Select(select) => select.ends(),
             Expr::Loop { body, .. } => !breaks(body),
@@ -109,7 +112,8 @@ impl Block {
         self.stmts.iter().any(in_stmt) || self.tail.as_ref().is_some_and(|tail| tail.leaves())
     }
 
-    pub(super) fn ends(&self) -> bool {
+    /// Whether no way leads to its end.
+    pub fn ends(&self) -> bool {
         let in_stmt = |stmt: &Stmt| match stmt {
             Stmt::Let(binding) => binding.value.ends(),
             Stmt::Expr(expr) => expr.ends(),
@@ -132,7 +136,8 @@ pub(super) fn breaks(body: &Block) -> bool {
             | Expr::While { .. }
             | Expr::Loop { .. }
             | Expr::Continue(_)
-            | Expr::Return { .. } => false,
+            | Expr::Return { .. }
+            | Expr::Fail(_) => false,
         }
     }
     pub(super) fn in_if(branch: &If) -> bool {

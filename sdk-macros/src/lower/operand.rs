@@ -22,6 +22,7 @@ impl Lowering<'_> {
                 self.refuse_captures(fixed.expr(), instead);
                 Operand::Fixed(fixed.clone())
             }
+            operand::Operand::Text(text) => Operand::Text(self.text(text)),
             operand::Operand::Captured(place) => Operand::Known(self.known(place)),
         }
     }

@@ -3,7 +3,7 @@
 use super::{Dest, Lowering, Wanted, choice::Choice};
 use crate::{
     model::{Block, Branch, Left, Pattern, Step, StepKind},
-    plan::{Argument, Form, Given, Leaf, Node, Piece},
+    plan::{Argument, Form, Given, Leaf, Node, Piece, Text},
     scope::{Base, Binding, Holds, is_unused},
     signature::argument_of,
     sql::{self, Capture, Template, list_has_no_rows, unraw},
@@ -198,7 +198,7 @@ impl Lowering<'_> {
         match &step.kind {
             StepKind::Leaf(written) => {
                 let argument = match &written.argument {
-                    word::Argument::Text(text) => Argument::Text(self.pieces(text)),
+                    word::Argument::Text(text) => Argument::Text(self.text(text)),
                     word::Argument::Operand(operand) => Argument::Operand(self.operand(operand)),
                 };
                 let methods = self.methods(&written.methods);
@@ -226,12 +226,13 @@ impl Lowering<'_> {
         nodes.collect()
     }
 
-    fn pieces(&mut self, text: &Template) -> Vec<Piece> {
+    pub(super) fn text(&mut self, text: &Template) -> Text {
         let pieces = text.pieces.iter().flat_map(|piece| match piece {
             sql::Piece::Text(text) => vec![Piece::Text(text.clone())],
             sql::Piece::Capture(capture) => self.capture(capture, text.span),
         });
-        text.file.iter().map(|file| Piece::File(file.clone())).chain(pieces).collect()
+        let pieces = text.file.iter().map(|file| Piece::File(file.clone())).chain(pieces).collect();
+        Text { pieces, language: text.language }
     }
 
     /// A step that is the value of a way to a name.

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use pg_durable_syntax::sqlstate;
+
 use super::facts::{Facts, Text};
 use crate::config;
 use crate::error::Problem;
@@ -87,10 +89,7 @@ impl Facts for Fail {
     }
 
     fn check(&self) -> Result<(), Problem> {
-        let is_code = self.sqlstate.len() == 5
-            && self.sqlstate.bytes().all(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase());
-        // Success, and a warning that is none of an error.
-        if !is_code || ["00", "01", "02"].iter().any(|class| self.sqlstate.starts_with(class)) {
+        if !sqlstate::is_of_failure(&self.sqlstate) {
             return Err(Problem::FailureCode(self.sqlstate.clone()));
         }
         Ok(())
