@@ -145,6 +145,8 @@ pub use pg_durable_sdk_macros::sql;
 /// | `break;`, `continue;` | BREAK; the end of the body |
 /// | `let x: T = loop { … break value; … };` | before BREAK, SQL that selects the value and is named `x` |
 /// | `let x: T = if … { a } else { b };` | in each branch, SQL that selects the value and is named `x` |
+/// | `sql!("…").retry(Retry::new().attempts(5)).await?` | RETRY around the SQL; the policy is any expression of Rust that gives a [`Retry`](crate::Retry), and evaluated once |
+/// | `let x: T = retry!(policy, async { …; Ok(value) }).await?;` | RETRY around the steps of the block, the last of which is named `x` |
 /// | `fail!("{order.id} is gone").sqlstate("ORD01");` | FAIL; also with `.detail("…")`, in which captures may stand, too, and `.hint("…")` |
 /// | `return Ok(value);` | the end of this way; what follows moves into the other branch |
 /// | `Ok(Receipt { id: hold.id })` | SQL at the end: `SELECT $hold.id AS id` |
@@ -182,6 +184,7 @@ pub use pg_durable_sdk_macros::sql;
 ///   by their Rust types where they are a value of `Ok(..)`, `break` or `let … = if`, and else `jsonb`. In a
 ///   capture, PostgreSQL decides by the place.
 /// - The branches of a `race!` that lose are cancelled where they stand. What SQL they have committed stays.
+/// - What a failed attempt of `retry!` has committed stays, and the next one begins with the block.
 /// - `fail!` is not awaited: as behind a `return`, nothing comes behind it. A value that is missing stands in its texts as
 ///   `NULL`.
 /// - `return` in a branch may not leave another way through the same branch on which what follows is reached as

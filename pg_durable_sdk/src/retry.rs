@@ -79,7 +79,7 @@ impl Retry {
         self
     }
 
-    fn over(self, body: Part) -> Part {
+    pub(crate) fn over(self, body: Part) -> Part {
         Part::over(vec![body], |graphs| {
             let policy = self.policy()?;
             let [body] = <[Graph; 1]>::try_from(graphs).expect("one graph for one part");

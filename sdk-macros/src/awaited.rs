@@ -122,6 +122,7 @@ impl Found {
                 _ => branches.iter().for_each(|branch| self.part(branch, None)),
             },
             StepKind::Race(branches) => branches.iter().for_each(|branch| self.part(branch, ty)),
+            StepKind::Retry(retry) => self.part(&retry.body, ty),
         }
     }
 

@@ -84,10 +84,7 @@ fn node(node: &Node) -> TokenStream {
         quote!(::std::vec![#(#nodes),*])
     };
     match node {
-        Node::Leaf(leaf) => {
-            let (step, name) = (self::leaf(leaf), optional(leaf.name.as_ref()));
-            quote!(#p::leaf(#step, #name))
-        }
+        Node::Leaf(leaf) => named(leaf, leaf.name.as_ref()),
         Node::Given(given) => self::given(given),
         Node::Nothing => quote!(#p::nothing()),
         Node::Sequence(nodes) => {
@@ -116,7 +113,24 @@ fn node(node: &Node) -> TokenStream {
             let body = self::node(body);
             quote!(#p::repeat(#body))
         }
+        Node::Retry { body, policy } => {
+            let (body, policy) = (self::node(body), fixed(policy));
+            quote!(#p::retry(#body, #policy))
+        }
         Node::Break => quote!(#p::leave()),
+    }
+}
+
+/// A step with its name, tried again as it says.
+fn named(leaf: &Leaf, name: Option<&String>) -> TokenStream {
+    let (step, name) = (self::leaf(leaf), optional(name));
+    let named = quote!(::pg_durable_sdk::__private::leaf(#step, #name));
+    match &leaf.retry {
+        None => named,
+        Some(policy) => {
+            let policy = fixed(policy);
+            quote!(::pg_durable_sdk::__private::retry(#named, #policy))
+        }
     }
 }
 
@@ -192,14 +206,14 @@ fn statement(pieces: &[Piece]) -> TokenStream {
 /// A step whose rows are kept as they are, or once more as a document.
 fn given(given: &Given) -> TokenStream {
     let Given { step, rows, name, kept } = given;
-    let (step, name) = (leaf(step), optional(name.as_ref()));
-    let plain = quote!(::pg_durable_sdk::__private::leaf(#step, #name));
+    let plain = named(step, name.as_ref());
     let Some(is_document) = is_document(kept) else { return plain };
+    let (step, name) = (named(step, Some(rows)), optional(name.as_ref()));
     let Kept { nullable, probe, .. } = kept;
     let (nullable, is_row) = (is_nullable(*nullable, probe.as_ref()), is_row(probe.as_ref()));
     quote! {
         if #is_document {
-            ::pg_durable_sdk::__private::leaf_as_document(#step, #rows, #nullable, #is_row, #name)
+            ::pg_durable_sdk::__private::as_document(#step, #rows, #nullable, #is_row, #name)
         } else {
             #plain
         }
@@ -225,6 +239,10 @@ fn fixed(argument: &Fixed) -> TokenStream {
         Fixed::Duration(duration) => quote!({
             use ::pg_durable_sdk::__private::duration::*;
             #duration
+        }),
+        Fixed::Policy(policy) => quote!({
+            use ::pg_durable_sdk::__private::{duration::*, policy::*};
+            #policy
         }),
     }
 }

@@ -9,12 +9,14 @@ pub enum Fixed {
     Constant(Expr),
     /// May use the words for lengths of time.
     Duration(Expr),
+    /// May use these and the builder's `Retry`.
+    Policy(Expr),
 }
 
 impl Fixed {
     pub fn expr(&self) -> &Expr {
         match self {
-            Fixed::Constant(expr) | Fixed::Duration(expr) => expr,
+            Fixed::Constant(expr) | Fixed::Duration(expr) | Fixed::Policy(expr) => expr,
         }
     }
 

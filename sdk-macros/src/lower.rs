@@ -357,7 +357,7 @@ impl Lowering<'_> {
                 if self.in_branch {
                     self.errors.at(
                         *span,
-                        "a branch cannot end the workflow: end the block with its value, `Ok(..)`",
+                        "an `async` block cannot end the workflow: end the block with its value, `Ok(..)`",
                     );
                 } else if !self.loops.is_empty() {
                     self.errors.at(*span, "a graph cannot return out of a loop: `break` with a value and return it after the loop");
@@ -384,7 +384,8 @@ impl Lowering<'_> {
 
     fn leave_loop(&mut self, value: Option<&Expr>, span: Span) -> Vec<Node> {
         let Some(dest) = self.loops.last().cloned() else {
-            self.errors.at(span, "`break` stands in no loop here: a branch of `join!` or `race!` cannot leave the loop around it");
+            self.errors
+                .at(span, "`break` stands in no loop here: an `async` block cannot leave the loop around it");
             return Vec::new();
         };
         let mut nodes = match (value, &dest) {

@@ -3,8 +3,8 @@
 
 use crate::{
     model::{
-        Arm, Block, Branch, Condition, Else, Expr, If, Left, Let, Pattern, Select, Source, Step, Stmt, Value,
-        ValueKind,
+        Arm, Block, Branch, Condition, Else, Expr, If, Left, Let, Pattern, Select, Source, Step, StepKind,
+        Stmt, Value, ValueKind,
     },
     signature::{Signature, argument_of},
 };
@@ -225,7 +225,10 @@ fn inferred(step: &Step) -> TokenStream {
             quote_spanned!(step.span=> ::pg_durable_sdk::__private::result())
         }
         Left::Rows | Left::Document(_) | Left::Nothing | Left::Each(_) => self::step(step, None),
-        Left::First(_) => unbound(step),
+        Left::First(_) => match step.kind {
+            StepKind::Retry(_) => self::step(step, None),
+            StepKind::Leaf(_) | StepKind::Join(_) | StepKind::Race(_) => unbound(step),
+        },
     }
 }
 
@@ -234,7 +237,11 @@ fn unbound(step: &Step) -> TokenStream {
     match step.left() {
         Left::Each(branches) | Left::First(branches) => {
             let branches = branches.iter().map(|branch| {
-                let branch = self::branch(branch, None);
+                let ty = match branch {
+                    Branch::Block(inner) => untyped(inner),
+                    Branch::Step(_) => None,
+                };
+                let branch = self::branch(branch, ty.as_ref());
                 quote!(let _ = #branch;)
             });
             quote!({ #(#branches)* })
@@ -243,18 +250,38 @@ fn unbound(step: &Step) -> TokenStream {
     }
 }
 
+/// The type of the value of a block that nobody takes, where nothing in the block says it.
+fn untyped(inner: &Block) -> Option<Type> {
+    if inner.ends() {
+        return Some(syn::parse_quote!(()));
+    }
+    let of_step = |step: &Step| {
+        let is_open = step.returns().is_none() && matches!(step.left(), Left::Rows);
+        is_open.then(|| syn::parse_quote!(::pg_durable_sdk::Output))
+    };
+    match inner.tail.as_deref()? {
+        Expr::Outcome(step) => of_step(step),
+        Expr::Ok(Value { kind: ValueKind::Step(step), .. }) => of_step(step),
+        Expr::If(branch) => untyped(&branch.then),
+        Expr::Select(select) => select.arms.iter().find_map(|arm| untyped(&arm.handler)),
+        Expr::Step(_)
+        | Expr::Ok(_)
+        | Expr::Value(_)
+        | Expr::While { .. }
+        | Expr::Loop { .. }
+        | Expr::Break { .. }
+        | Expr::Continue(_)
+        | Expr::Return { .. }
+        | Expr::Fail(_) => None,
+    }
+}
+
 fn branch(branch: &Branch, ty: Option<&Type>) -> TokenStream {
     match branch {
         Branch::Step(step) => self::step(step, ty),
         Branch::Block(inner) => {
-            let ends = inner.ends();
             let inner = block(inner);
-            let ty = match ty {
-                Some(ty) => quote!(#ty),
-                // It never gives a value that would have a type.
-                None if ends => quote!(()),
-                None => quote!(_),
-            };
+            let ty = ty.map_or_else(|| quote!(_), |ty| quote!(#ty));
             quote! {
                 ::pg_durable_sdk::__private::block(|| -> ::pg_durable_sdk::__private::BodyResult<#ty> { #inner })
             }

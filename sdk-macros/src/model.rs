@@ -137,6 +137,13 @@ pub enum StepKind {
     Leaf(Written),
     Join(Vec<Branch>),
     Race(Vec<Branch>),
+    Retry(Box<Retry>),
+}
+
+/// `retry!(policy, async { … })`
+pub struct Retry {
+    pub policy: Syntax,
+    pub body: Branch,
 }
 
 /// What is there once a step is over.
@@ -191,6 +198,7 @@ impl Step {
             },
             StepKind::Join(branches) => Left::Each(branches),
             StepKind::Race(branches) => Left::First(branches),
+            StepKind::Retry(retry) => Left::First(std::slice::from_ref(&retry.body)),
         }
     }
 
@@ -198,7 +206,7 @@ impl Step {
     pub fn returns(&self) -> Option<&Type> {
         match &self.kind {
             StepKind::Leaf(written) => written.returns.as_ref(),
-            StepKind::Join(_) | StepKind::Race(_) => None,
+            StepKind::Join(_) | StepKind::Race(_) | StepKind::Retry(_) => None,
         }
     }
 
@@ -206,14 +214,14 @@ impl Step {
     pub fn missing(&self) -> Option<&'static Missing> {
         match &self.kind {
             StepKind::Leaf(written) => written.missing,
-            StepKind::Join(_) | StepKind::Race(_) => None,
+            StepKind::Join(_) | StepKind::Race(_) | StepKind::Retry(_) => None,
         }
     }
 
     fn modify(&mut self, call: &ExprMethodCall) -> syn::Result<()> {
         match &mut self.kind {
             StepKind::Leaf(written) => written.modify(call),
-            StepKind::Join(_) | StepKind::Race(_) => {
+            StepKind::Join(_) | StepKind::Race(_) | StepKind::Retry(_) => {
                 Err(error(&call.method, word::refusal(&call.method, word::NO_METHODS)))
             }
         }
@@ -604,6 +612,7 @@ fn step(expr: &Syntax, errors: &mut Errors) -> syn::Result<Step> {
                 Macro::Text(text) => StepKind::Leaf(Written::text(text, &call.mac.tokens)?),
                 Macro::Branches(Together::All) => StepKind::Join(branches(&call.mac, errors)?),
                 Macro::Branches(Together::First) => StepKind::Race(branches(&call.mac, errors)?),
+                Macro::Again => again(&call.mac, errors)?,
             };
             Ok(Step { word, kind, span })
         }
@@ -641,6 +650,28 @@ fn branches(call: &syn::Macro, errors: &mut Errors) -> syn::Result<Vec<Branch>> 
         ));
     }
     list.iter().map(|expr| branch(expr, errors)).collect()
+}
+
+/// `retry!(policy, async { … })`
+fn again(call: &syn::Macro, errors: &mut Errors) -> syn::Result<StepKind> {
+    const MESSAGE: &str =
+        "this takes a policy and what is tried: `retry!(Retry::new().attempts(5), async { … })`";
+    let parser = syn::punctuated::Punctuated::<Syntax, syn::Token![,]>::parse_terminated;
+    let list = call.parse_body_with(parser)?;
+    let (policy, body) = match (list.len(), list.first(), list.last()) {
+        (2, Some(policy), Some(body)) => (policy.clone(), body),
+        _ => return Err(error(&call.path, MESSAGE)),
+    };
+    match body {
+        Syntax::Async(_) => {
+            let body = branch(body, errors)?;
+            Ok(StepKind::Retry(Box::new(Retry { policy, body })))
+        }
+        other => Err(error(
+            other,
+            "what is tried again is a block: `async { ….await }`; a step has `.retry(policy)`",
+        )),
+    }
 }
 
 fn branch(expr: &Syntax, errors: &mut Errors) -> syn::Result<Branch> {

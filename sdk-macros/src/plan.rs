@@ -32,6 +32,10 @@ pub enum Node {
         otherwise: Box<Node>,
     },
     Loop(Box<Node>),
+    Retry {
+        body: Box<Node>,
+        policy: Fixed,
+    },
     Break,
 }
 
@@ -41,6 +45,8 @@ pub struct Leaf {
     pub argument: Argument,
     pub methods: Vec<Method>,
     pub name: Option<String>,
+    /// Whether and when it is carried out again.
+    pub retry: Option<Fixed>,
 }
 
 pub enum Argument {
@@ -198,7 +204,7 @@ impl Node {
     /// A step of SQL, which is what all values are computed with.
     pub fn sql(pieces: Vec<Piece>, name: Option<String>) -> Node {
         let argument = Argument::Text(Text { pieces, language: Language::Sql });
-        Node::Leaf(Leaf { word: "sql", argument, methods: Vec::new(), name })
+        Node::Leaf(Leaf { word: "sql", argument, methods: Vec::new(), name, retry: None })
     }
 
     /// One node after the other.

@@ -35,6 +35,8 @@ pub enum Macro {
     Text(Text),
     /// `word!(a, b)`: steps that are carried out at once.
     Branches(Together),
+    /// `word!(policy, async { … })`: steps that are carried out again where they fail.
+    Again,
 }
 
 /// `word!("…")`, which is the text's method of this name in the SDK.
@@ -95,6 +97,8 @@ pub enum Says {
     Type,
     /// `.name(argument)`, a method of the builder; perhaps with it there may be no result.
     Builder { takes: Takes, missing: Option<Missing> },
+    /// `.name(policy)`: whether and when the step is carried out again.
+    Policy,
 }
 
 /// That a step may be over without its result.
@@ -111,15 +115,15 @@ pub enum Argument {
     Operand(Operand),
 }
 
-static WORDS: [Word; 9] = [
+static WORDS: [Word; 10] = [
     Word::text(
         "sql",
         Template::of_step,
         Leaf {
             check: anything,
             leaves: Leaves::Rows,
-            modifiers: &[RETURNS],
-            no_more: "a sql! step has `returns::<T>()` and nothing else",
+            modifiers: &[RETURNS, RETRY],
+            no_more: "a sql! step has `returns::<T>()`, `retry(..)` and nothing else",
         },
     ),
     Word::function(
@@ -154,6 +158,7 @@ static WORDS: [Word; 9] = [
     ),
     Word::branches("join", Together::All),
     Word::branches("race", Together::First),
+    Word { name: "retry", form: Form::Macro(Macro::Again) },
     Word { name: "select", form: Form::Arms },
     Word {
         name: "fail",
@@ -197,6 +202,15 @@ const IN_TIME_ZONE: Modifier = Modifier {
     },
     otherwise: "`in_time_zone` takes a name: `.in_time_zone(\"Europe/Berlin\")`",
     elsewhere: None,
+};
+
+const RETRY: Modifier = Modifier {
+    name: "retry",
+    says: Says::Policy,
+    otherwise: "`retry` takes a policy: `.retry(Retry::new().attempts(5))`",
+    elsewhere: Some(
+        "only a step of SQL has a `retry`: write `retry!(policy, async { … }).await?` around this",
+    ),
 };
 
 const SQLSTATE: Modifier = Modifier {
@@ -280,7 +294,7 @@ pub fn all() -> String {
     words.join(", ")
 }
 
-/// The macros: `sql!, join!, race!, select! and fail!`.
+/// The macros: `sql!, join!, race!, retry!, select! and fail!`.
 pub fn macros() -> String {
     let macros = WORDS.iter().filter(|word| match word.form {
         Form::Macro(_) | Form::Arms | Form::End(_) => true,
@@ -365,7 +379,7 @@ impl Word {
             Form::Macro(Macro::Text(Text { leaf, .. }))
             | Form::Function(Function { leaf, .. })
             | Form::End(Text { leaf, .. }) => Some(leaf),
-            Form::Macro(Macro::Branches(_)) | Form::Arms => None,
+            Form::Macro(Macro::Branches(_) | Macro::Again) | Form::Arms => None,
         }
     }
 }

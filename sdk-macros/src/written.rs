@@ -15,6 +15,8 @@ pub struct Written {
     /// What `.returns::<T>()` says.
     pub returns: Option<Type>,
     pub missing: Option<&'static Missing>,
+    /// Whether and when it is carried out again.
+    pub retry: Option<Expr>,
 }
 
 impl Written {
@@ -45,7 +47,7 @@ impl Written {
     }
 
     fn new(leaf: &'static Leaf, argument: Argument) -> syn::Result<Self> {
-        let written = Self { leaf, argument, methods: Vec::new(), returns: None, missing: None };
+        let written = Self { leaf, argument, methods: Vec::new(), returns: None, missing: None, retry: None };
         written.check()?;
         Ok(written)
     }
@@ -58,6 +60,10 @@ impl Written {
         };
         let otherwise = || error(name, modifier.otherwise);
         match &modifier.says {
+            Says::Policy => {
+                let policy = call.args.first().filter(|_| call.args.len() == 1).ok_or_else(otherwise)?;
+                self.retry = Some(policy.clone());
+            }
             Says::Type => self.returns = Some(only_type(call).ok_or_else(otherwise)?.clone()),
             Says::Builder { takes, missing } => {
                 let argument = call.args.first().filter(|_| call.args.len() == 1).ok_or_else(otherwise)?;

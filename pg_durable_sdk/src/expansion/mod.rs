@@ -9,6 +9,7 @@ pub mod duration;
 mod mirror;
 mod moment;
 mod node;
+pub mod policy;
 mod probe;
 mod shape;
 mod statement;
@@ -21,7 +22,7 @@ pub use mirror::{BodyResult, block, chosen, failed, first_of, result};
 pub use moment::Moment;
 pub(crate) use node::with_faults;
 pub use node::{
-    if_else, if_some, join, leaf, leaf_as_document, leave, nothing, race, race_tagged, repeat, sequence,
+    as_document, if_else, if_some, join, leaf, leave, nothing, race, race_tagged, repeat, retry, sequence,
     workflow,
 };
 pub use probe::{

@@ -1,6 +1,6 @@
 //! The nodes of a workflow.
 
-use crate::{Part, Workflow, fault::Misplaced};
+use crate::{Part, Retry, Workflow, fault::Misplaced};
 use pg_durable_graph::{Graph, kind};
 use std::time::Duration;
 
@@ -14,16 +14,10 @@ pub fn leaf(leaf: impl Into<Part>, name: Option<&str>) -> Part {
     leaf.into().named(name.map(str::to_owned))
 }
 
-/// A step whose only row is kept once more, as a document.
-pub fn leaf_as_document(
-    leaf: impl Into<Part>,
-    rows: &str,
-    is_nullable: bool,
-    is_row: bool,
-    name: Option<&str>,
-) -> Part {
+/// A step whose only row, which has the name `rows`, is kept once more, as a document.
+pub fn as_document(step: Part, rows: &str, is_nullable: bool, is_row: bool, name: Option<&str>) -> Part {
     let document = super::Statement::new().document(rows, is_nullable, is_row).sql();
-    sequence(vec![self::leaf(leaf, Some(rows)), self::leaf(document, name)])
+    sequence(vec![step, leaf(document, name)])
 }
 
 /// What stands where there is no step: a wait of no time.
@@ -78,6 +72,11 @@ pub fn repeat(body: Part) -> Part {
         Ok([body]) => Ok(Graph::repeat(body, None)),
         Err(_) => unreachable!("there is one"),
     })
+}
+
+/// What is tried again where it fails.
+pub fn retry(body: Part, policy: Retry) -> Part {
+    policy.over(body)
 }
 
 /// Leaves the nearest loop.

@@ -180,6 +180,25 @@ macro_rules! source {
                 sql!($look).await
             }
 
+            #[workflow(name = "retry")]
+            async fn by_retry($input: Input) -> Result<Seen> {
+                let $got: $Type = retry!(Retry::new(), async {
+                    $($before)*
+                    Ok($value)
+                })
+                .await?;
+                sql!($look).await
+            }
+
+            #[workflow(name = "retry at the end")]
+            async fn by_last_retry($input: Input) -> Result<$Type> {
+                retry!(Retry::new(), async {
+                    $($before)*
+                    Ok($value)
+                })
+                .await
+            }
+
             #[workflow(name = "twice")]
             async fn by_loop_and_if($input: Input) -> Result<$Type> {
                 let $got: $Type = loop {
@@ -209,6 +228,8 @@ macro_rules! source {
                     cell(at("if with return"), by_if_that_returns, &seen),
                     cell(at("race"), by_race, &seen),
                     cell(at("join"), by_join, &seen),
+                    cell(at("retry"), by_retry, &seen),
+                    cell(at("retry at the end"), by_last_retry, &whole),
                     cell(at("loop and if"), by_loop_and_if, &whole),
                     cell(at("return"), by_return, &whole),
                 ]

@@ -8,13 +8,14 @@ use crate::{
     scope::Base,
     sql::Place,
 };
+use syn::Expr;
 
 impl Lowering<'_> {
     pub(super) fn operand(&mut self, operand: &operand::Operand) -> Operand {
         match operand {
             operand::Operand::Fixed(fixed) => {
                 let instead = match fixed {
-                    Fixed::Constant(_) => "this is fixed before, by a constant",
+                    Fixed::Constant(_) | Fixed::Policy(_) => "this is fixed before, by a constant",
                     Fixed::Duration(_) => {
                         "a length that it finds out stands alone in braces, `{policy.wait}`"
                     }
@@ -25,6 +26,12 @@ impl Lowering<'_> {
             operand::Operand::Text(text) => Operand::Text(self.text(text)),
             operand::Operand::Captured(place) => Operand::Known(self.known(place)),
         }
+    }
+
+    /// Whether and when something is carried out again.
+    pub(super) fn policy(&mut self, policy: &Expr) -> Fixed {
+        self.refuse_captures(policy, "a policy is fixed before, by constants");
+        Fixed::Policy(policy.clone())
     }
 
     pub(super) fn methods(&mut self, methods: &[operand::Method]) -> Vec<Method> {

@@ -2,7 +2,7 @@
 
 use super::{Dest, Lowering, Wanted, choice::Choice};
 use crate::{
-    model::{Block, Branch, Left, Pattern, Step, StepKind},
+    model::{Block, Branch, Left, Pattern, Retry, Step, StepKind},
     plan::{Argument, Form, Given, Leaf, Node, Piece, Text},
     scope::{Base, Binding, Holds, is_unused},
     signature::argument_of,
@@ -105,6 +105,15 @@ impl Lowering<'_> {
         if is_unused(name) {
             return (self.step(step, None), Binding::new(Base::Nothing, ty));
         }
+        if let StepKind::Retry(retry) = &step.kind {
+            if ty.is_none() {
+                let message =
+                    format!("say the type of the block's value: `let {name}: T = retry!(..).await?`");
+                self.errors.at(name.span(), message);
+            }
+            let choice = Choice::new(Some(self.names.give(&unraw(name))), ty);
+            return (self.retry(retry, &Dest::Branch(Wanted::As(choice.clone()))), choice.binding());
+        }
         // Looked at first: what it captures may be an earlier result of the same name.
         let choice = Choice::new(None, ty);
         let mut node = match step.left() {
@@ -185,12 +194,35 @@ impl Lowering<'_> {
     }
 
     pub(super) fn branch_block(&mut self, block: &Block, wanted: &Wanted) -> Node {
+        self.async_block(block, &Dest::Branch(wanted.clone()))
+    }
+
+    /// A block that no `return` and no `break` leaves.
+    fn async_block(&mut self, block: &Block, dest: &Dest) -> Node {
         let loops = std::mem::take(&mut self.loops);
         let outer = std::mem::replace(&mut self.in_branch, true);
-        let nodes = self.block(block, &Dest::Branch(wanted.clone()), None);
+        let nodes = self.block(block, dest, None);
         self.in_branch = outer;
         self.loops = loops;
         Node::sequence(nodes)
+    }
+
+    /// What a block is whose value goes on: the way to a name is `Ok(..)` there.
+    fn inner(&mut self, body: &Branch, dest: &Dest) -> Node {
+        let dest = match dest {
+            Dest::Nothing => Dest::Branch(Wanted::No),
+            Dest::Name(choice) => Dest::Branch(Wanted::As(choice.clone())),
+            Dest::Branch(_) | Dest::Finish => dest.clone(),
+        };
+        match body {
+            Branch::Block(block) => self.async_block(block, &dest),
+            Branch::Step(step) => Node::sequence(self.outcome(step, &dest)),
+        }
+    }
+
+    fn retry(&mut self, retry: &Retry, dest: &Dest) -> Node {
+        let policy = self.policy(&retry.policy);
+        Node::Retry { body: Box::new(self.inner(&retry.body, dest)), policy }
     }
 
     pub(super) fn step(&mut self, step: &Step, name: Option<&str>) -> Node {
@@ -202,16 +234,18 @@ impl Lowering<'_> {
                     word::Argument::Operand(operand) => Argument::Operand(self.operand(operand)),
                 };
                 let methods = self.methods(&written.methods);
+                let retry = written.retry.as_ref().map(|policy| self.policy(policy));
                 let name = match written.leaf.leaves {
                     Leaves::Rows | Leaves::Document(_) => name,
                     Leaves::Nothing => None,
                 };
-                Node::Leaf(Leaf { word: step.word.name, argument, methods, name })
+                Node::Leaf(Leaf { word: step.word.name, argument, methods, name, retry })
             }
             StepKind::Join(branches) => Node::Join(self.branches(branches, &Wanted::No)),
             StepKind::Race(branches) => {
                 Node::Race { branches: self.branches(branches, &Wanted::No), name, is_tagged: false }
             }
+            StepKind::Retry(retry) => self.retry(retry, &Dest::Nothing),
         }
     }
 
@@ -237,7 +271,7 @@ impl Lowering<'_> {
 
     /// A step that is the value of a way to a name.
     pub(super) fn valued_step(&mut self, step: &Step, choice: &Choice) -> Node {
-        if !matches!(step.left(), Left::Rows) {
+        if !matches!(step.left(), Left::Rows) && !matches!(step.kind, StepKind::Retry(_)) {
             self.errors
                 .at(step.span, "bind this to a name first, and give the name: `let x: T = ….await?; x`");
         }
@@ -246,6 +280,9 @@ impl Lowering<'_> {
 
     /// A step whose rows are a value of a choice.
     fn given_step(&mut self, step: &Step, choice: &Choice) -> Node {
+        if let StepKind::Retry(retry) = &step.kind {
+            return self.retry(retry, &Dest::Name(choice.clone()));
+        }
         match (self.step(step, choice.name()), step.left()) {
             (Node::Leaf(leaf), Left::Rows) => {
                 choice.offer(Form::Rows, step.span, self.errors);
@@ -259,6 +296,9 @@ impl Lowering<'_> {
 
     /// `step.await` at the end: its result is that of the whole.
     pub(super) fn outcome(&mut self, step: &Step, dest: &Dest) -> Vec<Node> {
+        if let StepKind::Retry(retry) = &step.kind {
+            return vec![self.retry(retry, dest)];
+        }
         match step.left() {
             Left::Rows | Left::Nothing => match dest {
                 Dest::Branch(Wanted::As(choice)) | Dest::Name(choice) => vec![self.given_step(step, choice)],
@@ -334,6 +374,13 @@ impl Lowering<'_> {
             Syntax::Call(call) => {
                 call.args.iter().for_each(|argument| self.refuse_captures(argument, instead))
             }
+            Syntax::MethodCall(call) => {
+                self.refuse_captures(&call.receiver, instead);
+                call.args.iter().for_each(|argument| self.refuse_captures(argument, instead));
+            }
+            Syntax::Array(list) => list.elems.iter().for_each(|inner| self.refuse_captures(inner, instead)),
+            Syntax::Field(field) => self.refuse_captures(&field.base, instead),
+            Syntax::Reference(reference) => self.refuse_captures(&reference.expr, instead),
             Syntax::Paren(inner) => self.refuse_captures(&inner.expr, instead),
             Syntax::Group(inner) => self.refuse_captures(&inner.expr, instead),
             _ => {}
@@ -354,6 +401,7 @@ impl Node {
             | Node::If { .. }
             | Node::IfSome { .. }
             | Node::Loop(_)
+            | Node::Retry { .. }
             | Node::Break => {}
         }
     }

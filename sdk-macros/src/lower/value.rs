@@ -55,6 +55,7 @@ impl Lowering<'_> {
             argument,
             methods: Vec::new(),
             name: choice.name().map(str::to_owned),
+            retry: None,
         })
     }
 

@@ -82,5 +82,5 @@ pub(super) fn refuse<T>(expr: &Syntax) -> syn::Result<T> {
 /// What is said of `async { … }` where it is no branch.
 pub(super) fn async_alone() -> String {
     let macros = word::listed(word::with_branches(), "or");
-    format!("an `async` block is a branch of {macros}: write its steps here")
+    format!("an `async` block is a branch of {macros}, or what `retry!` tries: write its steps here")
 }
