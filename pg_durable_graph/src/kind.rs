@@ -13,7 +13,7 @@ mod retry;
 mod then;
 mod timeout;
 
-pub use catch::{Catch, ERROR};
+pub use catch::{CAUGHT, Catch, ERROR};
 pub use choice::{Condition, If};
 pub(crate) use inner::Slot;
 pub use join::Join;

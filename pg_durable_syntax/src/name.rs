@@ -1,5 +1,9 @@
 //! Names of results and variables: `[a-zA-Z_][a-zA-Z0-9_]*`.
 
+/// The column by which the handler of a CATCH that does nothing else, `SELECT $error AS caught_error`, tells what follows the CATCH
+/// that there was a failure: it binds the name that the body binds to its value. `#[workflow]` writes such handlers.
+pub const CAUGHT: &str = "caught_error";
+
 /// How many bytes of `text` a name takes that begins at its start; 0 when none does.
 pub fn prefix_len(text: &str) -> usize {
     match text.as_bytes().first() {

@@ -217,7 +217,7 @@ impl Checker<'_> {
                 samples.is_vague |= sample::reach(&self.input, &mut samples.input, path_of(reference));
                 continue;
             }
-            let shape = self.shapes.of_name(&reference.name, at);
+            let shape = self.shapes.of_name(&reference.name, path_of(reference).first().copied(), at);
             samples.hidden.extend(hidden(reference, &shape));
             let known = shape.sample();
             let outcome = outcomes.entry(reference.name.clone()).or_insert_with(|| known.clone());

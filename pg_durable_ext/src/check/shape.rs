@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use pg_durable_graph::kind::{Condition, NodeKind, Retry, Timeout};
+use pg_durable_graph::kind::{CAUGHT, Condition, NodeKind, Retry, Timeout};
+use pg_durable_graph::progress::Caught;
 use pg_durable_graph::{Column, Graph, NodeId, Outcome, columns};
 use serde_json::{Map, Value, json};
 
@@ -25,6 +26,14 @@ pub enum Shape {
 }
 
 impl Shape {
+    /// Whether it is that of a handler that hands the failure on.
+    fn tells_of_failure(&self) -> bool {
+        match self {
+            Shape::Rows { columns, .. } => matches!(columns.as_slice(), [only] if only.name == CAUGHT),
+            Shape::Document(_) | Shape::Open => false,
+        }
+    }
+
     /// A result of this look. NULL in it is to be filled in by [`sample::reach`].
     pub fn sample(&self) -> Outcome {
         match self {
@@ -45,35 +54,54 @@ pub struct Shapes<'a> {
     graph: &'a Graph,
     /// The nodes that bear each name, in the graph's order.
     named: HashMap<&'a str, Vec<NodeId>>,
+    /// The handlers that see a failure under each name.
+    handlers: HashMap<&'a str, Vec<NodeId>>,
     steps: HashMap<NodeId, Shape>,
 }
 
 impl<'a> Shapes<'a> {
     pub fn new(graph: &'a Graph) -> Shapes<'a> {
         let mut named: HashMap<&str, Vec<NodeId>> = HashMap::new();
+        let mut handlers: HashMap<&str, Vec<NodeId>> = HashMap::new();
         for (id, node) in graph.iter() {
             if let Some(name) = &node.result_name {
                 named.entry(name).or_default().push(id);
             }
+            if let NodeKind::Catch(catch) = &node.kind {
+                handlers.entry(&catch.name).or_default().push(catch.handler);
+            }
         }
-        Shapes { graph, named, steps: HashMap::new() }
+        Shapes { graph, named, handlers, steps: HashMap::new() }
     }
 
     pub fn has_name(&self, name: &str) -> bool {
-        self.named.contains_key(name)
+        self.named.contains_key(name) || self.handlers.contains_key(name)
     }
 
     pub fn insert(&mut self, step: NodeId, shape: Shape) {
         self.steps.insert(step, shape);
     }
 
-    /// What a name stands for at a node: what the nodes before it that may have bound it last agree on.
-    pub fn of_name(&self, name: &str, at: NodeId) -> Shape {
+    /// What a name, of which a reference at a node asks for this member, stands for: what the nodes before it that may have
+    /// bound it last agree on. Those that only tell of a failure are asked for that, and count for nothing else.
+    pub fn of_name(&self, name: &str, member: Option<&str>, at: NodeId) -> Shape {
+        let asks_for_failure = member == Some(CAUGHT);
         let named = self.named.get(name).map(Vec::as_slice).unwrap_or_default();
-        let mut found: Option<Shape> = None;
-        for node in named.iter().rev().copied().filter(|node| *node < at) {
+        // What is bound in the handler may stand in place of the failure; what was before it does not.
+        let handler = self.handler(name, at);
+        let mut found = handler.map(|_| Shape::Document(Caught::sample().value()));
+        let is_seen = |node: &NodeId| *node < at && handler.is_none_or(|handler| *node >= handler);
+        for node in named.iter().rev().copied().filter(is_seen) {
             let Some(always) = self.is_passed(node, at) else { continue };
             let shape = self.of_node(node);
+            match (shape.tells_of_failure(), asks_for_failure) {
+                (true, true) => return Shape::Document(json!({ CAUGHT: Caught::sample().value() })),
+                (true, false) => continue,
+                (false, true | false) => {}
+            }
+            if always && handler.is_some() {
+                return shape;
+            }
             match &found {
                 Some(other) if *other != shape => return Shape::Open,
                 Some(_) | None => found = Some(shape),
@@ -83,6 +111,13 @@ impl<'a> Shapes<'a> {
             }
         }
         found.unwrap_or(Shape::Open)
+    }
+
+    /// The innermost handler around a node that sees a failure under this name.
+    fn handler(&self, name: &str, at: NodeId) -> Option<NodeId> {
+        let handlers = self.handlers.get(name)?;
+        // An inner node comes behind those around it.
+        handlers.iter().rev().copied().find(|handler| self.graph.is_within(at, *handler))
     }
 
     /// Whether whoever gets to `at` has passed `node`: always, perhaps, or (`None`) not in this generation.

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+pub use pg_durable_syntax::name::CAUGHT;
+
 use super::inner::{Held, Inner, Slot, Slots, slots};
 use super::members::{Member, Members};
 use crate::config;

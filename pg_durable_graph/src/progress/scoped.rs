@@ -65,6 +65,12 @@ impl Caught {
         Caught { node: node.0, node_type: graph.kind(node).name().to_owned(), attempt, failure, suppressed }
     }
 
+    /// A failure such as a handler sees.
+    pub fn sample() -> Caught {
+        let failure = Failure::new("P0001", "1");
+        Caught { node: 0, node_type: "SQL".to_owned(), attempt: 1, failure, suppressed: Vec::new() }
+    }
+
     /// The value that references to it see.
     pub fn value(&self) -> Value {
         let mut value = self.failure.as_value();
