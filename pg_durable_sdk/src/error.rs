@@ -2,7 +2,7 @@
 //!
 //! Each has `sqlstate()` and `hint()`, where the server said something or there is something to do.
 
-use crate::{InstanceId, Output, Status, WorkflowError};
+use crate::{InstanceId, JsonSchema, Output, Status, WorkflowError};
 use serde::{Deserialize, Serialize};
 use std::{error::Error as StdError, fmt, io, sync::Arc};
 use tokio_postgres::error::{DbError, SqlState};
@@ -423,7 +423,7 @@ impl ResultError {
 }
 
 /// The error that a failed or cancelled instance ended with, as the server recorded it.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Failure {
     /// The id of the failed node, unique in its instance.

@@ -95,6 +95,7 @@ extern crate self as pg_durable_sdk;
 
 mod attempt;
 mod catch;
+mod caught;
 mod check;
 mod client;
 mod connection;
@@ -146,6 +147,7 @@ pub mod __private;
 pub mod testing;
 
 pub use attempt::Attempt;
+pub use caught::Caught;
 pub use check::Checkable;
 pub use client::Client;
 pub use definition::{Define, Definition};

@@ -147,6 +147,8 @@ pub use pg_durable_sdk_macros::sql;
 /// | `let x: T = if … { a } else { b };` | in each branch, SQL that selects the value and is named `x` |
 /// | `sql!("…").retry(Retry::new().attempts(5)).await?` | RETRY around the SQL; the policy is any expression of Rust that gives a [`Retry`](crate::Retry), and evaluated once |
 /// | `let x: T = retry!(policy, async { …; Ok(value) }).await?;` | RETRY around the steps of the block, the last of which is named `x` |
+/// | `let x: T = match async { …; Ok(value) }.await { Ok(x) => x, Err(error) => { …; other } };`, also of a single step | CATCH whose handler is the second arm: both its ways end with a step named `x`; `{error.message}` is `$error.message` of a [`Caught`](crate::Caught) |
+/// | the same where `Ok(..)` has steps of its own, or `Err(..)` a `return` or `continue` that skips what follows | CATCH that tells whether there was a failure, and an IF whose ways are the arms |
 /// | `fail!("{order.id} is gone").sqlstate("ORD01");` | FAIL; also with `.detail("…")`, in which captures may stand, too, and `.hint("…")` |
 /// | `return Ok(value);` | the end of this way; what follows moves into the other branch |
 /// | `Ok(Receipt { id: hold.id })` | SQL at the end: `SELECT $hold.id AS id` |
@@ -184,6 +186,7 @@ pub use pg_durable_sdk_macros::sql;
 ///   by their Rust types where they are a value of `Ok(..)`, `break` or `let … = if`, and else `jsonb`. In a
 ///   capture, PostgreSQL decides by the place.
 /// - The branches of a `race!` that lose are cancelled where they stand. What SQL they have committed stays.
+/// - An `Err` of a `match` takes every failure but the workflow's own cancellation. Steps of its arms are not caught by it.
 /// - What a failed attempt of `retry!` has committed stays, and the next one begins with the block.
 /// - `fail!` is not awaited: as behind a `return`, nothing comes behind it. A value that is missing stands in its texts as
 ///   `NULL`.

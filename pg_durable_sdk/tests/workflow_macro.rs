@@ -140,6 +140,18 @@ fn a_definition_knows_what_its_signals_bring() {
         let (_e, _f): (Approval, i64) = join!(signal("in join"), signal("number")).await?;
         let _g: Approval = race!(signal("in race"), signal("by let")).await?;
         signal::<()>("nothing").await?;
+        let _h: Approval = match retry!(Retry::new(), async {
+            let h: Approval = signal("in retry").await?;
+            Ok(h)
+        })
+        .await
+        {
+            Ok(h) => h,
+            Err(_) => {
+                let h: Approval = signal("in an arm").await?;
+                Approval { approved: h.approved, by: None }
+            }
+        };
         Ok(())
     }
 
@@ -156,7 +168,8 @@ fn a_definition_knows_what_its_signals_bring() {
 
     let schemas = typed().signal_schemas();
     let names: Vec<&str> = schemas.keys().map(String::as_str).collect();
-    let approvals = ["by constant", "by let", "by returns", "in join", "in race", "in select"];
+    let approvals =
+        ["by constant", "by let", "by returns", "in an arm", "in join", "in race", "in retry", "in select"];
     let others = ["in a branch", "in a handler", "nothing", "number"];
     assert_eq!(names.len(), approvals.len() + others.len(), "{names:?}");
     for name in approvals {

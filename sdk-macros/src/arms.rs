@@ -62,8 +62,12 @@ fn handler(input: ParseStream<'_>) -> syn::Result<Block> {
     if !input.is_empty() {
         input.parse::<Token![,]>()?;
     }
-    let span = expr.span();
-    Ok(Block { brace_token: brace(span), stmts: vec![Stmt::Expr(expr, None)] })
+    Ok(block_of(expr))
+}
+
+/// The block that an expression stands for.
+pub fn block_of(expr: Expr) -> Block {
+    Block { brace_token: brace(expr.span()), stmts: vec![Stmt::Expr(expr, None)] }
 }
 
 /// Braces that nobody wrote.

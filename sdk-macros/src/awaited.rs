@@ -56,6 +56,11 @@ impl Found {
                     self.block(&arm.handler);
                 }
             }
+            Expr::Catch(catch) => {
+                self.part(&catch.body, ty.filter(|_| catch.hands_on()));
+                self.block(&catch.ok.block);
+                self.block(&catch.err.block);
+            }
             Expr::While { condition, body, .. } => {
                 self.condition(condition);
                 self.block(body);

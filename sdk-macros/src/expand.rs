@@ -117,6 +117,10 @@ fn node(node: &Node) -> TokenStream {
             let (body, policy) = (self::node(body), fixed(policy));
             quote!(#p::retry(#body, #policy))
         }
+        Node::Catch { body, handler, error } => {
+            let [body, handler] = [body, handler].map(|child| self::node(child));
+            quote!(#p::catch(#body, #handler, #error))
+        }
         Node::Break => quote!(#p::leave()),
     }
 }

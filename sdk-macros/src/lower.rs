@@ -3,6 +3,7 @@
 //! A graph has no `return`: what follows a branch that leaves is moved into the branch that does not. A value
 //! that is chosen on several ways is the result of the last step of each, all under one name.
 
+mod catch;
 mod choice;
 mod condition;
 mod found;
@@ -202,7 +203,7 @@ impl Lowering<'_> {
                 self.errors.at(step.span, "this binds a `Result`: write `.await?`");
                 on(Vec::new())
             }
-            Expr::If(_) | Expr::Select(_) | Expr::Loop { .. } => {
+            Expr::If(_) | Expr::Select(_) | Expr::Catch(_) | Expr::Loop { .. } => {
                 let name = match &binding.pattern {
                     Pattern::Name(name) => Some(name),
                     Pattern::Ignored => None,
@@ -336,6 +337,7 @@ impl Lowering<'_> {
                 let nodes = self.select(select, dest, rest);
                 Flow { ends: select.ends(), nodes }
             }
+            (Expr::Catch(catch), _) => self.catch(catch, dest, rest),
             (Expr::While { condition, body, span }, _) => {
                 if !matches!(dest, Dest::Nothing) {
                     self.errors.at(*span, "`while` has no value: write `Ok(..)` behind it");

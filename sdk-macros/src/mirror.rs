@@ -3,8 +3,8 @@
 
 use crate::{
     model::{
-        Arm, Block, Branch, Condition, Else, Expr, If, Left, Let, Pattern, Select, Source, Step, StepKind,
-        Stmt, Value, ValueKind,
+        Arm, Arrival, Block, Branch, Catch, Condition, Else, Expr, If, Left, Let, Pattern, Select, Source,
+        Step, StepKind, Stmt, Value, ValueKind,
     },
     signature::{Signature, argument_of},
 };
@@ -56,9 +56,9 @@ fn block(block: &Block) -> TokenStream {
             quote_spanned!(span=> #step;)
         }
         // Without a semicolon they have to be `()`, as where they were written.
-        Stmt::Expr(expr @ (Expr::If(_) | Expr::Select(_) | Expr::While { .. } | Expr::Loop { .. })) => {
-            self::expr(expr, None)
-        }
+        Stmt::Expr(
+            expr @ (Expr::If(_) | Expr::Select(_) | Expr::Catch(_) | Expr::While { .. } | Expr::Loop { .. }),
+        ) => self::expr(expr, None),
         Stmt::Expr(expr) => {
             let expr = self::expr(expr, None);
             quote!(#expr;)
@@ -109,6 +109,7 @@ fn expr(expr: &Expr, ty: Option<&Type>) -> TokenStream {
         Expr::Value(Value { syntax, .. }) => quote!(#syntax),
         Expr::If(branch) => if_expr(branch),
         Expr::Select(select) => select_expr(select),
+        Expr::Catch(catch) => catch_expr(catch, ty),
         Expr::While { condition, body, span } => {
             let (condition, body) = (self::condition(condition), block(body));
             quote_spanned!(*span=> while #condition { #body })
@@ -158,6 +159,36 @@ fn select_expr(select: &Select) -> TokenStream {
         quote!(#number => { let #syntax #ty = #event; #handler })
     });
     quote_spanned!(select.span=> match ::pg_durable_sdk::__private::chosen() { #(#arms)* })
+}
+
+/// A match on the result of the body; `ty` is that of the value, where the arm gives it on.
+fn catch_expr(catch: &Catch, ty: Option<&Type>) -> TokenStream {
+    let ty = ty.filter(|_| catch.hands_on());
+    let is_ignored = matches!(catch.ok.pattern, Pattern::Ignored);
+    let body = match &catch.body {
+        Branch::Block(inner) => {
+            let ty = ty.cloned().or_else(|| if is_ignored { untyped(inner) } else { None });
+            let ty = ty.map_or_else(|| quote!(_), |ty| quote!(#ty));
+            let inner = block(inner);
+            quote!(|| -> ::pg_durable_sdk::__private::BodyResult<#ty> { #inner })
+        }
+        Branch::Step(tried) => {
+            let tried = match ty {
+                _ if is_ignored => unbound(tried),
+                Some(_) => step(tried, ty),
+                None => inferred(tried),
+            };
+            quote!(|| ::core::result::Result::Ok(#tried))
+        }
+    };
+    let [ok, err] = [&catch.ok, &catch.err].map(|Arrival { syntax, block, .. }| (syntax, self::block(block)));
+    let ((value, ok), (error, err)) = (ok, err);
+    quote_spanned! {catch.span=>
+        match ::pg_durable_sdk::__private::caught(#body) {
+            ::core::result::Result::Ok(#value) => { #ok }
+            ::core::result::Result::Err(#error) => { #err }
+        }
+    }
 }
 
 fn condition(condition: &Condition) -> TokenStream {
@@ -264,6 +295,7 @@ fn untyped(inner: &Block) -> Option<Type> {
         Expr::Ok(Value { kind: ValueKind::Step(step), .. }) => of_step(step),
         Expr::If(branch) => untyped(&branch.then),
         Expr::Select(select) => select.arms.iter().find_map(|arm| untyped(&arm.handler)),
+        Expr::Catch(catch) => untyped(&catch.err.block),
         Expr::Step(_)
         | Expr::Ok(_)
         | Expr::Value(_)

@@ -2,6 +2,7 @@
 //!
 //! Everything else is refused here, on the token that is too much, with what to write instead.
 
+mod catch;
 mod refusal;
 
 use crate::{
@@ -12,6 +13,7 @@ use crate::{
     word::{self, Document, Leaves, Macro, Missing, Together, Word},
     written::Written,
 };
+pub use catch::{Arrival, Catch};
 use proc_macro2::Span;
 use refusal::{async_alone, refuse};
 use syn::{
@@ -62,6 +64,7 @@ pub enum Expr {
     Value(Value),
     If(Box<If>),
     Select(Select),
+    Catch(Box<Catch>),
     While {
         condition: Condition,
         body: Block,
@@ -365,6 +368,9 @@ fn expr(expr: &Syntax, errors: &mut Errors) -> syn::Result<Expr> {
         Syntax::Macro(call) if word::with_arms(&call.mac.path).is_some() => {
             select(&call.mac, errors).map(Expr::Select)
         }
+        Syntax::Match(choose) if catch::is_catch(choose) => {
+            Catch::parse(choose, errors).map(|catch| Expr::Catch(Box::new(catch)))
+        }
         Syntax::While(repeat) => {
             refuse_label(&repeat.label)?;
             Ok(Expr::While {
@@ -407,7 +413,8 @@ fn expr(expr: &Syntax, errors: &mut Errors) -> syn::Result<Expr> {
             Ok(Expr::Ok(if is_step { step_value(value, errors)? } else { self::value(value)? }))
         }
         Syntax::Call(call) if is_call(call, "Err") => {
-            let message = "a workflow fails when a step fails: write `fail!(\"…\")`";
+            let message = "a workflow fails by `fail!(\"…\")`; a failure that is only handed on is not caught, so write `.await?` without \
+                 a `match`";
             Err(error(call, message))
         }
         other if is_end(other) => end(other).map(Expr::Fail),

@@ -36,6 +36,12 @@ pub enum Node {
         body: Box<Node>,
         policy: Fixed,
     },
+    Catch {
+        body: Box<Node>,
+        handler: Box<Node>,
+        /// The name under which the handler sees the failure.
+        error: String,
+    },
     Break,
 }
 

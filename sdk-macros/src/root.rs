@@ -73,6 +73,11 @@ mod tests {
             async fn pay(order: Order) -> Result<Receipt> {
                 let hold: Option<Hold> = sql!("SELECT {order.id}").await?;
                 let Some(hold) = hold else { return Ok(Receipt { id: order.id }) };
+                let price: i64 = match retry!(Retry::new(), async { sql!("SELECT {hold.id}").await }).await {
+                    Ok(price) => price,
+                    Err(error) => fail!("no price: {error.message}"),
+                };
+                sql!("SELECT {price}").retry(Retry::new()).await?;
                 race!(async { sql!("SELECT {hold.id}").await }, sleep(hours(1))).await?;
                 Ok(Receipt { id: hold.id })
             }

@@ -15,6 +15,12 @@ pub fn block<T>(_: impl FnOnce() -> BodyResult<T>) -> T {
     unreachable!("the mirror of a workflow never runs")
 }
 
+/// What a `match` on something that may fail looks into.
+#[expect(clippy::result_large_err, reason = "no failure is ever made here")]
+pub fn caught<T>(_: impl FnOnce() -> BodyResult<T>) -> Result<T, crate::Caught> {
+    unreachable!("the mirror of a workflow never runs")
+}
+
 /// The arm of a `select!` that is chosen.
 pub fn chosen() -> usize {
     unreachable!("the mirror of a workflow never runs")

@@ -18,12 +18,12 @@ pub mod words;
 pub use capture::{CaptureStep, CaptureValue, Captured};
 pub use cast::CastType;
 pub use definition::name;
-pub use mirror::{BodyResult, block, chosen, failed, first_of, result};
+pub use mirror::{BodyResult, block, caught, chosen, failed, first_of, result};
 pub use moment::Moment;
 pub(crate) use node::with_faults;
 pub use node::{
-    as_document, if_else, if_some, join, leaf, leave, nothing, race, race_tagged, repeat, retry, sequence,
-    workflow,
+    as_document, catch, if_else, if_some, join, leaf, leave, nothing, race, race_tagged, repeat, retry,
+    sequence, workflow,
 };
 pub use probe::{
     AnyFields, AnySchema, AnyType, InstantType, ListType, NullableType, Probe, ReadFields, Schema,

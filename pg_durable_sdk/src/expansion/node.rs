@@ -1,7 +1,7 @@
 //! The nodes of a workflow.
 
 use crate::{Part, Retry, Workflow, fault::Misplaced};
-use pg_durable_graph::{Graph, kind};
+use pg_durable_graph::{Graph, kind, matching::Matching};
 use std::time::Duration;
 
 /// A workflow whose result is that of this part.
@@ -71,6 +71,14 @@ pub fn repeat(body: Part) -> Part {
     Part::over(vec![body], |graphs| match <[Graph; 1]>::try_from(graphs) {
         Ok([body]) => Ok(Graph::repeat(body, None)),
         Err(_) => unreachable!("there is one"),
+    })
+}
+
+/// What is carried out where a body fails, which finds the failure under this name.
+pub fn catch(body: Part, handler: Part, error: &str) -> Part {
+    Part::over(vec![body, handler], |graphs| match <[Graph; 2]>::try_from(graphs) {
+        Ok([body, handler]) => Graph::catch(body, handler, vec![Matching::All], error),
+        Err(_) => unreachable!("there are two"),
     })
 }
 

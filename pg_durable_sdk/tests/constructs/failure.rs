@@ -1,7 +1,7 @@
 //! Constructs that fail, and that deal with what has failed.
 
-use super::{Construct, Hold, LIMIT, Order, Receipt, construct, new};
-use pg_durable_sdk::{Retry, Workflow, fail, on, signal, sql, workflow};
+use super::{Construct, Hold, LIMIT, Order, Receipt, construct, new, nothing};
+use pg_durable_sdk::{Retry, Step, Workflow, fail, on, signal, sql, workflow};
 use serde_json::json;
 use std::time::Duration;
 
@@ -168,8 +168,289 @@ fn retries_blocks_built() -> Workflow {
         .step(last.retry(often()))
 }
 
+#[workflow(name = "catch", version = 1)]
+async fn catches(order: Order) -> Result<Receipt> {
+    let hold: Hold = match sql!("SELECT 1 / ({order.qty} - 2) AS id, 'x' AS sku, NULL::text AS note").await {
+        Ok(hold) => hold,
+        Err(error) => {
+            let code: String = sql!("SELECT {error.sqlstate} || ' ' || {error.attempt}").await?;
+            Hold { id: order.id, sku: code, note: error.detail }
+        }
+    };
+    let text: String = match async {
+        let n: i64 = sql!("SELECT {hold.id} + 1").await?;
+        if sql!("SELECT {n} = 8").await? {
+            fail!("{n} is not wanted").sqlstate("EIGHT").detail("of {hold.sku}").hint("Try 9.");
+        }
+        sql!("SELECT 'well'").await
+    }
+    .await
+    {
+        Err(hold) => {
+            sql!("SELECT concat_ws('|', {hold.sqlstate}, {hold.message}, {hold.detail}, {hold.hint}, {hold.context}, \
+                 {hold.node}, {hold.node_type}, {hold.suppressed})")
+            .await?
+        }
+        Ok(text) => text,
+    };
+    let code: i64 = match sql!("SELECT {hold.id}").await {
+        Ok(code) => code,
+        Err(error) => fail!("after {text}: {error.message}"),
+    };
+    match async {
+        sql!("SELECT {code}").await?;
+        sql!("SELECT 1 / 0").await
+    }
+    .await
+    {
+        Ok(_) => {}
+        Err(_) => {}
+    }
+    Ok(Receipt { id: code, text: Some(text) })
+}
+
+/// Gives the failures of `body` to `handler` under a name of its own, of which the builder has but one.
+fn catch_as(error: &str, body: Workflow, handler: Workflow) -> Workflow {
+    new().step(pg_durable_sdk::__private::catch(body.into(), handler.into(), error))
+}
+
+fn catches_built() -> Workflow {
+    let hold = new()
+        .step(sql("SELECT 1 / ($input.qty - 2) AS id, 'x' AS sku, NULL::text AS note").named("hold"))
+        .catch(new().step(sql("SELECT $error.sqlstate || ' ' || $error.attempt").named("code")).step(
+            sql("SELECT $input.id::bigint AS id, $code AS sku, $error.detail?::text AS note").named("hold"),
+        ));
+    let refused = fail("$n is not wanted").sqlstate("EIGHT").detail("of $hold.sku").hint("Try 9.");
+    let text = new()
+        .step(sql("SELECT $hold.id + 1").named("n"))
+        .when(sql("SELECT $n = 8"), refused)
+        .step(sql("SELECT 'well'").named("text"));
+    let said = "SELECT concat_ws('|', $hold_2.sqlstate, $hold_2.message, $hold_2.detail?, $hold_2.hint?, $hold_2.context?, \
+                $hold_2.node, $hold_2.node_type, $hold_2.suppressed)";
+    let code = new().step(sql("SELECT $hold.id").named("code_2"));
+    new()
+        .step(hold)
+        .step(catch_as("hold_2", text, new().step(sql(said).named("text"))))
+        .step(catch_as("error_2", code, new().step(fail("after $text: $error_2.message"))))
+        .step(catch_as("error_3", new().step(sql("SELECT $code_2")).step(sql("SELECT 1 / 0")), nothing()))
+        .step(sql("SELECT $code_2 AS id, $text AS text"))
+}
+
+#[workflow(name = "catch at the end", version = 1)]
+async fn catches_at_last(order: Order) -> Result<Receipt> {
+    match retry!(often(), async {
+        let n: i64 = sql!("SELECT 1 / ({order.id} - 7)").await?;
+        Ok(Receipt { id: n, text: None })
+    })
+    .await
+    {
+        Ok(receipt) => Ok(receipt),
+        Err(error) => {
+            if sql!("SELECT {error.sqlstate} = '22012'").await? {
+                return Ok(Receipt { id: 0, text: Some(error.message) });
+            }
+            sql!("SELECT 1::bigint AS id, {error.message} AS text").await
+        }
+    }
+}
+
+fn catches_at_last_built() -> Workflow {
+    let tried = new()
+        .step(sql("SELECT 1 / ($input.id - 7)").named("n"))
+        .step(sql("SELECT $n AS id, NULL AS text"))
+        .retry(often());
+    tried.catch(new().branch(
+        sql("SELECT $error.sqlstate = '22012'"),
+        sql("SELECT 0 AS id, $error.message::text AS text"),
+        sql("SELECT 1::bigint AS id, $error.message AS text"),
+    ))
+}
+
+#[workflow(name = "catch in a loop", version = 1)]
+async fn catches_in_loop() -> Result<i64> {
+    let n: i64 = loop {
+        let turn: i64 = signal("number").await?;
+        match async {
+            sql!("SELECT 6 / ({turn}::int - 3)").await?;
+            sql!("SELECT 6 / ({turn}::int - 1)").await?;
+            Ok(())
+        }
+        .await
+        {
+            Ok(()) => {}
+            Err(error) => {
+                if sql!("SELECT {turn} = 3 AND {error.sqlstate} = '22012'").await? {
+                    break turn;
+                }
+                continue;
+            }
+        }
+    };
+    Ok(n)
+}
+
+fn catches_in_loop_built() -> Workflow {
+    let tried = new()
+        .step(sql("SELECT 6 / ($turn.data::int - 3)"))
+        .step(sql("SELECT 6 / ($turn.data::int - 1)"))
+        .catch(new().when(
+            sql("SELECT $turn.data = 3 AND $error.sqlstate = '22012'"),
+            new().step(sql("SELECT $turn.data::bigint AS value").named("n")).break_loop(),
+        ));
+    new()
+        .repeat(new().wait_for_signal(signal("number").named("turn")).step(tried))
+        .step(sql("SELECT $n AS value"))
+}
+
+#[workflow(name = "catch that continues", version = 1)]
+async fn catches_and_continues() -> Result<String> {
+    let said: String = loop {
+        let turn: i64 = signal("number").await?;
+        let share: i64 = match sql!("SELECT 6 / ({turn}::int - 3)").await {
+            Ok(share) => share,
+            Err(error) => {
+                if let Some(detail) = error.detail {
+                    sql!("SELECT {detail}").await?;
+                }
+                continue;
+            }
+        };
+        if sql!("SELECT {share} = 6").await? {
+            break sql!("SELECT {turn} || ' of ' || {share}").await?;
+        }
+    };
+    Ok(said)
+}
+
+fn catches_and_continues_built() -> Workflow {
+    let share = told("share", "error", new().step(sql("SELECT 6 / ($turn.data::int - 3)").named("share")));
+    let leave = new().step(sql("SELECT $turn.data || ' of ' || $share").named("said")).break_loop();
+    let detail = "$share.caught_error.detail";
+    let body = new().wait_for_signal(signal("number").named("turn")).step(share).branch(
+        went_well("share"),
+        new().when(sql("SELECT $share = 6"), leave),
+        new().when(sql(format!("SELECT {detail}?::text IS NOT NULL")), sql(format!("SELECT {detail}"))),
+    );
+    new().repeat(body).step(sql("SELECT $said AS value"))
+}
+
+#[workflow(name = "catch that returns", version = 1)]
+async fn catches_and_returns(order: Order) -> Result<Receipt> {
+    let hold: Hold = match async {
+        let hold: Hold = sql!("SELECT 5::bigint AS id, 'x' AS sku, NULL::text AS note").await?;
+        Ok(hold)
+    }
+    .await
+    {
+        Ok(hold) => hold,
+        Err(error) => return Ok(Receipt { id: 0, text: Some(error.message) }),
+    };
+    match sql!("SELECT 1 / ({order.qty} - 2)").await {
+        Ok(_) => {
+            sql!("SELECT 'not reached'").await?;
+        }
+        Err(error) => {
+            sql!("SELECT {error.sqlstate}, {hold.note}::text").await?;
+            return Ok(Receipt { id: hold.id, text: Some(error.message) });
+        }
+    }
+    sql!("SELECT {hold.sku}").await?;
+    Ok(Receipt { id: 1, text: None })
+}
+
+/// A body that binds a name at its end, and a handler that binds it to the failure.
+fn told(name: &str, error: &str, body: Workflow) -> Workflow {
+    catch_as(error, body, new().step(sql(format!("SELECT ${error} AS caught_error")).named(name)))
+}
+
+/// Whether there was none.
+fn went_well(name: &str) -> Step {
+    sql(format!("SELECT ${name}.caught_error? IS NULL"))
+}
+
+fn no_error(name: &str) -> Step {
+    sql("SELECT NULL AS caught_error").named(name)
+}
+
+fn catches_and_returns_built() -> Workflow {
+    let hold = new()
+        .step(sql("SELECT 5::bigint AS id, 'x' AS sku, NULL::text AS note").named("hold_2"))
+        .step(sql("SELECT * FROM $hold_2.* LIMIT 1").named("hold"));
+    let divided = new().step(sql("SELECT 1 / ($input.qty - 2)")).step(no_error("caught"));
+    let rest = told("caught", "error_2", divided).branch(
+        went_well("caught"),
+        new()
+            .step(sql("SELECT 'not reached'"))
+            .step(sql("SELECT $hold.sku"))
+            .step(sql("SELECT 1 AS id, NULL AS text")),
+        new()
+            .step(sql("SELECT $caught.caught_error.sqlstate, $hold.note?::text"))
+            .step(sql("SELECT $hold.id AS id, $caught.caught_error.message::text AS text")),
+    );
+    let otherwise = sql("SELECT 0 AS id, $hold.caught_error.message::text AS text");
+    told("hold", "error", hold).branch(went_well("hold"), rest, otherwise)
+}
+
+#[workflow(name = "catch with steps behind it", version = 1)]
+async fn catches_and_goes_on(order: Order) -> Result<Receipt> {
+    let id: i64 = match sql!("SELECT 1 / ({order.qty} - 1)").returns::<i64>().await {
+        // What fails here is caught by the one around it only.
+        Ok(n) => match sql!("SELECT {n} / 0").await {
+            Ok(_) => sql!("SELECT 0::bigint").await?,
+            Err(error) => sql!("SELECT {n} + 1 + {error.attempt}::bigint").await?,
+        },
+        Err(_) => sql!("SELECT 100::bigint").await?,
+    };
+    match async {
+        sql!("SELECT {id}").await?;
+        Ok(())
+    }
+    .await
+    {
+        Ok(()) => Ok(Receipt { id, text: order.note }),
+        Err(error) => Ok(Receipt { id: 0, text: error.hint }),
+    }
+}
+
+fn catches_and_goes_on_built() -> Workflow {
+    let divided = new().step(sql("SELECT $n / 0")).step(no_error("caught"));
+    let inner = told("caught", "error_2", divided).branch(
+        went_well("caught"),
+        sql("SELECT 0::bigint").named("id"),
+        sql("SELECT $n + 1 + $caught.caught_error.attempt::bigint").named("id"),
+    );
+    told("n", "error", new().step(sql("SELECT 1 / ($input.qty - 1)").named("n")))
+        .branch(went_well("n"), inner, sql("SELECT 100::bigint").named("id"))
+        .step(told("caught_2", "error_3", new().step(sql("SELECT $id")).step(no_error("caught_2"))))
+        .branch(
+            went_well("caught_2"),
+            sql("SELECT $id AS id, $input.note?::text AS text"),
+            sql("SELECT 0 AS id, $caught_2.caught_error.hint?::text AS text"),
+        )
+}
+
 pub fn constructs() -> Vec<Construct> {
     vec![
+        construct("catch", catches, catches_built()).gives(json!([{
+            "id": 7, "text": "EIGHT|8 is not wanted|of 22012 1|Try 9.|0000000f|FAIL|[]",
+        }])),
+        construct("catch_at_last", catches_at_last, catches_at_last_built())
+            .gives(json!([{"id": 0, "text": "division by zero"}])),
+        construct("catch_in_loop", catches_in_loop, catches_in_loop_built())
+            .signal("number", json!(2))
+            .signal("number", json!(1))
+            .signal("number", json!(3))
+            .gives(json!([{"value": 3}])),
+        construct("catch_and_continue", catches_and_continues, catches_and_continues_built())
+            .signal("number", json!(3))
+            .signal("number", json!(5))
+            .signal("number", json!(3))
+            .signal("number", json!(4))
+            .gives(json!([{"value": "4 of 6"}])),
+        construct("catch_and_return", catches_and_returns, catches_and_returns_built())
+            .gives(json!([{"id": 5, "text": "division by zero"}])),
+        construct("catch_and_go_on", catches_and_goes_on, catches_and_goes_on_built())
+            .gives(json!([{"id": 3, "text": null}])),
         construct("retry_of_steps", retries_steps, retries_steps_built())
             .gives(json!([{"id": 10, "text": "x10"}])),
         construct("retry_of_blocks", retries_blocks, retries_blocks_built())

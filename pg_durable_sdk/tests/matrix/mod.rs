@@ -199,6 +199,66 @@ macro_rules! source {
                 .await
             }
 
+            #[workflow(name = "body")]
+            async fn by_body($input: Input) -> Result<Seen> {
+                let $got: $Type = match async {
+                    $($before)*
+                    Ok($value)
+                }
+                .await
+                {
+                    Ok(got) => got,
+                    Err(error) => fail!("{error.message}"),
+                };
+                sql!($look).await
+            }
+
+            #[workflow(name = "handler")]
+            async fn by_handler($input: Input) -> Result<Seen> {
+                let $got: $Type = match async {
+                    sql!("SELECT 1 / (random() * 0)::int").await?;
+                    $($before)*
+                    Ok($value)
+                }
+                .await
+                {
+                    Ok(got) => got,
+                    Err(error) => {
+                        sql!("SELECT {error.sqlstate}, {error.detail}::text").await?;
+                        $($before)*
+                        $value
+                    }
+                };
+                sql!($look).await
+            }
+
+            #[workflow(name = "body, or return")]
+            async fn by_body_or_return($input: Input) -> Result<Seen> {
+                let $got: $Type = match async {
+                    $($before)*
+                    Ok($value)
+                }
+                .await
+                {
+                    Ok(got) => got,
+                    Err(error) => return sql!("SELECT to_jsonb({error.message}::text) AS seen").await,
+                };
+                sql!($look).await
+            }
+
+            #[workflow(name = "body at the end")]
+            async fn by_last_body($input: Input) -> Result<$Type> {
+                match async {
+                    $($before)*
+                    Ok($value)
+                }
+                .await
+                {
+                    Ok(got) => Ok(got),
+                    Err(_) => fail!("no"),
+                }
+            }
+
             #[workflow(name = "twice")]
             async fn by_loop_and_if($input: Input) -> Result<$Type> {
                 let $got: $Type = loop {
@@ -230,6 +290,10 @@ macro_rules! source {
                     cell(at("join"), by_join, &seen),
                     cell(at("retry"), by_retry, &seen),
                     cell(at("retry at the end"), by_last_retry, &whole),
+                    cell(at("body"), by_body, &seen),
+                    cell(at("handler"), by_handler, &seen),
+                    cell(at("body, or return"), by_body_or_return, &seen),
+                    cell(at("body at the end"), by_last_body, &whole),
                     cell(at("loop and if"), by_loop_and_if, &whole),
                     cell(at("return"), by_return, &whole),
                 ]

@@ -1,6 +1,6 @@
 //! Which parts of a body leave it, or the loop around it.
 
-use crate::model::{Block, Else, Expr, If, Select, Stmt};
+use crate::model::{Block, Catch, Else, Expr, If, Select, Stmt};
 use proc_macro2::Span;
 use syn::spanned::Spanned as _;
 
@@ -20,6 +20,7 @@ impl Expr {
             Expr::Ok(value) | Expr::Value(value) => value.span(),
             Expr::If(branch) => branch.span,
             Expr::Select(select) => select.span,
+            Expr::Catch(catch) => catch.span,
             Expr::While { span, .. }
             | Expr::Loop { span, .. }
             | Expr::Break { span, .. }
@@ -34,6 +35,7 @@ impl Expr {
             Expr::Return { .. } | Expr::Continue(_) => true,
             Expr::If(branch) => branch.leaves(),
             Expr::Select(select) => select.leaves(),
+            Expr::Catch(catch) => catch.leaves(),
             // Inside a loop `return` is refused, and `continue` is the loop's own.
             Expr::Loop { .. } | Expr::While { .. } => false,
             // `break` and `fail!` are nodes, behind which the engine carries out nothing.
@@ -45,7 +47,7 @@ impl Expr {
     /// Whether it is a choice of ways of which one skips what follows, which is then moved into the others.
     pub(super) fn parts(&self) -> bool {
         match self {
-            Expr::If(_) | Expr::Select(_) => self.leaves(),
+            Expr::If(_) | Expr::Select(_) | Expr::Catch(_) => self.leaves(),
             Expr::Step(_)
             | Expr::Outcome(_)
             | Expr::Ok(_)
@@ -65,6 +67,7 @@ impl Expr {
             Expr::Return { .. } | Expr::Continue(_) | Expr::Break { .. } | Expr::Fail(_) => true,
             Expr::If(branch) => branch.ends(),
             Expr::Select(select) => select.ends(),
+            Expr::Catch(catch) => catch.ends(),
             Expr::Loop { body, .. } => !breaks(body),
             Expr::Step(_) | Expr::Outcome(_) | Expr::Ok(_) | Expr::Value(_) | Expr::While { .. } => false,
         }
@@ -78,6 +81,17 @@ impl Select {
 
     pub(super) fn ends(&self) -> bool {
         self.arms.iter().all(|arm| arm.handler.ends())
+    }
+}
+
+/// What the body does is its own: nothing leaves it but its value and its failure.
+impl Catch {
+    pub(super) fn leaves(&self) -> bool {
+        self.ok.block.leaves() || self.err.block.leaves()
+    }
+
+    pub(super) fn ends(&self) -> bool {
+        self.ok.block.ends() && self.err.block.ends()
     }
 }
 
@@ -129,6 +143,7 @@ pub(super) fn breaks(body: &Block) -> bool {
             Expr::Break { .. } => true,
             Expr::If(branch) => in_if(branch),
             Expr::Select(select) => select.arms.iter().any(|arm| breaks(&arm.handler)),
+            Expr::Catch(catch) => breaks(&catch.ok.block) || breaks(&catch.err.block),
             Expr::Step(_)
             | Expr::Outcome(_)
             | Expr::Ok(_)

@@ -208,7 +208,7 @@ impl Lowering<'_> {
     }
 
     /// What a block is whose value goes on: the way to a name is `Ok(..)` there.
-    fn inner(&mut self, body: &Branch, dest: &Dest) -> Node {
+    pub(super) fn inner(&mut self, body: &Branch, dest: &Dest) -> Node {
         let dest = match dest {
             Dest::Nothing => Dest::Branch(Wanted::No),
             Dest::Name(choice) => Dest::Branch(Wanted::As(choice.clone())),
@@ -402,6 +402,7 @@ impl Node {
             | Node::IfSome { .. }
             | Node::Loop(_)
             | Node::Retry { .. }
+            | Node::Catch { .. }
             | Node::Break => {}
         }
     }

@@ -1,6 +1,9 @@
 //! What to write in place of what a graph cannot mean.
 
-use super::is_step;
+use super::{
+    catch::{is_catch, misread},
+    is_step,
+};
 use crate::word;
 use syn::Expr as Syntax;
 
@@ -18,9 +21,17 @@ pub(super) fn refuse<T>(expr: &Syntax) -> syn::Result<T> {
             "a graph has no `for`: let SQL go over the rows, `sql!(\"INSERT … SELECT … FROM {rows.*}\")`, or take \
              one a time with `while let Some(row) = sql!(\"DELETE … RETURNING …\").await? { … }`",
         ),
-        Syntax::Match(choose) => {
-            fail(&choose.match_token, "a graph has no `match`: write `if let Some(x) = … { … } else { … }`")
-        }
+        Syntax::Match(choose) if is_catch(choose) => fail(
+            &choose.match_token,
+            "bind this to a name first, `let x: T = match … { … };`, or end its arms with `Ok(..)`",
+        ),
+        Syntax::Match(choose) => match misread(choose) {
+            Some(error) => Err(error),
+            None => fail(
+                &choose.match_token,
+                "a graph has no `match` but on what may fail: write `if let Some(x) = … { … } else { … }`",
+            ),
+        },
         Syntax::Closure(closure) => {
             fail(&closure.inputs_begin, "nothing runs here, so there is no closure: write it in SQL")
         }
@@ -82,5 +93,8 @@ pub(super) fn refuse<T>(expr: &Syntax) -> syn::Result<T> {
 /// What is said of `async { … }` where it is no branch.
 pub(super) fn async_alone() -> String {
     let macros = word::listed(word::with_branches(), "or");
-    format!("an `async` block is a branch of {macros}, or what `retry!` tries: write its steps here")
+    format!(
+        "an `async` block is a branch of {macros}, what `retry!` tries, or what a `match` looks into, `match async {{ … \
+         }}.await {{ Ok(value) => …, Err(error) => … }}`: write its steps here"
+    )
 }
