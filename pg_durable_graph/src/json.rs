@@ -110,7 +110,7 @@ mod tests {
         check(
             r#"{"node_type":"NOT_A_NODE"}"#,
             root,
-            "Unknown node_type 'NOT_A_NODE'. Valid types: SQL, THEN, IF, JOIN, LOOP, BREAK, RACE, SLEEP, WAIT_SCHEDULE, HTTP, HTTP_MULTIPART, SIGNAL, FAIL, RETRY, CATCH",
+            "Unknown node_type 'NOT_A_NODE'. Valid types: SQL, THEN, IF, JOIN, LOOP, BREAK, RACE, SLEEP, WAIT_SCHEDULE, HTTP, HTTP_MULTIPART, SIGNAL, FAIL, RETRY, CATCH, TIMEOUT",
         );
         check(
             r#"{"node_type":"HTTP","query":"{}"}"#,

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde_json::Number;
+
 use crate::limits::SPAN_MAX;
 
 /// Why a text is not a span.
@@ -39,6 +41,15 @@ pub(crate) fn parse(text: &str) -> Result<Duration, Bad> {
     }
 }
 
+/// Reads a number of JSON, which is written with an exponent where it is small: `1e-6`.
+pub(crate) fn of_number(number: &Number) -> Result<Duration, Bad> {
+    let text = number.to_string();
+    match number.as_f64() {
+        Some(value) if text.contains(['e', 'E']) => parse(&value.to_string()),
+        Some(_) | None => parse(&text),
+    }
+}
+
 /// Writes whole seconds as an integer, so that the text equals the reference system's.
 pub(crate) fn print(duration: Duration) -> String {
     let micros = duration.subsec_micros();
@@ -59,6 +70,22 @@ mod tests {
             let duration = parse(text).unwrap();
             assert_eq!(duration, Duration::from_micros(micros), "{text}");
             assert_eq!(print(duration), text);
+        }
+    }
+
+    #[test]
+    fn numbers_may_have_an_exponent() {
+        for (json, expected) in [
+            ("0.000001", Ok(Duration::from_micros(1))),
+            ("1e-6", Ok(Duration::from_micros(1))),
+            ("1.5e3", Ok(Duration::from_secs(1500))),
+            ("1e-7", Err(Bad::TooFine)),
+            ("-1e-6", Err(Bad::Negative)),
+            ("1e300", Err(Bad::TooLong)),
+            ("0.25", Ok(Duration::from_millis(250))),
+        ] {
+            let number: Number = serde_json::from_str(json).unwrap();
+            assert_eq!(of_number(&number), expected, "{json}");
         }
     }
 

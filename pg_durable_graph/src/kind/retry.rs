@@ -264,7 +264,7 @@ fn bad(reason: &str) -> Problem {
 fn span(object: &mut Map<String, Value>, member: &str) -> Result<Option<Duration>, Problem> {
     match object.remove(member).filter(|value| !value.is_null()) {
         None => Ok(None),
-        Some(Value::Number(number)) => match seconds::parse(&number.to_string()) {
+        Some(Value::Number(number)) => match seconds::of_number(&number) {
             Ok(span) => Ok(Some(span)),
             Err(seconds::Bad::Negative) => Err(bad(&format!("has a negative {member}"))),
             Err(seconds::Bad::TooLong) => Err(bad(&format!("has a {member} of more than 100 years"))),

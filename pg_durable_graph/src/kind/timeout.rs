@@ -66,7 +66,7 @@ fn read(query: &str) -> Result<Duration, Problem> {
     let mut object = config::object("TIMEOUT", query)?;
     let bad = |reason: &str| Problem::Config { node_type: "TIMEOUT", reason: reason.to_owned() };
     let duration = match object.remove("timeout_seconds") {
-        Some(Value::Number(number)) => match seconds::parse(&number.to_string()) {
+        Some(Value::Number(number)) => match seconds::of_number(&number) {
             Ok(duration) => duration,
             Err(seconds::Bad::Negative) => return Err(Problem::TimeoutNotPositive),
             Err(seconds::Bad::TooLong) => return Err(Problem::TimeoutTooLong),

@@ -23,7 +23,7 @@ pub struct Statement {
 }
 
 /// What a [`Statement`] is a text of.
-#[derive(Debug, Default, Clone, Copy)]
+#[derive(Debug, Default, Clone, Copy, PartialEq)]
 enum Language {
     #[default]
     Sql,
