@@ -1,12 +1,11 @@
 //! The time, as the engine counts it.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write as _};
+use std::io;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use pgrx::pg_sys;
 
-use super::gucs;
+use super::{gucs, kept_clock};
 
 /// Microseconds since 2000-01-01 UTC by the system's clock, as SQL reads it.
 pub fn system() -> i64 {
@@ -23,10 +22,6 @@ pub fn now() -> i64 {
 /// The most that is added to the clock in all: some 10,000 years.
 const ADDED_MAX: i64 = 10_000 * 366 * 86_400_000_000;
 
-/// Where the data directory keeps what was added, in microseconds: a wait that was reached on the moved clock would else be
-/// due only after as much time of the system's when the server has been started again.
-const KEPT: &str = "pg_durable.clock";
-
 /// Why the clock was not moved.
 #[derive(Debug)]
 pub enum Stuck {
@@ -41,22 +36,8 @@ pub enum Stuck {
 pub fn advance(by: i64) -> Result<i64, Stuck> {
     let add = |added: i64| added.checked_add(by).filter(|sum| *sum <= ADDED_MAX);
     added().fetch_update(Ordering::Relaxed, Ordering::Relaxed, add).map_err(|_| Stuck::TooFar)?;
-    keep().map_err(Stuck::Unkept)?;
+    kept_clock::store(added()).map_err(Stuck::Unkept)?;
     Ok(now())
-}
-
-/// One writer at a time, so that the last one has read what all before it have added.
-fn keep() -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create(true).truncate(false).open(KEPT)?;
-    file.lock()?;
-    // It only grows, so that no digit of an older text stays behind.
-    write!(file, "{}", added().load(Ordering::Relaxed))
-}
-
-/// What was added before the server's last start; nothing where it does not serve tests. From the postmaster.
-pub fn kept() -> i64 {
-    let kept = || fs::read_to_string(KEPT).ok()?.parse().ok();
-    if gucs::test_clock() { kept().unwrap_or_default() } else { 0 }
 }
 
 fn added() -> &'static AtomicI64 {

@@ -17,6 +17,7 @@ pub mod hooks;
 pub mod inference;
 pub mod inflight;
 pub mod json;
+mod kept_clock;
 pub mod latch;
 pub mod membership;
 mod plans;

@@ -135,7 +135,7 @@ unsafe extern "C-unwind" fn start_up() {
         let mut found_offset = false;
         let offset = pg_sys::ShmemInitStruct(CLOCK_NAME.as_ptr(), size_of::<AtomicI64>(), &mut found_offset);
         if !found_offset {
-            offset.cast::<AtomicI64>().write(AtomicI64::new(super::clock::kept()));
+            offset.cast::<AtomicI64>().write(AtomicI64::new(super::kept_clock::load()));
         }
         CLOCK_OFFSET.store(offset.cast(), Ordering::Relaxed);
         LOCK.store(&raw mut (*pg_sys::GetNamedLWLockTranche(NAME.as_ptr())).lock, Ordering::Relaxed);
