@@ -58,6 +58,8 @@ fn the_builder_makes_the_graph_that_the_operators_make() {
                 "df.retry('a', 5, '0.5 s', 1.5, '1 min', 'none', '{40*,timeout}', '{40003}', '1 day')",
             ),
             (Workflow::new().step(sql("a")).step(sql("b")).retry(Retry::new().unlimited()), "df.retry('a' ~> 'b', 0)"),
+            (sql("a").timeout(Duration::from_millis(1500)), "df.timeout('a', '1.5 s')"),
+            (Workflow::new().step(sql("a")).step(sql("b")).timeout(Duration::from_secs(30)), "df.timeout('a' ~> 'b', '30 s')"),
             (Workflow::new().step(sql("a")).catch(sql("b")), "df.catch('a', 'b')"),
             (Workflow::new().settle([sql("a"), sql("b")]), "df.join_settled('a', 'b')"),
             (Workflow::new().race_any([sql("a"), sql("b")]), "df.race_any('a', 'b')"),
