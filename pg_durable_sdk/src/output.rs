@@ -57,9 +57,9 @@ impl Output {
 
     /// The result as the server keeps it; of an SQL step `{"rows": […], "row_count": n}`.
     ///
-    /// A number of more digits than a `serde_json::Number` of your program keeps is a string of them, as `numeric` is, and the order
-    /// of the columns is that of your program's objects: both are as they were in what [`read`](Self::read) reads, and in the text
-    /// that an output is as `Display`.
+    /// A number of more digits than a `serde_json::Number` of your program keeps is a string of them, as `numeric` is; its digits are as
+    /// they were in what [`read`](Self::read) reads, and in the text that an output is as `Display`. Members of objects are in the order
+    /// of your program's objects; a tuple is read in the order of the columns.
     pub fn json(&self) -> &Value {
         self.plain.get_or_init(|| Value::from(&self.value))
     }
