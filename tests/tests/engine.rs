@@ -403,6 +403,16 @@ fn waiters_are_interrupted_as_any_statement_is() {
 }
 
 #[test]
+fn who_waits_is_told_of_an_end_that_a_failure_brings() {
+    let user = role("eng_settled");
+    for failing in ["'SELECT 1/0'", "df.sleep(0.05) ~> 'SELECT 1/0'"] {
+        let id = user.start(&format!("df.join_settled('SELECT 1', {failing})"));
+        // Whoever waits is told, or waits until its time is over.
+        assert_eq!(user.value(&format!("SELECT df.await_instance('{id}', 6)")), "completed");
+    }
+}
+
+#[test]
 fn terminal_instances_go_when_their_time_has_come() {
     let server = TestServer::builder()
         .setting("pg_durable.retention_days", "0")

@@ -104,10 +104,8 @@ impl Executor {
                 self.forget_tries(work.target);
                 self.held = Some(instance);
             }
-            Err(stop) => {
-                self.remember_places(&instance);
-                self.end_with(*instance, work.target, stop);
-            }
+            // Where it has written rows there are none, as that was rolled back: those that it was loaded from are remembered.
+            Err(stop) => self.end_with(*instance, work.target, stop),
         }
     }
 
@@ -134,7 +132,10 @@ impl Executor {
             caught::catch(|| Instance::load(work.target.instance, role, loads, places, standing))
         });
         match loaded {
-            Ok(Loaded::Instance(instance)) => Some((instance, true)),
+            Ok(Loaded::Instance(instance)) => {
+                self.remember_places(&instance);
+                Some((instance, true))
+            }
             Ok(Loaded::Gone) => None,
             Ok(Loaded::Unfit) => {
                 self.give_way();
