@@ -22,7 +22,7 @@ pub struct Node {
 
 /// A tree of nodes in pre-order: the root first, every parent before its children.
 ///
-/// A `Graph` never changes after it was built, so the derived tables (parents, branches, loops, ends) are made once.
+/// A `Graph` never changes after it was built, so the derived tables (parents, branches, loops and the like) are made once.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Graph {
     nodes: Vec<Node>,
@@ -30,6 +30,7 @@ pub struct Graph {
     branches: Vec<NodeId>,
     loops: Vec<Option<NodeId>>,
     counts: Vec<Option<NodeId>>,
+    timeouts: Vec<Option<NodeId>>,
     ends: Vec<u32>,
 }
 
@@ -41,17 +42,20 @@ impl Graph {
         let mut branches = vec![NodeId::ROOT; nodes.len()];
         let mut loops = vec![None; nodes.len()];
         let mut counts = vec![None; nodes.len()];
+        let mut timeouts = vec![None; nodes.len()];
         for (index, node) in nodes.iter().enumerate() {
             let parent = NodeId(index as u32);
             let in_place = is_in_place(&nodes, &node.kind);
             let opens_branch = node.kind.opens_branches() && !in_place;
             let opens_loop = matches!(node.kind, NodeKind::Loop(_));
             let opens_count = opens_loop || matches!(node.kind, NodeKind::Retry(_)) && !in_place;
+            let opens_timeout = matches!(node.kind, NodeKind::Timeout(_)) && !in_place;
             node.kind.each_child(|child| {
                 parents[child.index()] = Some(parent);
                 branches[child.index()] = if opens_branch { child } else { branches[index] };
                 loops[child.index()] = if opens_loop { Some(parent) } else { loops[index] };
                 counts[child.index()] = if opens_count { Some(parent) } else { counts[index] };
+                timeouts[child.index()] = if opens_timeout { Some(parent) } else { timeouts[index] };
             });
         }
         let mut ends: Vec<u32> = (1..=nodes.len() as u32).collect();
@@ -60,7 +64,7 @@ impl Graph {
                 ends[parent.index()] = ends[parent.index()].max(ends[index]);
             }
         }
-        Graph { nodes, parents, branches, loops, counts, ends }
+        Graph { nodes, parents, branches, loops, counts, timeouts, ends }
     }
 
     /// The graph with other texts: `map` is given every text of a leaf in which variables may stand.
@@ -114,6 +118,11 @@ impl Graph {
     /// a step.
     pub fn enclosing_count(&self, id: NodeId) -> Option<NodeId> {
         self.counts[id.index()]
+    }
+
+    /// The nearest TIMEOUT around this node whose deadline is in its row.
+    pub(crate) fn enclosing_timeout(&self, id: NodeId) -> Option<NodeId> {
+        self.timeouts[id.index()]
     }
 
     /// The RETRY of which this leaf is all: its attempts are a matter of the leaf's row.

@@ -376,10 +376,9 @@ impl Progress {
 
     /// When the time of what is around a node is up, and whose: of the TIMEOUT that ends first.
     pub fn deadline(&self, node: NodeId) -> Option<(NodeId, Instant)> {
-        let around = std::iter::successors(self.graph.parent(node), |&at| self.graph.parent(at));
-        let running = around.filter(|&at| {
-            matches!(self.graph.kind(at), NodeKind::Timeout(_)) && self.status(at) == NodeStatus::Running
-        });
+        let nearest = self.graph.enclosing_timeout(node);
+        let around = std::iter::successors(nearest, |&at| self.graph.enclosing_timeout(at));
+        let running = around.filter(|&at| self.status(at) == NodeStatus::Running);
         running.filter_map(|at| Some((at, self.state(at).wake_at?))).min_by_key(|(_, until)| *until)
     }
 
