@@ -127,36 +127,18 @@ impl Graph {
 
     /// The RETRY of which this leaf is all: its attempts are a matter of the leaf's row.
     pub fn retry_of(&self, leaf: NodeId) -> Option<&Retry> {
-        let parent = self.kind(self.parent(leaf)?);
-        match parent {
-            NodeKind::Retry(retry) if is_in_place(&self.nodes, parent) => Some(retry),
-            NodeKind::Leaf(_)
-            | NodeKind::Then(_)
-            | NodeKind::If(_)
-            | NodeKind::Join(_)
-            | NodeKind::Race(_)
-            | NodeKind::Loop(_)
-            | NodeKind::Retry(_)
-            | NodeKind::Catch(_)
-            | NodeKind::Timeout(_) => None,
-        }
+        if let NodeKind::Retry(retry) = self.in_place(leaf)? { Some(retry) } else { None }
     }
 
     /// How long a leaf may take that is all of a TIMEOUT: whoever carries it out sees to that.
     pub fn time_of(&self, leaf: NodeId) -> Option<Duration> {
+        if let NodeKind::Timeout(timeout) = self.in_place(leaf)? { Some(timeout.duration) } else { None }
+    }
+
+    /// The RETRY or TIMEOUT of which this leaf is all.
+    fn in_place(&self, leaf: NodeId) -> Option<&NodeKind> {
         let parent = self.kind(self.parent(leaf)?);
-        match parent {
-            NodeKind::Timeout(timeout) if is_in_place(&self.nodes, parent) => Some(timeout.duration),
-            NodeKind::Leaf(_)
-            | NodeKind::Then(_)
-            | NodeKind::If(_)
-            | NodeKind::Join(_)
-            | NodeKind::Race(_)
-            | NodeKind::Loop(_)
-            | NodeKind::Retry(_)
-            | NodeKind::Catch(_)
-            | NodeKind::Timeout(_) => None,
-        }
+        is_in_place(&self.nodes, parent).then_some(parent)
     }
 
     /// Whether a node takes, or raises, failures of a branch below it; not a RETRY or TIMEOUT whose only step does so itself.

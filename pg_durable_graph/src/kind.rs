@@ -227,9 +227,14 @@ impl NodeKind {
         found
     }
 
-    /// Whether its children are branches, carried out at the same time.
+    /// Whether its children are branches: carried out at the same time, or those of a scope.
     pub(crate) fn opens_branches(&self) -> bool {
         self.inner().is_some_and(Inner::opens_branches)
+    }
+
+    /// Whether one branch may fail and the others go on.
+    pub fn fails_by_branch(&self) -> bool {
+        self.inner().is_some_and(Inner::fails_by_branch)
     }
 
     /// Whether it takes failures of a body, of which there is one under way at a time.

@@ -66,16 +66,8 @@ pub fn of_nodes(
     in_hand: &[NodeId],
 ) -> Vec<Shown> {
     let is_given_up = |node: NodeId| {
-        graph.parent(node).is_some_and(|parent| match graph.kind(parent) {
-            NodeKind::Catch(catch) => catch.body == node && is_handled(parent),
-            NodeKind::Leaf(_)
-            | NodeKind::Then(_)
-            | NodeKind::If(_)
-            | NodeKind::Join(_)
-            | NodeKind::Race(_)
-            | NodeKind::Loop(_)
-            | NodeKind::Retry(_)
-            | NodeKind::Timeout(_) => false,
+        graph.parent(node).is_some_and(|parent| {
+            matches!(graph.kind(parent), NodeKind::Catch(catch) if catch.body == node && is_handled(parent))
         })
     };
     let mut own = own_statuses(graph, stored, in_hand);
@@ -86,7 +78,7 @@ pub fn of_nodes(
                 && !is_given_up(id)
                 && let Some(parent) = graph.parent(id)
                 && own[parent.index()] != NodeStatus::Completed
-                && !fails_by_branch(graph.kind(parent))
+                && !graph.kind(parent).fails_by_branch()
             {
                 own[parent.index()] = NodeStatus::Failed;
             }
@@ -110,21 +102,6 @@ pub fn of_nodes(
         });
     }
     shown
-}
-
-/// Whether one branch may fail without the rest.
-fn fails_by_branch(kind: &NodeKind) -> bool {
-    match kind {
-        NodeKind::Join(join) => join.settles,
-        NodeKind::Race(race) => race.any,
-        NodeKind::Leaf(_)
-        | NodeKind::Then(_)
-        | NodeKind::If(_)
-        | NodeKind::Loop(_)
-        | NodeKind::Retry(_)
-        | NodeKind::Catch(_)
-        | NodeKind::Timeout(_) => false,
-    }
 }
 
 /// A node with something begun below it is running.

@@ -132,8 +132,7 @@ impl<'a> Shapes<'a> {
             match graph.kind(outer) {
                 // Branches beside each other.
                 NodeKind::Join(_) | NodeKind::Race(_) if is_meeting => return None,
-                // The handler of a CATCH sees what the body may have bound.
-                NodeKind::Catch(_) if is_meeting => always = false,
+                // Also to the handler of a CATCH, which sees what the body may have bound.
                 NodeKind::Race(_) | NodeKind::Catch(_) => always = false,
                 NodeKind::Retry(_) | NodeKind::Timeout(_) => {}
                 NodeKind::If(choice) => {

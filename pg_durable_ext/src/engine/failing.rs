@@ -113,23 +113,13 @@ fn deciders(graph: &Graph, node: NodeId) -> Vec<String> {
         return Vec::new();
     }
     let around = std::iter::successors(graph.parent(node), |&at| graph.parent(at));
-    let is_alone = |at: NodeId| match graph.kind(at) {
-        NodeKind::Join(join) => join.settles,
-        NodeKind::Race(race) => race.any,
-        NodeKind::Leaf(_)
-        | NodeKind::Then(_)
-        | NodeKind::If(_)
-        | NodeKind::Loop(_)
-        | NodeKind::Retry(_)
-        | NodeKind::Catch(_)
-        | NodeKind::Timeout(_) => false,
-    };
+    let fails_by_branch = |at: NodeId| graph.kind(at).fails_by_branch();
     let decides = |&at: &NodeId| {
         matches!(graph.kind(at), NodeKind::Race(_) | NodeKind::Loop(_))
             || graph.is_scope(at)
             // What may fail without its siblings, and who waits for all of them.
-            || is_alone(at)
-            || graph.parent(at).is_some_and(is_alone)
+            || fails_by_branch(at)
+            || graph.parent(at).is_some_and(fails_by_branch)
     };
     around.filter(decides).map(|at| at.to_string()).collect()
 }

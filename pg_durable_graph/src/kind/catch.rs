@@ -89,14 +89,6 @@ impl Inner for Catch {
     fn is_scope(&self) -> bool {
         true
     }
-
-    fn opens_branches(&self) -> bool {
-        true
-    }
-
-    fn is_derived(&self) -> bool {
-        true
-    }
 }
 
 /// What a `query` says of errors and their name.

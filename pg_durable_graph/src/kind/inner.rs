@@ -22,19 +22,24 @@ pub(crate) trait Inner: Slots {
     /// The line that stands for the node in `explain`, without its name and mark.
     fn label(&self) -> Cow<'static, str>;
 
-    /// Whether its children are branches, carried out at the same time.
-    fn opens_branches(&self) -> bool {
-        false
-    }
-
     /// Whether it takes failures of a body: of its branches one is under way at a time.
     fn is_scope(&self) -> bool {
         false
     }
 
+    /// Whether its children are branches: carried out at the same time, or those of a scope.
+    fn opens_branches(&self) -> bool {
+        self.is_scope()
+    }
+
+    /// Whether one branch may fail and the others go on.
+    fn fails_by_branch(&self) -> bool {
+        false
+    }
+
     /// Whether its completion follows from its children's, so that its row holds nothing of its own.
     fn is_derived(&self) -> bool {
-        false
+        self.is_scope()
     }
 }
 

@@ -38,6 +38,10 @@ impl Inner for Join {
         true
     }
 
+    fn fails_by_branch(&self) -> bool {
+        self.settles
+    }
+
     fn is_derived(&self) -> bool {
         true
     }

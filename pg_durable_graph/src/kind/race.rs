@@ -67,6 +67,10 @@ impl Inner for Race {
     fn opens_branches(&self) -> bool {
         true
     }
+
+    fn fails_by_branch(&self) -> bool {
+        self.any
+    }
 }
 
 /// Whether it is tagged, and whether any will do.

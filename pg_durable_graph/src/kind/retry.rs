@@ -211,14 +211,6 @@ impl Inner for Retry {
     fn is_scope(&self) -> bool {
         true
     }
-
-    fn opens_branches(&self) -> bool {
-        true
-    }
-
-    fn is_derived(&self) -> bool {
-        true
-    }
 }
 
 fn read(query: &str) -> Result<RetryPolicy, Problem> {

@@ -52,14 +52,6 @@ impl Inner for Timeout {
     fn is_scope(&self) -> bool {
         true
     }
-
-    fn opens_branches(&self) -> bool {
-        true
-    }
-
-    fn is_derived(&self) -> bool {
-        true
-    }
 }
 
 fn read(query: &str) -> Result<Duration, Problem> {

@@ -50,17 +50,8 @@ impl Branches {
     /// Whether the end of a branch is said in the row of its root: where the branch may fail without its siblings, and branches
     /// inside of it may make it fail and complete at the same moment.
     pub(super) fn ends_in_row(&self, root: NodeId) -> bool {
-        let stands_alone = self.graph.parent(root).is_some_and(|parent| match self.graph.kind(parent) {
-            NodeKind::Join(join) => join.settles,
-            NodeKind::Race(race) => race.any,
-            NodeKind::Leaf(_)
-            | NodeKind::Then(_)
-            | NodeKind::If(_)
-            | NodeKind::Loop(_)
-            | NodeKind::Retry(_)
-            | NodeKind::Catch(_)
-            | NodeKind::Timeout(_) => false,
-        });
+        let stands_alone =
+            self.graph.parent(root).is_some_and(|parent| self.graph.kind(parent).fails_by_branch());
         stands_alone && self.graph.has_branches_within(root)
     }
 

@@ -389,20 +389,13 @@ impl Progress {
 
     /// Where a node is a TIMEOUT, whether its time is not up.
     pub(super) fn check_time(&self, node: NodeId, now: Instant) -> Result<(), ProgressError> {
-        match self.graph.kind(node) {
-            NodeKind::Timeout(timeout) if self.state(node).wake_at.is_some_and(|until| until <= now) => {
-                Err(ProgressError::TimedOut { node, duration: timeout.duration })
-            }
-            NodeKind::Leaf(_)
-            | NodeKind::Then(_)
-            | NodeKind::If(_)
-            | NodeKind::Join(_)
-            | NodeKind::Race(_)
-            | NodeKind::Loop(_)
-            | NodeKind::Retry(_)
-            | NodeKind::Catch(_)
-            | NodeKind::Timeout(_) => Ok(()),
+        let is_up = self.state(node).wake_at.is_some_and(|until| until <= now);
+        if let NodeKind::Timeout(timeout) = self.graph.kind(node)
+            && is_up
+        {
+            return Err(ProgressError::TimedOut { node, duration: timeout.duration });
         }
+        Ok(())
     }
 
     /// Says so where the rows of the body may be those of an earlier generation of what is around it, and where it is to be
@@ -418,17 +411,7 @@ impl Progress {
 
     /// Whether the handler of a CATCH has taken a failure of its body.
     pub fn is_handled(&self, node: NodeId) -> bool {
-        match self.graph.kind(node) {
-            NodeKind::Catch(catch) => self.active(node, catch) == catch.handler,
-            NodeKind::Leaf(_)
-            | NodeKind::Then(_)
-            | NodeKind::If(_)
-            | NodeKind::Join(_)
-            | NodeKind::Race(_)
-            | NodeKind::Loop(_)
-            | NodeKind::Retry(_)
-            | NodeKind::Timeout(_) => false,
-        }
+        matches!(self.graph.kind(node), NodeKind::Catch(catch) if self.active(node, catch) == catch.handler)
     }
 
     /// The branch of a CATCH that is under way, or was.
@@ -440,25 +423,15 @@ impl Progress {
     /// Begins the one branch of a scope that is under way.
     pub(super) fn open(&mut self, branch: NodeId) {
         let graph = self.graph.clone();
-        let catch = graph.parent(branch).and_then(|parent| match graph.kind(parent) {
-            NodeKind::Catch(catch) if catch.handler == branch => Some((parent, catch)),
-            NodeKind::Leaf(_)
-            | NodeKind::Then(_)
-            | NodeKind::If(_)
-            | NodeKind::Join(_)
-            | NodeKind::Race(_)
-            | NodeKind::Loop(_)
-            | NodeKind::Retry(_)
-            | NodeKind::Catch(_)
-            | NodeKind::Timeout(_) => None,
-        });
-        match catch {
-            Some((node, catch)) => {
-                let generation = self.generation(node);
-                let scoped = self.state(node).held.scoped().cloned().unwrap_or_default();
-                self.names.open_handler(node, catch, &scoped, generation);
-            }
-            None => self.names.open(branch),
+        if let Some(node) = graph.parent(branch)
+            && let NodeKind::Catch(catch) = graph.kind(node)
+            && catch.handler == branch
+        {
+            let generation = self.generation(node);
+            let scoped = self.state(node).held.scoped().cloned().unwrap_or_default();
+            self.names.open_handler(node, catch, &scoped, generation);
+        } else {
+            self.names.open(branch);
         }
     }
 
@@ -487,17 +460,8 @@ impl Progress {
 
     /// Whether `root` is the branch of a scope that is under way.
     pub(super) fn is_active(&self, node: NodeId, root: NodeId) -> bool {
-        match self.graph.kind(node) {
-            NodeKind::Catch(catch) => self.active(node, catch) == root,
-            NodeKind::Leaf(_)
-            | NodeKind::Then(_)
-            | NodeKind::If(_)
-            | NodeKind::Join(_)
-            | NodeKind::Race(_)
-            | NodeKind::Loop(_)
-            | NodeKind::Retry(_)
-            | NodeKind::Timeout(_) => true,
-        }
+        // Others have one branch only.
+        !matches!(self.graph.kind(node), NodeKind::Catch(catch) if self.active(node, catch) != root)
     }
 }
 
