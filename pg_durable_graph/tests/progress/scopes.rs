@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use pg_durable_graph::Graph;
+use pg_durable_graph::progress::{Next, NodeState, Progress};
+use pg_durable_graph::{Graph, NodeId};
 
 use crate::engine::{Engine, Order};
 use crate::failing::{RATES, assert_same, check_every_cut, check_it_stays, oracle, run};
@@ -97,6 +98,10 @@ fn in_time() -> Vec<(&'static str, Graph)> {
         ),
         ("time within time", catch(graphs::timeout(catch(soon(seq([wait(), sql()])), wait()), 30), sql())),
         (
+            "time within less time",
+            catch(soon(seq([graphs::timeout(seq([sql(), wait()]), 90_000), sql()])), sql()),
+        ),
+        (
             "a break out of it",
             seq([until_break(catch(soon(seq([x(), Graph::if_else(sql(), end(), sql())])), sql())), sql()]),
         ),
@@ -117,6 +122,27 @@ fn executors_with_stale_views_end_what_takes_too_long_once() {
                 check_it_stays(&format!("{what}, seed {seed}"), &mut engine);
             }
         }
+    }
+}
+
+/// Of two times the one that ends first counts, whichever of them is around the other.
+#[test]
+fn the_time_that_is_up_first_counts() {
+    for (outer, inner) in [(10, 90), (90, 10)] {
+        let body = graphs::timeout(seq([sql(), sql()]), inner);
+        let graph = graphs::timeout(seq([body, sql()]), outer);
+        let states = vec![NodeState::default(); graph.len()];
+        let mut progress = Progress::new(Arc::new(graph), states, 0, 0);
+        let mut next = progress.resume(0);
+        while let Ok(Next::Spawn { branches, .. }) = next {
+            next = progress.resume_branch(branches[0], 0);
+        }
+        let Ok(Next::Run(leaf)) = next else { panic!("it begins with a step") };
+        let (first, until) = progress.deadline(leaf).expect("there is a time");
+        assert_eq!((first == NodeId::ROOT, until), (outer < inner, 10), "{outer} around {inner}");
+        assert_eq!(progress.check_deadline(leaf, 9), Ok(()));
+        let late = progress.check_deadline(leaf, 10).expect_err("the time is up");
+        assert_eq!(late.node(), first);
     }
 }
 
