@@ -513,6 +513,9 @@ impl Progress {
                 self.leave_loop(outer, branch)
             }
             NodeKind::Leaf(_) => {
+                if self.failed_attempts(node) > 0 {
+                    self.names.recall(&self.states, node, branch);
+                }
                 let wake_at = graph.retry_of(node).and_then(|_| self.backing_off(node, now));
                 match (self.is_completed(node), wake_at) {
                     (true, _) => Entered::At(At::Completed(node)),

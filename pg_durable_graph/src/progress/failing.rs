@@ -275,7 +275,8 @@ impl Progress {
         let draw = draw(self.seed, leaf, self.generation(leaf), attempt);
         let failed = Failed { attempt: clamp(attempt), sqlstate: &failure.sqlstate, since, now };
         let until = retry.policy.next(&failed, draw)?;
-        let scoped = Scoped { since: retry.policy.max_duration.map(|_| since), ..Scoped::default() };
+        let kept = self.kept_by(leaf);
+        let scoped = Scoped { since: retry.policy.max_duration.map(|_| since), kept, ..Scoped::default() };
         self.states.try_again(leaf, attempt, scoped, until, failure.clone());
         Some(until)
     }
@@ -312,7 +313,8 @@ impl Progress {
         state.held.scoped().filter(|_| is_under_way).and_then(|scoped| scoped.since)
     }
 
-    /// The names that a scope had bound before it was reached: in its row, once it has written that.
+    /// The names that a scope, or a leaf that is tried again, had bound before it was reached: in its row, once it has written
+    /// that.
     fn kept_by(&self, node: NodeId) -> Option<Arc<super::Kept>> {
         if self.status(node) == NodeStatus::Running {
             self.state(node).held.scoped().and_then(|scoped| scoped.kept.clone())

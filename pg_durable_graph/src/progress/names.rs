@@ -222,7 +222,7 @@ impl Names {
         })
     }
 
-    /// What the row of an IF or a scope has to keep that is about to lose what it bound before.
+    /// What the row of an IF, a scope, or a leaf that is tried again has to keep that is about to lose what it bound before.
     pub(super) fn keep_own(&self, node: NodeId, branch: NodeId) -> Option<Arc<Kept>> {
         self.keep(branch, |from| from == node)
     }

@@ -20,7 +20,7 @@ pub struct Scoped {
     /// What the handler of a CATCH sees.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub caught: Option<Caught>,
-    /// The names that the scope itself had bound before it was reached again.
+    /// The names that the node itself had bound before it was reached again.
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",

@@ -21,6 +21,8 @@ fn by_hand() -> Vec<(&'static str, Graph)> {
         ("a handler that fails", catch(catch(fail(), seq([x(), fail()])), sql())),
         ("a body that is tried again", seq([x(), retry(seq([x(), maybe(), sql()])), sql()])),
         ("tries within tries", retry(seq([x(), retry(seq([maybe(), sql()])), maybe()]))),
+        ("a named leaf that is tried again in a loop", while_true(seq([retry(x()), reads()]))),
+        ("a name of two that is tried again in a loop", while_true(seq([x(), retry(x()), sql()]))),
         ("a retry in a loop", while_true(seq([retry(seq([maybe(), x(), sql()])), sql()]))),
         ("a named retry in a loop", while_true(seq([named(retry(seq([maybe(), sql()])), "x"), reads()]))),
         ("a catch in a loop", while_true(seq([named(catch(seq([x(), maybe()]), sql()), "y"), sql()]))),
