@@ -146,10 +146,10 @@ impl Graph {
         self.kind(id).is_scope() && !is_in_place(&self.nodes, self.kind(id))
     }
 
-    /// Whether several branches may be under way below a node.
+    /// Whether several branches may be under way in a node: it, or one below it, is a JOIN or RACE.
     pub fn has_branches_within(&self, id: NodeId) -> bool {
-        let below = id.0 + 1..self.ends[id.index()];
-        below.map(NodeId).any(|at| matches!(self.kind(at), NodeKind::Join(_) | NodeKind::Race(_)))
+        let within = id.0..self.ends[id.index()];
+        within.map(NodeId).any(|at| matches!(self.kind(at), NodeKind::Join(_) | NodeKind::Race(_)))
     }
 
     /// The names of other signals that the RACE waits for of which this SIGNAL is a branch: they are taken in the order in

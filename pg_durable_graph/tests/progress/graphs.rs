@@ -102,7 +102,8 @@ pub fn has_fading_names(graph: &Graph) -> bool {
 pub fn tries_branches_again(graph: &Graph) -> bool {
     graph.iter().any(|(id, node)| match &node.kind {
         NodeKind::Join(join) if join.settles => {
-            join.branches.iter().any(|&root| graph.has_branches_within(root))
+            let mut below = join.branches.iter().flat_map(|&root| graph.kind(root).children());
+            below.any(|child| graph.has_branches_within(child))
         }
         NodeKind::Loop(repeat) if repeat.continue_on_failure => graph.has_branches_within(id),
         _ => graph.is_scope(id) && graph.has_branches_within(id),
