@@ -676,7 +676,10 @@ impl Progress {
         now: Instant,
     ) -> Result<Entered, ProgressError> {
         self.open(root);
+        let passed = self.frontier.len();
         let walked = self.advance(At::Enter(root), root, now)?;
+        // Whatever its rows say, nothing in there goes on.
+        self.frontier.truncate(passed);
         self.names.go_on_with(root, node, branch);
         Ok(match walked {
             Walked::Next(_) => Entered::At(At::Completed(node)),
